@@ -1,0 +1,196 @@
+//! Why a request is not forwarded: what the caller may know, and what the operator must know.
+
+use http::{HeaderMap, StatusCode};
+
+/// The error class the caller sees (pipeline spec 1.7), with the messages of the reference.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum ErrorKind {
+    /// 400: the gate refused the request.
+    BadRequest,
+    /// 403.
+    Forbidden,
+    /// 500: configuration, template or internal failure.
+    Internal,
+    /// 404: no rule matches.
+    NotFound,
+    /// 503: a limit of this proxy was reached.
+    Overloaded,
+    /// 429, passed on from a side service.
+    TooManyRequests,
+    /// 401.
+    Unauthorized,
+    /// 503: a side service is unavailable.
+    UpstreamUnavailable,
+}
+
+impl ErrorKind {
+    /// The HTTP status.
+    pub fn status(self) -> StatusCode {
+        match self {
+            ErrorKind::BadRequest => StatusCode::BAD_REQUEST,
+            ErrorKind::Forbidden => StatusCode::FORBIDDEN,
+            ErrorKind::Internal => StatusCode::INTERNAL_SERVER_ERROR,
+            ErrorKind::NotFound => StatusCode::NOT_FOUND,
+            ErrorKind::Overloaded | ErrorKind::UpstreamUnavailable => StatusCode::SERVICE_UNAVAILABLE,
+            ErrorKind::TooManyRequests => StatusCode::TOO_MANY_REQUESTS,
+            ErrorKind::Unauthorized => StatusCode::UNAUTHORIZED,
+        }
+    }
+
+    /// The message for callers when errors are not verbose (serving spec 7.10).
+    pub fn generic_message(self) -> &'static str {
+        match self {
+            ErrorKind::BadRequest => "The request was malformed or contained invalid parameters",
+            ErrorKind::Forbidden => "The requested action was forbidden",
+            ErrorKind::Internal => {
+                "An internal server error occurred, please contact the system administrator"
+            }
+            ErrorKind::NotFound => "The requested resource could not be found",
+            ErrorKind::Overloaded | ErrorKind::UpstreamUnavailable => "The upstream service is not available",
+            ErrorKind::TooManyRequests => "Too many requests",
+            ErrorKind::Unauthorized => "The request could not be authorized",
+        }
+    }
+
+    /// The name used by `when.error`: the status text in snake case (pipeline spec 7.2).
+    pub fn name(self) -> &'static str {
+        match self {
+            ErrorKind::BadRequest => "bad_request",
+            ErrorKind::Forbidden => "forbidden",
+            // The reference counts a passed-on 429 as an internal error.
+            ErrorKind::Internal | ErrorKind::TooManyRequests => "internal_server_error",
+            ErrorKind::NotFound => "not_found",
+            ErrorKind::Overloaded | ErrorKind::UpstreamUnavailable => "service_unavailable",
+            ErrorKind::Unauthorized => "unauthorized",
+        }
+    }
+}
+
+/// The closed vocabulary of the audit record's `reason`, the denial log line and the metrics.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Reason {
+    /// The audience does not fit.
+    AudienceMismatch,
+    /// No authenticator found a credential.
+    CredentialMissing,
+    /// An authorizer said no.
+    Denied,
+    /// The issuer is not trusted.
+    IssuerUntrusted,
+    /// A required scope is not granted.
+    InsufficientScope,
+    /// No key fits the token, or no key set could be had.
+    KeyUnavailable,
+    /// A mutator failed at run time.
+    MutationFailed,
+    /// No rule matches.
+    NoRule,
+    /// More than one rule matches.
+    SeveralRules,
+    /// The rule could not be compiled.
+    RuleBroken,
+    /// The pattern engine gave up.
+    PatternFailed,
+    /// The signature does not verify, or the algorithm is not allowed.
+    SignatureInvalid,
+    /// The token has expired.
+    TokenExpired,
+    /// The token is not a well-formed JWS.
+    TokenMalformed,
+    /// The token is not valid yet.
+    TokenNotYetValid,
+    /// The token lives longer than `max_token_age`, or has no `exp`.
+    TokenLifetime,
+    /// The `unauthorized` authenticator.
+    Refused,
+    /// The gate refused the request.
+    RequestRefused,
+    /// The rule has no upstream.
+    NoUpstream,
+    /// A limit of this proxy was reached.
+    Overloaded,
+    /// A side service failed.
+    SideServiceFailed,
+    /// Something in this process failed; see the log.
+    Internal,
+}
+
+impl Reason {
+    /// The spelling in audit records, logs and metric labels.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Reason::AudienceMismatch => "audience_mismatch",
+            Reason::CredentialMissing => "credential_missing",
+            Reason::Denied => "denied",
+            Reason::IssuerUntrusted => "issuer_untrusted",
+            Reason::InsufficientScope => "insufficient_scope",
+            Reason::KeyUnavailable => "key_unavailable",
+            Reason::MutationFailed => "mutation_failed",
+            Reason::NoRule => "no_rule",
+            Reason::SeveralRules => "several_rules",
+            Reason::RuleBroken => "rule_broken",
+            Reason::PatternFailed => "pattern_failed",
+            Reason::SignatureInvalid => "signature_invalid",
+            Reason::TokenExpired => "token_expired",
+            Reason::TokenMalformed => "token_malformed",
+            Reason::TokenNotYetValid => "token_not_yet_valid",
+            Reason::TokenLifetime => "token_lifetime",
+            Reason::Refused => "refused",
+            Reason::RequestRefused => "request_refused",
+            Reason::NoUpstream => "no_upstream",
+            Reason::Overloaded => "overloaded",
+            Reason::SideServiceFailed => "side_service_failed",
+            Reason::Internal => "internal",
+        }
+    }
+}
+
+/// A request that will not be forwarded.
+#[derive(Clone, Debug)]
+pub struct Denial {
+    /// What the caller may know.
+    pub error: ErrorKind,
+    /// What audit, log and metrics say.
+    pub reason: Reason,
+    /// The message of a verbose answer: one fixed text per failure kind, never a claim or a secret.
+    pub message: &'static str,
+    /// For the log only; never sent, never a secret.
+    pub detail: Option<String>,
+    /// Rate-limit headers to pass on with a 429 (pipeline spec 1.7).
+    pub headers: HeaderMap,
+}
+
+impl Denial {
+    /// A denial with the reference's verbose message for its class.
+    pub fn new(error: ErrorKind, reason: Reason) -> Self {
+        let message = match (error, reason) {
+            (_, Reason::SeveralRules) => "Expected exactly one rule but found multiple rules",
+            (ErrorKind::Unauthorized, _) => "Access credentials are invalid",
+            (ErrorKind::Forbidden, _) => "Access credentials are not sufficient to access this resource",
+            (ErrorKind::NotFound, _) => "Requested url does not match any rules",
+            _ => error.generic_message(),
+        };
+        Self { error, reason, message, detail: None, headers: HeaderMap::new() }
+    }
+
+    /// Access credentials are invalid or missing: 401.
+    pub fn unauthorized(reason: Reason) -> Self {
+        Self::new(ErrorKind::Unauthorized, reason)
+    }
+
+    /// Access credentials do not suffice: 403.
+    pub fn forbidden(reason: Reason) -> Self {
+        Self::new(ErrorKind::Forbidden, reason)
+    }
+
+    /// Something here does not work: 500.
+    pub fn internal(reason: Reason, detail: impl Into<String>) -> Self {
+        Self::new(ErrorKind::Internal, reason).detail(detail)
+    }
+
+    /// Adds what the operator should read in the log.
+    pub fn detail(mut self, detail: impl Into<String>) -> Self {
+        self.detail = Some(detail.into());
+        self
+    }
+}
