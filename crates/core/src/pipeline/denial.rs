@@ -42,9 +42,7 @@ impl ErrorKind {
         match self {
             ErrorKind::BadRequest => "The request was malformed or contained invalid parameters",
             ErrorKind::Forbidden => "The requested action was forbidden",
-            ErrorKind::Internal => {
-                "An internal server error occurred, please contact the system administrator"
-            }
+            ErrorKind::Internal => "An internal server error occurred, please contact the system administrator",
             ErrorKind::NotFound => "The requested resource could not be found",
             ErrorKind::Overloaded | ErrorKind::UpstreamUnavailable => "The upstream service is not available",
             ErrorKind::TooManyRequests => "Too many requests",

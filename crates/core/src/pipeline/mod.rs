@@ -104,7 +104,8 @@ pub enum CredentialLocation {
 /// Establishes who is asking. Must not change the request.
 pub trait Authenticator: Send + Sync {
     /// Called once per request, in the rule's order, until one is responsible.
-    fn authenticate<'a>(&'a self, request: &'a GatedRequest, now: UnixTime) -> Step<'a, Result<Authentication, Denial>>;
+    fn authenticate<'a>(&'a self, request: &'a GatedRequest, now: UnixTime)
+    -> Step<'a, Result<Authentication, Denial>>;
 
     /// Every place this authenticator can read a credential from. What stands there is removed before
     /// the request is sent upstream, whichever authenticator was responsible in the end.

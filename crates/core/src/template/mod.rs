@@ -1,0 +1,1 @@
+//! Go text/template, as far as rules use it.
