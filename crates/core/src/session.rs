@@ -8,30 +8,70 @@ use serde_json::{Map, Value};
 /// The session of one request (pipeline spec 1.6). Claims are shared with the verified-token cache.
 #[derive(Clone, Debug, Default)]
 pub struct Session {
-    /// Who asks; empty for `noop`.
-    pub subject: Arc<str>,
+    /// Who asks, for rules and for the audit record.
+    pub caller: Caller,
     /// Everything else the authenticator learned; `None` where the reference has a null map.
     pub extra: Option<Arc<Map<String, Value>>>,
     /// What will be set on the upstream request, or answered by the decision API.
     pub header: HeaderMap,
     /// Capture groups of the rule's pattern, filled only when a handler of the rule reads them.
     pub captures: Vec<String>,
-    /// Facts for the audit record that no template can reach.
-    pub audit: SessionAudit,
+    /// Cookies to set on the upstream request, when `sets_cookies`.
+    pub cookies: Vec<SessionCookie>,
+    /// A `cookie` mutator ran: the `Cookie` header is composed anew, from `cookies` and from those of
+    /// the request's that are not named there.
+    pub sets_cookies: bool,
+    /// The `noop` mutator ran: the decision API answers with the request's own headers.
+    pub echoes_request: bool,
 }
 
-/// What the audit record says about the caller's credential.
+/// A cookie to set on the upstream request, ready to be sent.
+#[derive(Clone)]
+pub struct SessionCookie {
+    /// Its name.
+    pub name: String,
+    /// Its value, cleaned and quoted.
+    pub value: String,
+    /// The value holds a secret.
+    pub sensitive: bool,
+}
+
+impl std::fmt::Debug for SessionCookie {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{}=[redacted]", self.name)
+    }
+}
+
+/// A caller whose credential was verified.
 #[derive(Clone, Debug, Default)]
-pub struct SessionAudit {
-    /// The token's `iss`.
+pub struct Caller {
+    /// The subject; empty for `noop`.
+    pub subject: Arc<str>,
+    /// The credential's issuer (`iss`).
     pub issuer: Option<Arc<str>>,
-    /// The scopes the token grants.
+    /// The scopes the credential grants.
     pub scopes: Arc<[String]>,
 }
 
 impl Session {
+    /// A session that knows nothing but the subject.
+    pub fn of(subject: impl Into<Arc<str>>) -> Self {
+        Self { caller: Caller { subject: subject.into(), ..Caller::default() }, ..Self::default() }
+    }
+
     /// Sets a header, replacing every earlier value of that name.
     pub fn set_header(&mut self, name: HeaderName, value: HeaderValue) {
+        if name == http::header::COOKIE {
+            self.sets_cookies = false;
+            self.cookies.clear();
+        }
         self.header.insert(name, value);
+    }
+
+    /// Sets a cookie, replacing an earlier one of that name.
+    pub fn set_cookie(&mut self, cookie: SessionCookie) {
+        self.header.remove(http::header::COOKIE);
+        self.cookies.retain(|earlier| earlier.name != cookie.name);
+        self.cookies.push(cookie);
     }
 }

@@ -41,3 +41,72 @@ pub struct Entry {
     /// Its value.
     pub value: Node,
 }
+
+pub mod decode;
+pub mod duration;
+pub mod merge;
+
+pub use decode::decode;
+pub use merge::merge;
+
+impl Value {
+    /// What kind of value it is, for messages.
+    pub fn kind(&self) -> &'static str {
+        match self {
+            Value::Null => "nothing",
+            Value::Bool(_) => "a boolean",
+            Value::Number(_) => "a number",
+            Value::String(_) => "a string",
+            Value::List(_) => "a list",
+            Value::Map(_) => "a map",
+        }
+    }
+}
+
+impl Node {
+    /// The value under a dotted path of keys.
+    pub fn get(&self, path: &str) -> Option<&Node> {
+        path.split('.').try_fold(self, |node, key| match &node.value {
+            Value::Map(entries) => entries.iter().find(|entry| entry.key == key).map(|entry| &entry.value),
+            _ => None,
+        })
+    }
+
+    /// A tree in which every value claims the same source.
+    pub fn from_json(json: &serde_json::Value, source: &str) -> Node {
+        let origin = Origin::whole(source);
+        let value = match json {
+            serde_json::Value::Null => Value::Null,
+            serde_json::Value::Bool(value) => Value::Bool(*value),
+            serde_json::Value::Number(value) => Value::Number(value.clone()),
+            serde_json::Value::String(value) => Value::String(value.clone()),
+            serde_json::Value::Array(list) => {
+                Value::List(list.iter().map(|value| Node::from_json(value, source)).collect())
+            }
+            serde_json::Value::Object(map) => Value::Map(
+                map.iter()
+                    .map(|(key, value)| Entry {
+                        key: key.clone(),
+                        key_origin: origin.clone(),
+                        value: Node::from_json(value, source),
+                    })
+                    .collect(),
+            ),
+        };
+        Node { value, origin }
+    }
+}
+
+/// The plain value, without positions.
+pub fn to_json(node: &Node) -> serde_json::Value {
+    match &node.value {
+        Value::Null => serde_json::Value::Null,
+        Value::Bool(value) => (*value).into(),
+        Value::Number(value) => serde_json::Value::Number(value.clone()),
+        Value::String(value) => value.as_str().into(),
+        Value::List(list) => list.iter().map(to_json).collect(),
+        Value::Map(entries) => {
+            serde_json::Value::Object(entries.iter().map(|entry| (entry.key.clone(), to_json(&entry.value))).collect())
+        }
+    }
+}

@@ -13,6 +13,24 @@ pub enum Scheme {
     Https,
 }
 
+impl Scheme {
+    /// `http` or `https`.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Scheme::Http => "http",
+            Scheme::Https => "https",
+        }
+    }
+
+    /// 80 or 443.
+    pub fn default_port(self) -> u16 {
+        match self {
+            Scheme::Http => 80,
+            Scheme::Https => 443,
+        }
+    }
+}
+
 /// A request that passed the gate. Only the gate makes one.
 #[derive(Clone, Debug)]
 pub struct GatedRequest {
@@ -58,6 +76,22 @@ impl GatedRequest {
     /// End-to-end headers: hop-by-hop, connection-named and untrusted forwarding headers are gone.
     pub fn headers(&self) -> &HeaderMap {
         &self.headers
+    }
+    /// The protocol the caller wants to upgrade to.
+    pub fn upgrade(&self) -> Option<&str> {
+        None
+    }
+    /// Whether the caller said `TE: trailers`.
+    pub fn accepts_trailers(&self) -> bool {
+        false
+    }
+    /// Whether the path holds `%2F`; only a rule that allows it may serve the request.
+    pub fn has_encoded_slash(&self) -> bool {
+        false
+    }
+    /// Gives up the method and the headers, to be sent on.
+    pub(crate) fn into_method_and_headers(self) -> (Method, HeaderMap) {
+        (self.method, self.headers)
     }
     /// The connection's peer.
     pub fn peer(&self) -> SocketAddr {

@@ -2,6 +2,8 @@
 
 use http::{HeaderMap, StatusCode};
 
+use crate::session::Caller;
+
 /// The error class the caller sees (pipeline spec 1.7), with the messages of the reference.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum ErrorKind {
@@ -154,6 +156,10 @@ pub struct Denial {
     pub message: &'static str,
     /// For the log only; never sent, never a secret.
     pub detail: Option<String>,
+    /// Which handler said so.
+    pub handler: Option<&'static str>,
+    /// Who asked, when the credential itself was verified.
+    pub caller: Option<Caller>,
     /// Rate-limit headers to pass on with a 429 (pipeline spec 1.7).
     pub headers: HeaderMap,
 }
@@ -168,7 +174,7 @@ impl Denial {
             (ErrorKind::NotFound, _) => "Requested url does not match any rules",
             _ => error.generic_message(),
         };
-        Self { error, reason, message, detail: None, headers: HeaderMap::new() }
+        Self { error, reason, message, detail: None, handler: None, caller: None, headers: HeaderMap::new() }
     }
 
     /// Access credentials are invalid or missing: 401.
@@ -184,6 +190,18 @@ impl Denial {
     /// Something here does not work: 500.
     pub fn internal(reason: Reason, detail: impl Into<String>) -> Self {
         Self::new(ErrorKind::Internal, reason).detail(detail)
+    }
+
+    /// Names the handler that denied.
+    pub fn by(mut self, handler: &'static str) -> Self {
+        self.handler = Some(handler);
+        self
+    }
+
+    /// Names the caller, once the credential itself was verified.
+    pub fn of(mut self, caller: Caller) -> Self {
+        self.caller = Some(caller);
+        self
     }
 
     /// Adds what the operator should read in the log.

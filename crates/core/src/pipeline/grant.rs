@@ -1,1 +1,206 @@
-//! Being written.
+//! From permission to the request that is sent: proof values that make skipping a step a type error.
+//!
+//! Only [`decide`](super::decide::decide) makes a [`Grant`]; only a grant makes a [`CredentialedRequest`];
+//! only that can be forwarded.
+
+use std::sync::Arc;
+
+use http::header::{COOKIE, HOST};
+use http::{HeaderMap, HeaderName, HeaderValue, Method};
+
+use crate::gate::GatedRequest;
+use crate::pipeline::denial::{Denial, ErrorKind, Reason};
+use crate::pipeline::{Authenticator, CredentialLocation, cookies};
+use crate::rule::Rule;
+use crate::rule::upstream::{Upstream, UpstreamOrigin};
+use crate::session::{Caller, Session};
+
+/// Permission for one request under one rule.
+#[derive(Debug)]
+pub struct Grant {
+    session: Session,
+}
+
+impl Grant {
+    pub(super) fn new(session: Session) -> Self {
+        Self { session }
+    }
+
+    /// Who was permitted.
+    pub fn caller(&self) -> &Caller {
+        &self.session.caller
+    }
+
+    /// The headers the decision API answers with (serving spec 7.9): the session's, over the request's
+    /// own when the `noop` mutator ran; never `Content-Length`.
+    pub fn into_decision_headers(self, request: &GatedRequest) -> HeaderMap {
+        let mut headers = HeaderMap::new();
+        if self.session.echoes_request {
+            for name in request.headers().keys() {
+                if let Some(value) = request.headers().get(name) {
+                    headers.insert(name, value.clone());
+                }
+            }
+        }
+        if self.session.sets_cookies {
+            let theirs: Vec<HeaderValue> = request.headers().get_all(COOKIE).iter().cloned().collect();
+            headers.insert(COOKIE, cookies::compose(&self.session.cookies, &theirs));
+        }
+        for (name, value) in first_values(self.session.header) {
+            headers.insert(name, value);
+        }
+        headers.remove(http::header::CONTENT_LENGTH);
+        headers
+    }
+
+    /// The request as it will be sent: the caller's credential removed, then the session's headers set.
+    pub fn credential(self, request: GatedRequest, rule: &Rule) -> Result<CredentialedRequest, Denial> {
+        let Some(upstream) = rule.upstream() else {
+            return Err(Denial::new(ErrorKind::Internal, Reason::NoUpstream)
+                .detail("the matched rule has no `upstream.url`; it can only serve the decision API"));
+        };
+        let upgrade = match request.upgrade() {
+            Some(protocol) if !upstream.upgrade.iter().any(|allowed| allowed.eq_ignore_ascii_case(protocol)) => {
+                return Err(Denial::forbidden(Reason::Denied)
+                    .detail("the caller asked for an upgrade that `upstream.upgrade` of the rule does not list"));
+            }
+            Some(protocol) => HeaderValue::from_str(protocol).ok(),
+            None => None,
+        };
+        let host = if upstream.preserve_host {
+            HeaderValue::from_str(request.authority()).unwrap_or_else(|_| upstream.host().clone())
+        } else {
+            upstream.host().clone()
+        };
+        Ok(CredentialedRequest(self.outgoing(request, rule, upstream, host, upgrade)))
+    }
+
+    fn outgoing(
+        self,
+        request: GatedRequest,
+        rule: &Rule,
+        upstream: &Upstream,
+        host: HeaderValue,
+        upgrade: Option<HeaderValue>,
+    ) -> Outgoing {
+        let accepts_trailers = request.accepts_trailers();
+        let strips = !upstream.forward_caller_credential;
+        let locations = || rule.credential_locations().iter().filter(|_| strips);
+        let hidden: Vec<&str> = locations()
+            .filter_map(|location| match location {
+                CredentialLocation::QueryParameter(name) => Some(name.as_str()),
+                _ => None,
+            })
+            .collect();
+        let target = match request.query() {
+            Some(query) if !hidden.is_empty() => {
+                upstream.target(request.path(), without_parameters(query, &hidden).as_deref())
+            }
+            query => upstream.target(request.path(), query),
+        };
+        let (method, mut headers) = request.into_method_and_headers();
+        headers.remove(HOST);
+        for location in locations() {
+            match location {
+                CredentialLocation::Header(name) => {
+                    headers.remove(name);
+                }
+                CredentialLocation::Cookie(name) => cookies::remove(&mut headers, name),
+                CredentialLocation::QueryParameter(_) => {}
+            }
+        }
+        if self.session.sets_cookies {
+            let theirs: Vec<HeaderValue> = headers.get_all(COOKIE).iter().cloned().collect();
+            headers.insert(COOKIE, cookies::compose(&self.session.cookies, &theirs));
+        }
+        for (name, value) in first_values(self.session.header) {
+            headers.insert(name, value);
+        }
+        Outgoing { method, origin: upstream.origin().clone(), target, host, headers, upgrade, accepts_trailers }
+    }
+}
+
+/// A request that carries the real credential. Only a [`Grant`] makes one; the forwarder takes nothing else.
+pub struct CredentialedRequest(Outgoing);
+
+impl CredentialedRequest {
+    /// Takes it apart, to be sent.
+    pub fn into_outgoing(self) -> Outgoing {
+        self.0
+    }
+
+    /// Where it will go, for the audit record: no query.
+    pub fn upstream_url(&self) -> String {
+        let path = self.0.target.split('?').next().unwrap_or_default();
+        let scheme = self.0.origin.scheme.as_str();
+        format!("{scheme}://{}{path}", self.0.origin.authority())
+    }
+}
+
+/// The parts of a request to an upstream. Deliberately without `Debug`: headers hold the credential.
+pub struct Outgoing {
+    /// The method.
+    pub method: Method,
+    /// Where it goes.
+    pub origin: Arc<UpstreamOrigin>,
+    /// Path and query in origin form.
+    pub target: String,
+    /// The `Host` (HTTP/1.1) or `:authority` (HTTP/2).
+    pub host: HeaderValue,
+    /// Everything else, final: no `Host`, no hop-by-hop field.
+    pub headers: HeaderMap,
+    /// The protocol to upgrade to, when caller and rule want one.
+    pub upgrade: Option<HeaderValue>,
+    /// The caller said `TE: trailers`.
+    pub accepts_trailers: bool,
+}
+
+/// Collects every place the authenticators of a rule can read a credential from.
+pub(crate) fn credential_locations<'a>(
+    authenticators: impl Iterator<Item = &'a dyn Authenticator>,
+) -> Vec<CredentialLocation> {
+    let mut all: Vec<CredentialLocation> = Vec::new();
+    for location in authenticators.flat_map(|handler| handler.credential_locations()) {
+        if !all.contains(location) {
+            all.push(location.clone());
+        }
+    }
+    all
+}
+
+/// The reference copies only the first value of each session header.
+fn first_values(headers: HeaderMap) -> impl Iterator<Item = (HeaderName, HeaderValue)> {
+    // `HeaderMap::into_iter` names only the first value of each header.
+    headers.into_iter().filter_map(|(name, value)| name.map(|name| (name, value)))
+}
+
+/// Drops the named parameters from a raw query and leaves every other byte alone.
+fn without_parameters(query: &str, hidden: &[&str]) -> Option<String> {
+    let kept: Vec<&str> = query
+        .split('&')
+        .filter(|pair| {
+            !form_urlencoded::parse(pair.as_bytes()).any(|(name, _)| hidden.iter().any(|hidden| *hidden == name))
+        })
+        .collect();
+    if kept.is_empty() { None } else { Some(kept.join("&")) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_credential_in_the_query_is_removed_and_the_rest_keeps_its_bytes() {
+        let rows = [
+            ("token=abc", None),
+            ("a=1&token=abc&b=%zz", Some("a=1&b=%zz")),
+            ("a=1&%74oken=abc", Some("a=1")),
+            ("tokens=1", Some("tokens=1")),
+            ("token", None),
+            ("a=1&token=x&token=y", Some("a=1")),
+        ];
+        for (query, expected) in rows {
+            assert_eq!(without_parameters(query, &["token"]).as_deref(), expected, "{query}");
+        }
+    }
+}

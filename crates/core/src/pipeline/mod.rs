@@ -4,6 +4,8 @@
 //! request only runs them ([`decide`](mod@decide)). Handlers neither log nor count: whoever runs the
 //! decision records it.
 
+pub mod answer;
+pub(crate) mod cookies;
 pub mod decide;
 pub mod denial;
 pub mod error_response;

@@ -1,1 +1,243 @@
-//! Being written.
+//! The `when` conditions of error handlers (pipeline spec 7.2): which denials a handler answers.
+//!
+//! Conditions are alternatives; within one, `error` and every part of `request` must hold.
+
+use std::net::IpAddr;
+
+use http::{HeaderMap, header};
+use serde::Deserialize;
+
+use crate::diagnostic::Diagnostic;
+use crate::document::{Node, decode};
+use crate::pipeline::RequestFacts;
+use crate::pipeline::denial::Denial;
+
+/// Compiled conditions. An empty list always holds.
+#[derive(Clone, Debug, Default)]
+pub struct When(Vec<Condition>);
+
+#[derive(Clone, Debug)]
+struct Condition {
+    errors: Vec<String>,
+    accept: Vec<String>,
+    content_type: Vec<String>,
+    remote: Vec<Network>,
+    trusts_forwarded_for: bool,
+}
+
+/// One condition as written.
+#[derive(Clone, Debug, Deserialize, schemars::JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct ConditionConfig {
+    /// Error names, any of them.
+    #[serde(default)]
+    pub error: Vec<ErrorName>,
+    /// What the request must look like.
+    #[serde(default)]
+    pub request: Option<RequestConfig>,
+}
+
+/// Errors that a condition can name.
+#[derive(Clone, Copy, Debug, Deserialize, schemars::JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum ErrorName {
+    /// 403.
+    Forbidden,
+    /// 500.
+    InternalServerError,
+    /// 404.
+    NotFound,
+    /// 401.
+    Unauthorized,
+}
+
+/// What the request must look like.
+#[derive(Clone, Debug, Default, Deserialize, schemars::JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct RequestConfig {
+    /// Peer networks. The reference accepts and ignores this key; here it means `remote_ip.match`.
+    #[serde(default)]
+    pub cidr: Vec<String>,
+    /// Media types.
+    #[serde(default)]
+    pub header: Option<HeaderConfig>,
+    /// Peer networks.
+    #[serde(default)]
+    pub remote_ip: Option<RemoteIpConfig>,
+}
+
+/// Media types the request must carry.
+#[derive(Clone, Debug, Default, Deserialize, schemars::JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct HeaderConfig {
+    /// Any of these in `Accept`.
+    #[serde(default)]
+    pub accept: Vec<String>,
+    /// Any of these as `Content-Type`.
+    #[serde(default)]
+    pub content_type: Vec<String>,
+}
+
+/// Networks the peer must be in.
+#[derive(Clone, Debug, Default, Deserialize, schemars::JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct RemoteIpConfig {
+    /// CIDR networks, any of them.
+    #[serde(default, rename = "match")]
+    pub networks: Vec<String>,
+    /// Also test every address of `X-Forwarded-For`.
+    #[serde(default)]
+    pub respect_forwarded_for_header: bool,
+}
+
+impl When {
+    /// Compiles the value of a `when` key.
+    pub fn compile(node: &Node) -> Result<Self, Diagnostic> {
+        let conditions: Vec<ConditionConfig> = decode(node)?;
+        let compile = |condition| Condition::compile(condition).map_err(|problem| problem.at(&node.origin));
+        conditions.into_iter().map(compile).collect::<Result<_, _>>().map(Self)
+    }
+
+    /// Whether a denial of a request falls under these conditions.
+    pub fn holds(&self, denial: &Denial, request: &RequestFacts<'_>) -> bool {
+        self.0.is_empty() || self.0.iter().any(|condition| condition.holds(denial, request))
+    }
+}
+
+impl Condition {
+    fn compile(config: ConditionConfig) -> Result<Self, Diagnostic> {
+        let request = config.request.unwrap_or_default();
+        let header = request.header.unwrap_or_default();
+        let remote = request.remote_ip.unwrap_or_default();
+        let networks = request.cidr.iter().chain(&remote.networks);
+        Ok(Self {
+            errors: config.error.into_iter().map(|name| name.as_str().to_owned()).collect(),
+            accept: header.accept.iter().flat_map(|line| media_types(line)).collect(),
+            content_type: header.content_type.iter().flat_map(|line| media_types(line)).collect(),
+            remote: networks.map(|network| Network::parse(network)).collect::<Result<_, _>>()?,
+            trusts_forwarded_for: remote.respect_forwarded_for_header,
+        })
+    }
+
+    fn holds(&self, denial: &Denial, request: &RequestFacts<'_>) -> bool {
+        (self.errors.is_empty() || self.errors.iter().any(|name| name == denial.error.name()))
+            && (self.accept.is_empty() || any_fits(&accepted(request.headers), &self.accept))
+            && (self.content_type.is_empty() || any_fits(&content_types(request.headers), &self.content_type))
+            && (self.remote.is_empty() || self.peer_fits(request))
+    }
+
+    fn peer_fits(&self, request: &RequestFacts<'_>) -> bool {
+        let contained = |address: IpAddr| self.remote.iter().any(|network| network.contains(address));
+        if contained(request.peer.ip()) {
+            return true;
+        }
+        self.trusts_forwarded_for
+            && request
+                .headers
+                .get_all("x-forwarded-for")
+                .iter()
+                .filter_map(|line| line.to_str().ok())
+                .flat_map(|line| line.split(','))
+                .filter_map(|address| address.trim().parse::<IpAddr>().ok())
+                .any(contained)
+    }
+}
+
+impl ErrorName {
+    fn as_str(self) -> &'static str {
+        match self {
+            ErrorName::Forbidden => "forbidden",
+            ErrorName::InternalServerError => "internal_server_error",
+            ErrorName::NotFound => "not_found",
+            ErrorName::Unauthorized => "unauthorized",
+        }
+    }
+}
+
+const NO_MEDIA_TYPE: &str = "application/octet-stream";
+
+/// The caller's `Accept`: the first line only, as the reference reads it.
+fn accepted(headers: &HeaderMap) -> Vec<String> {
+    let line = headers.get(header::ACCEPT).and_then(|value| value.to_str().ok()).unwrap_or_default();
+    if line.is_empty() { vec![NO_MEDIA_TYPE.to_owned()] } else { media_types(line) }
+}
+
+/// The caller's `Content-Type`, parameters dropped. What cannot be parsed matches nothing.
+fn content_types(headers: &HeaderMap) -> Vec<String> {
+    let Some(value) = headers.get(header::CONTENT_TYPE) else { return vec![NO_MEDIA_TYPE.to_owned()] };
+    let line = value.to_str().unwrap_or_default();
+    line.split(',')
+        .map(|part| part.split(';').next().unwrap_or_default().trim().to_ascii_lowercase())
+        .filter(|part| part.contains('/'))
+        .collect()
+}
+
+/// Splits `type[;q=N], ...`; like the reference it stops at the first element with another parameter.
+fn media_types(line: &str) -> Vec<String> {
+    let mut types = Vec::new();
+    for element in line.split(',') {
+        let (name, parameters) = match element.split_once(';') {
+            Some((name, parameters)) => (name.trim(), Some(parameters.trim())),
+            None => (element.trim(), None),
+        };
+        if name.is_empty() || parameters.is_some_and(|parameters| !parameters.starts_with("q=")) {
+            break;
+        }
+        types.push(name.to_owned());
+    }
+    types
+}
+
+/// Wildcards count on the configured side only; a client's `*/*` fits only the same text.
+fn any_fits(client: &[String], configured: &[String]) -> bool {
+    configured.iter().any(|wanted| {
+        client.iter().any(|given| {
+            wanted == "*/*"
+                || wanted == given
+                || wanted.strip_suffix("/*").is_some_and(|kind| given.split('/').next() == Some(kind))
+        })
+    })
+}
+
+#[derive(Clone, Debug)]
+struct Network {
+    address: IpAddr,
+    prefix: u32,
+}
+
+impl Network {
+    fn parse(text: &str) -> Result<Self, Diagnostic> {
+        let refused = || {
+            Diagnostic::error(format!("`{text}` is not a network"))
+                .hint("write an address and a prefix length, such as `192.168.1.0/24`")
+        };
+        let (address, prefix) = text.split_once('/').ok_or_else(refused)?;
+        let address: IpAddr = address.parse().map_err(|_| refused())?;
+        let prefix: u32 = prefix.parse().map_err(|_| refused())?;
+        if prefix > width(address) { Err(refused()) } else { Ok(Self { address, prefix }) }
+    }
+
+    fn contains(&self, address: IpAddr) -> bool {
+        let address = address.to_canonical();
+        width(address) == width(self.address)
+            && (self.prefix == 0 || {
+                let shift = 128 - self.prefix;
+                aligned(address) >> shift == aligned(self.address) >> shift
+            })
+    }
+}
+
+fn width(address: IpAddr) -> u32 {
+    if address.is_ipv4() { 32 } else { 128 }
+}
+
+/// The address's bits at the top of 128.
+fn aligned(address: IpAddr) -> u128 {
+    match address {
+        IpAddr::V4(address) => u128::from(address.to_bits()) << 96,
+        IpAddr::V6(address) => address.to_bits(),
+    }
+}
+
+#[cfg(test)]
+mod tests;

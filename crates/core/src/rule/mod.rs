@@ -1,3 +1,90 @@
-//! Access rules: as written, as compiled, and how one is found for a request.
+//! Access rules: as written ([`model`]), as compiled ([`compile`]), and how one is found for a request
+//! ([`rule_set`]).
 
+pub mod compile;
+pub mod index;
+pub mod model;
 pub mod pattern;
+pub mod rule_set;
+mod shown;
+pub mod upstream;
+
+use std::sync::Arc;
+
+use http::HeaderName;
+
+use crate::diagnostic::Diagnostic;
+use crate::pipeline::{Authenticator, Authorizer, CredentialLocation, Mutator};
+use crate::rule::compile::BoundErrorHandler;
+use crate::rule::pattern::Pattern;
+use crate::rule::upstream::Upstream;
+
+/// A compiled rule. A rule that could not be compiled still matches, and denies.
+pub struct Rule {
+    pub(crate) number: u32,
+    pub(crate) id: Arc<str>,
+    pub(crate) methods: Vec<String>,
+    pub(crate) pattern: Option<Pattern>,
+    pub(crate) plan: Result<Plan, Diagnostic>,
+    pub(crate) errors: Vec<BoundErrorHandler>,
+    pub(crate) document: serde_json::Value,
+}
+
+/// What a sound rule does.
+pub(crate) struct Plan {
+    pub(crate) authenticators: Vec<Bound<dyn Authenticator>>,
+    pub(crate) authorizers: Vec<Bound<dyn Authorizer>>,
+    pub(crate) mutators: Vec<Bound<dyn Mutator>>,
+    pub(crate) upstream: Option<Upstream>,
+    pub(crate) reads_captures: bool,
+    pub(crate) credential_locations: Vec<CredentialLocation>,
+    pub(crate) written_headers: Vec<HeaderName>,
+}
+
+/// A handler bound to a rule, with the name the rule gave it.
+pub(crate) struct Bound<T: ?Sized> {
+    pub(crate) id: &'static str,
+    pub(crate) handler: Box<T>,
+}
+
+impl Rule {
+    /// Its place in the rule set: the index of per-rule counters.
+    pub fn number(&self) -> u32 {
+        self.number
+    }
+
+    /// The rule's `id`; free text, maybe empty, maybe not unique.
+    pub fn id(&self) -> &Arc<str> {
+        &self.id
+    }
+
+    /// Why it denies everything, if it does.
+    pub fn broken(&self) -> Option<&Diagnostic> {
+        self.plan.as_ref().err()
+    }
+
+    /// Its upstream; none for a rule that only serves the decision API.
+    pub fn upstream(&self) -> Option<&Upstream> {
+        self.plan.as_ref().ok().and_then(|plan| plan.upstream.as_ref())
+    }
+
+    /// Every place one of its authenticators can read a credential from.
+    pub fn credential_locations(&self) -> &[CredentialLocation] {
+        self.plan.as_ref().map_or(&[], |plan| &plan.credential_locations)
+    }
+
+    /// Headers its mutators write.
+    pub fn written_headers(&self) -> &[HeaderName] {
+        self.plan.as_ref().map_or(&[], |plan| &plan.written_headers)
+    }
+
+    /// The rule as the rules API shows it, with secrets redacted (serving spec 5.1).
+    pub fn document(&self) -> &serde_json::Value {
+        &self.document
+    }
+
+    /// Whether its method list names `method`, in any case.
+    pub fn allows_method(&self, method: &http::Method) -> bool {
+        self.methods.iter().any(|allowed| allowed.eq_ignore_ascii_case(method.as_str()))
+    }
+}

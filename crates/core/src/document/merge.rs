@@ -1,0 +1,62 @@
+//! Merging one document over another (pipeline spec 1.3).
+
+use super::{Entry, Node, Value};
+
+/// Replaced whole although they are maps: two kinds of location merged make an invalid one.
+const ATOMIC: &[&str] = &["token_from"];
+
+/// Maps merge key by key; every other value, lists and null included, replaces.
+pub fn merge(base: &Node, over: &Node) -> Node {
+    let (Value::Map(base_entries), Value::Map(over_entries)) = (&base.value, &over.value) else {
+        return over.clone();
+    };
+    let mut merged: Vec<Entry> = base_entries.clone();
+    for entry in over_entries {
+        match merged.iter_mut().find(|existing| existing.key == entry.key) {
+            Some(existing) => {
+                if ATOMIC.contains(&entry.key.as_str()) {
+                    existing.value = entry.value.clone();
+                } else {
+                    existing.value = merge(&existing.value, &entry.value);
+                }
+                existing.key_origin = entry.key_origin.clone();
+            }
+            None => merged.push(entry.clone()),
+        }
+    }
+    Node { value: Value::Map(merged), origin: over.origin.clone() }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::document::to_json;
+    use serde_json::json;
+
+    #[test]
+    fn rows_of_the_merge_table() {
+        let rows = [
+            (json!({"api": {"url": "https://some-url/"}}), json!({}), json!({"api": {"url": "https://some-url/"}})),
+            (
+                json!({"api": {"url": "https://a/", "retry": {"max_delay": "100ms"}}}),
+                json!({"api": {"url": "http://b/foo", "retry": {"give_up_after": "15s"}}}),
+                json!({"api": {"url": "http://b/foo", "retry": {"max_delay": "100ms", "give_up_after": "15s"}}}),
+            ),
+            (
+                json!({"jwks_urls": [1, 2, 3]}),
+                json!({"jwks_urls": ["http://foo"]}),
+                json!({"jwks_urls": ["http://foo"]}),
+            ),
+            (json!({"a": 1}), json!({"a": null}), json!({"a": null})),
+            (
+                json!({"token_from": {"header": "X"}}),
+                json!({"token_from": {"cookie": "c"}}),
+                json!({"token_from": {"cookie": "c"}}),
+            ),
+        ];
+        for (base, over, expected) in rows {
+            let merged = merge(&Node::from_json(&base, "base"), &Node::from_json(&over, "over"));
+            assert_eq!(to_json(&merged), expected);
+        }
+    }
+}

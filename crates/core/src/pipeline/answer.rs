@@ -1,0 +1,31 @@
+//! How a denial is answered: the first error handler that is responsible (pipeline spec 7.1).
+
+use crate::pipeline::RequestFacts;
+use crate::pipeline::denial::{Denial, ErrorKind};
+use crate::pipeline::error_response::{self, ErrorResponse};
+use crate::rule::Rule;
+use crate::rule::compile::BoundErrorHandler;
+
+/// Asks the rule's handlers in order, then the fallback's. When none is responsible the answer is a
+/// plain 500, so that a denial is never answered with silence.
+pub fn answer(
+    rule: Option<&Rule>,
+    fallback: &[BoundErrorHandler],
+    denial: &Denial,
+    request: &RequestFacts<'_>,
+) -> ErrorResponse {
+    rule.map_or(&[][..], |rule| &rule.errors)
+        .iter()
+        .chain(fallback)
+        .find(|bound| bound.when.holds(denial, request))
+        .map_or_else(unanswered, |bound| bound.handler.respond(denial, request))
+}
+
+fn unanswered() -> ErrorResponse {
+    error_response::json(
+        ErrorKind::Internal.status(),
+        ErrorKind::Internal.generic_message(),
+        Some("Unable to handle HTTP request because no matching error handling strategy was found."),
+        None,
+    )
+}

@@ -1,0 +1,120 @@
+//! Tables of pipeline spec 7.2.
+#![allow(clippy::unwrap_used)]
+
+use super::*;
+use crate::pipeline::denial::{ErrorKind, Reason};
+
+fn holds(when: serde_json::Value, error: ErrorKind, headers: &[(&'static str, &'static str)], peer: &str) -> bool {
+    let when = When::compile(&Node::from_json(&when, "test")).unwrap();
+    let headers = headers
+        .iter()
+        .map(|(name, value)| (http::HeaderName::from_static(name), http::HeaderValue::from_static(value)))
+        .collect();
+    let request = RequestFacts {
+        method: &http::Method::GET,
+        url: "http://localhost/",
+        headers: &headers,
+        peer: peer.parse().unwrap(),
+    };
+    when.holds(&Denial::new(error, Reason::Internal), &request)
+}
+
+const PEER: &str = "127.0.0.1:123";
+
+#[test]
+fn media_type_rows() {
+    let chrome = "text/html,application/xhtml+xml,application/xml;q=0.9,image/webp,image/apng,*/*;q=0.8,application/signed-exchange;v=b3;q=0.9";
+    let firefox = "text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8";
+    let rows = [
+        ("application/json", "application/xml", false),
+        ("application/json", "application/xml, application/json", true),
+        ("application/*", "application/json", false),
+        ("*/*", "application/json", false),
+        ("application/*", "application/*", true),
+        ("*/*", "*/*", true),
+        ("text/html;q=0.9, application/xml;q=0.8, application/json;q=0.7", "application/xml, application/json", true),
+        (chrome, "application/json", false),
+        (firefox, "application/json", false),
+        ("application/json,text/html", "text/html", true),
+        ("application/json,text/html", "text/*", true),
+        ("application/json,text/html", "application/xml, application/json", true),
+        ("text/html;level=1, application/json", "application/json", false),
+        ("a/b, application/signed-exchange;v=b3;q=0.9", "a/b", true),
+    ];
+    for (accept, configured, expected) in rows {
+        let when = serde_json::json!([{"request": {"header": {"accept": [configured]}}}]);
+        assert_eq!(holds(when, ErrorKind::NotFound, &[("accept", accept)], PEER), expected, "{accept} / {configured}");
+    }
+    for configured in ["application/json", "application/*", "*/*", "application/xml, application/json"] {
+        let when = serde_json::json!([{"request": {"header": {"content_type": [configured]}}}]);
+        assert!(holds(when, ErrorKind::NotFound, &[("content-type", "application/json; charset=utf-8")], PEER));
+    }
+}
+
+#[test]
+fn condition_rows() {
+    use ErrorKind::NotFound;
+    let json = ("accept", "application/json");
+    let typed = ("content-type", "application/json");
+    let rows = [
+        (serde_json::json!([]), vec![], true),
+        (serde_json::json!([{"error": ["forbidden"]}]), vec![], false),
+        (serde_json::json!([{"error": ["forbidden", "not_found"]}]), vec![], true),
+        (serde_json::json!([{"error": ["forbidden"]}, {"error": ["forbidden", "not_found"]}]), vec![], true),
+        (serde_json::json!([{"error": ["not_found"], "request": {}}]), vec![], true),
+        (
+            serde_json::json!([{"error": ["not_found"], "request": {"header": {"content_type": ["application/json"]}}}]),
+            vec![],
+            false,
+        ),
+        (
+            serde_json::json!([{"error": ["not_found"], "request": {"header": {"accept": ["application/json"]}}}]),
+            vec![],
+            false,
+        ),
+        (
+            serde_json::json!([
+                {"error": ["not_found"], "request": {"header": {"accept": ["application/xml"]}}},
+                {"error": ["unauthorized"], "request": {"header": {"accept": ["application/json"]}}},
+            ]),
+            vec![json],
+            false,
+        ),
+        (
+            serde_json::json!([
+                {"error": ["not_found"], "request": {"header": {"accept": ["application/xml"]}}},
+                {"error": ["not_found"], "request": {"header": {"accept": ["application/json"]}}},
+            ]),
+            vec![json],
+            true,
+        ),
+        (
+            serde_json::json!([{"error": ["not_found"], "request": {"header": {"accept": ["application/json"], "content_type": ["application/xml"]}}}]),
+            vec![json, typed],
+            false,
+        ),
+        (
+            serde_json::json!([{"error": ["not_found"], "request": {"header": {"accept": ["application/json"], "content_type": ["application/json"]}}}]),
+            vec![json, typed],
+            true,
+        ),
+    ];
+    for (when, headers, expected) in rows {
+        assert_eq!(holds(when.clone(), NotFound, &headers, PEER), expected, "{when}");
+    }
+}
+
+#[test]
+fn remote_ip_rows() {
+    let network = serde_json::json!([{"request": {"remote_ip": {"match": ["192.168.1.0/24"]}}}]);
+    let respecting = serde_json::json!([{"request": {"remote_ip": {"match": ["192.168.1.0/24"], "respect_forwarded_for_header": true}}}]);
+    let forwarded = ("x-forwarded-for", "127.0.0.2, 127.0.0.3, 192.168.1.2");
+    assert!(holds(network.clone(), ErrorKind::NotFound, &[], "192.168.1.1:1234"));
+    assert!(!holds(network.clone(), ErrorKind::NotFound, &[], PEER));
+    assert!(!holds(network, ErrorKind::NotFound, &[forwarded], PEER));
+    assert!(holds(respecting, ErrorKind::NotFound, &[forwarded], PEER));
+    for bad in ["192.168.1.0", "192.168.1.0/33", "x/8", "::1/129"] {
+        let when = serde_json::json!([{"request": {"remote_ip": {"match": [bad]}}}]);
+        assert!(When::compile(&Node::from_json(&when, "test")).is_err(), "{bad}");
+    }
+}

@@ -1,0 +1,378 @@
+//! From written rules to rules that are ready to run.
+//!
+//! Everything that can be checked or merged is, here and once. A rule that fails keeps its match and
+//! denies (`Rule::plan` is an error); it never takes another rule down with it.
+
+use std::cell::RefCell;
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use http::HeaderName;
+
+use crate::diagnostic::{Diagnostic, Origin};
+use crate::document::{Node, Value, merge};
+use crate::jwt::TokenCache;
+use crate::pipeline::grant::credential_locations;
+use crate::pipeline::when::When;
+use crate::pipeline::{
+    AuthenticatorKind, AuthorizerKind, BindContext, ErrorHandler, ErrorHandlerKind, HandlerKind, MutatorKind,
+};
+use crate::ports::{KeySources, SecretSource};
+use crate::rule::model::{HandlerReference, RuleDefinition, WrittenRule};
+use crate::rule::pattern::{Pattern, Strategy};
+use crate::rule::upstream::Upstream;
+use crate::rule::{Bound, Plan, Rule, shown};
+
+/// The handlers a rule can name, and those a later version will bring.
+#[derive(Clone, Copy)]
+pub struct HandlerTables<'a> {
+    /// Authenticators.
+    pub authenticators: Table<'a, dyn AuthenticatorKind>,
+    /// Authorizers.
+    pub authorizers: Table<'a, dyn AuthorizerKind>,
+    /// Mutators.
+    pub mutators: Table<'a, dyn MutatorKind>,
+    /// Error handlers.
+    pub error_handlers: Table<'a, dyn ErrorHandlerKind>,
+}
+
+/// One kind of handler.
+pub struct Table<'a, K: ?Sized> {
+    /// What one of them is called.
+    pub noun: &'static str,
+    /// Those that exist.
+    pub all: &'a [&'a K],
+    /// Ids that are known but refused: `not supported yet`.
+    pub planned: &'a [&'a str],
+}
+
+impl<K: ?Sized> Clone for Table<'_, K> {
+    fn clone(&self) -> Self {
+        *self
+    }
+}
+
+impl<K: ?Sized> Copy for Table<'_, K> {}
+
+/// Global settings of handlers, by id.
+#[derive(Clone, Debug, Default)]
+pub struct HandlerSettings {
+    /// `authenticators.*`
+    pub authenticators: BTreeMap<String, HandlerSetting>,
+    /// `authorizers.*`
+    pub authorizers: BTreeMap<String, HandlerSetting>,
+    /// `mutators.*`
+    pub mutators: BTreeMap<String, HandlerSetting>,
+    /// `errors.handlers.*`
+    pub error_handlers: BTreeMap<String, HandlerSetting>,
+}
+
+/// The switch and the global settings of one handler.
+#[derive(Clone, Debug)]
+pub struct HandlerSetting {
+    /// A rule cannot enable a handler.
+    pub enabled: bool,
+    /// The global `config`; an empty map when none was written.
+    pub config: Node,
+}
+
+/// What compiling needs.
+pub struct Compiler<'a> {
+    /// The handlers there are.
+    pub handlers: HandlerTables<'a>,
+    /// Their global settings.
+    pub settings: &'a HandlerSettings,
+    /// The matching strategy.
+    pub strategy: Strategy,
+    /// Where templates find `env`.
+    pub secrets: &'a dyn SecretSource,
+    /// Where key sets come from.
+    pub keys: &'a dyn KeySources,
+    /// The verified-token cache.
+    pub tokens: &'a Arc<TokenCache>,
+}
+
+/// An error handler with the conditions under which it answers.
+pub struct BoundErrorHandler {
+    /// The handler's id.
+    pub id: &'static str,
+    /// When it answers.
+    pub when: When,
+    /// What it answers.
+    pub handler: Box<dyn ErrorHandler>,
+}
+
+impl Compiler<'_> {
+    /// Compiles one rule. Findings go to `report`: an error when the rule will deny, warnings otherwise.
+    pub fn compile(&self, number: u32, written: &WrittenRule, report: &mut Vec<Diagnostic>) -> Rule {
+        let definition = &written.definition;
+        let warnings = RefCell::new(Vec::new());
+        let context = self.context(&definition.id, &warnings);
+        let pattern = self.pattern(written);
+        let mut errors = Vec::new();
+        let plan = match (&written.problem, &pattern) {
+            (Some(problem), _) => Err(problem.clone()),
+            (None, Err(problem)) => Err(problem.clone()),
+            (None, Ok(_)) => self.plan(written, &context, &mut errors),
+        };
+        drop(context);
+        let mut findings = warnings.into_inner();
+        findings.extend(plan.as_ref().err().cloned());
+        report.extend(findings.into_iter().map(|mut finding| {
+            finding.message = format!("rule `{}`: {}", definition.id, finding.message);
+            finding.at(&written.node.origin)
+        }));
+        let methods = definition.matches.as_ref().and_then(|matches| matches.methods.clone()).unwrap_or_default();
+        Rule {
+            number,
+            id: definition.id.as_str().into(),
+            methods,
+            pattern: pattern.ok(),
+            plan,
+            errors,
+            document: shown::document(definition),
+        }
+    }
+
+    /// Binds the handlers of `errors.fallback`, in order, with their global settings.
+    pub fn fallback(&self, ids: &[(String, Origin)]) -> Result<Vec<BoundErrorHandler>, Diagnostic> {
+        let warnings = RefCell::new(Vec::new());
+        let context = self.context("", &warnings);
+        ids.iter()
+            .map(|(id, origin)| {
+                let reference = HandlerReference { handler: id.clone(), config: None };
+                self.error_handler(&reference, origin, &context).map_err(|problem| problem.at(origin))
+            })
+            .collect()
+    }
+
+    fn context<'c>(&'c self, rule_id: &'c str, warnings: &'c RefCell<Vec<Diagnostic>>) -> BindContext<'c> {
+        BindContext {
+            rule_id,
+            strategy: self.strategy,
+            secrets: self.secrets,
+            keys: self.keys,
+            tokens: self.tokens,
+            warnings,
+        }
+    }
+
+    fn pattern(&self, written: &WrittenRule) -> Result<Pattern, Diagnostic> {
+        let Some(matches) = &written.definition.matches else {
+            return Err(Diagnostic::error("`match` is missing").hint("add `match: {url: ..., methods: [...]}`"));
+        };
+        let origin = written.node.get("match").map_or(&written.node.origin, |node| &node.origin);
+        if matches.full_method.is_some() || matches.authority.is_some() {
+            return Err(Diagnostic::error("RPC rules (`match.full_method`) are not supported yet").at(origin));
+        }
+        let url = matches.url.as_deref().unwrap_or_default();
+        let origin = written.node.get("match.url").map_or(origin, |node| &node.origin);
+        if url.is_empty() {
+            return Err(Diagnostic::error("`match.url` is empty").at(origin).hint("write scheme, host and path"));
+        }
+        Pattern::compile(url, self.strategy)
+            .map_err(|error| Diagnostic::error(format!("`match.url`: {error}")).at(origin))
+    }
+
+    fn plan(
+        &self,
+        written: &WrittenRule,
+        context: &BindContext<'_>,
+        errors: &mut Vec<BoundErrorHandler>,
+    ) -> Result<Plan, Diagnostic> {
+        let RuleDefinition { authenticators, authorizer, authorizers, mutators, upstream, .. } = &written.definition;
+        check_version(written)?;
+        for (index, reference) in written.definition.errors.iter().flatten().enumerate() {
+            errors.push(self.error_handler(reference, &written.place("errors", index), context)?);
+        }
+        let upstream = match upstream.as_ref().and_then(|upstream| upstream.url.as_deref()) {
+            None | Some("") => None,
+            Some(_) => Some(compile_upstream(written)?),
+        };
+        let authenticators = self.bind_all(
+            written,
+            "authenticators",
+            required(authenticators, "authenticators")?,
+            &self.handlers.authenticators,
+            &self.settings.authenticators,
+            |kind, config| kind.bind(config, context),
+        )?;
+        let (key, references) = match (authorizer, authorizers) {
+            (Some(_), Some(_)) => {
+                return Err(Diagnostic::error("`authorizer` and `authorizers` are both set").hint("keep one of them"));
+            }
+            (Some(one), None) => ("authorizer", std::slice::from_ref(one)),
+            (None, Some(list)) if !list.is_empty() => ("authorizers", list.as_slice()),
+            (None, _) => {
+                return Err(Diagnostic::error("`authorizer` is missing").hint("add `authorizer: {handler: allow}`"));
+            }
+        };
+        let authorizers = self.bind_all(
+            written,
+            key,
+            references,
+            &self.handlers.authorizers,
+            &self.settings.authorizers,
+            |kind, config| kind.bind(config, context),
+        )?;
+        let mutators = self.bind_all(
+            written,
+            "mutators",
+            required(mutators, "mutators")?,
+            &self.handlers.mutators,
+            &self.settings.mutators,
+            |kind, config| kind.bind(config, context),
+        )?;
+        let reads_captures = authorizers.iter().any(|bound| bound.handler.reads_captures())
+            || mutators.iter().any(|bound| bound.handler.reads_captures());
+        let written_headers: Vec<HeaderName> =
+            mutators.iter().flat_map(|bound| bound.handler.written_headers()).collect();
+        let credential_locations = credential_locations(authenticators.iter().map(|bound| &*bound.handler));
+        Ok(Plan {
+            authenticators,
+            authorizers,
+            mutators,
+            upstream,
+            reads_captures,
+            credential_locations,
+            written_headers,
+        })
+    }
+
+    fn bind_all<K: HandlerKind + ?Sized, H: ?Sized>(
+        &self,
+        written: &WrittenRule,
+        key: &str,
+        references: &[HandlerReference],
+        table: &Table<'_, K>,
+        settings: &BTreeMap<String, HandlerSetting>,
+        bind: impl Fn(&K, &Node) -> Result<Box<H>, Diagnostic>,
+    ) -> Result<Vec<Bound<H>>, Diagnostic> {
+        let bind_one = |(index, reference): (usize, &HandlerReference)| {
+            let origin = written.place(key, index);
+            let (kind, config) = resolve(reference, table, settings, &origin)?;
+            let id = kind.id();
+            let handler = bind(kind, &config).map_err(|mut problem| {
+                problem.message = format!("{} `{id}`: {}", table.noun, problem.message);
+                problem.at(&origin)
+            })?;
+            Ok(Bound { id, handler })
+        };
+        references.iter().enumerate().map(bind_one).collect()
+    }
+
+    fn error_handler(
+        &self,
+        reference: &HandlerReference,
+        origin: &Origin,
+        context: &BindContext<'_>,
+    ) -> Result<BoundErrorHandler, Diagnostic> {
+        let table = &self.handlers.error_handlers;
+        let (kind, mut config) = resolve(reference, table, &self.settings.error_handlers, origin)?;
+        let when = match take(&mut config, "when") {
+            Some(node) if !matches!(node.value, Value::Null) => When::compile(&node)?,
+            _ => When::default(),
+        };
+        let handler = kind.bind(&config, context).map_err(|mut problem| {
+            problem.message = format!("error handler `{}`: {}", kind.id(), problem.message);
+            problem.at(origin)
+        })?;
+        Ok(BoundErrorHandler { id: kind.id(), when, handler })
+    }
+}
+
+impl WrittenRule {
+    /// Where the `index`th handler under `key` stands.
+    fn place(&self, key: &str, index: usize) -> Origin {
+        let Some(node) = self.node.get(key) else { return self.node.origin.clone() };
+        match &node.value {
+            Value::List(items) => items.get(index).map_or(&node.origin, |item| &item.origin).clone(),
+            _ => node.origin.clone(),
+        }
+    }
+}
+
+/// Finds a handler, checks that it may be used, and merges its settings (pipeline spec 1.3).
+fn resolve<'t, K: HandlerKind + ?Sized>(
+    reference: &HandlerReference,
+    table: &Table<'t, K>,
+    settings: &BTreeMap<String, HandlerSetting>,
+    origin: &Origin,
+) -> Result<(&'t K, Node), Diagnostic> {
+    let id = reference.handler.as_str();
+    let noun = table.noun;
+    if table.planned.contains(&id) {
+        return Err(Diagnostic::error(format!("{noun} `{id}` is not supported yet")).at(origin));
+    }
+    let Some(kind) = table.all.iter().find(|kind| kind.id() == id) else {
+        let known: Vec<String> = table.all.iter().map(|kind| format!("`{}`", kind.id())).collect();
+        return Err(Diagnostic::error(format!("there is no {noun} `{id}`"))
+            .at(origin)
+            .hint(format!("use one of {}", known.join(", "))));
+    };
+    let empty = || Node { value: Value::Map(Vec::new()), origin: origin.clone() };
+    let setting = settings.get(id);
+    if !setting.is_some_and(|setting| setting.enabled) {
+        return Err(Diagnostic::error(format!("{noun} `{id}` is disabled"))
+            .at(origin)
+            .hint(format!("set `enabled: true` for `{id}` in the configuration")));
+    }
+    let global = setting.map_or_else(empty, |setting| setting.config.clone());
+    let config = match &reference.config {
+        Some(over) if !matches!(over.value, Value::Null) => merge(&global, over),
+        _ => global,
+    };
+    if matches!(config.value, Value::Map(_)) {
+        Ok((*kind, config))
+    } else {
+        Err(Diagnostic::error(format!("`config` of {noun} `{id}` must be a map, found {}", config.value.kind()))
+            .at(&config.origin))
+    }
+}
+
+fn required<'a>(list: &'a Option<Vec<HandlerReference>>, key: &str) -> Result<&'a [HandlerReference], Diagnostic> {
+    match list {
+        Some(list) if !list.is_empty() => Ok(list),
+        _ => Err(Diagnostic::error(format!("`{key}` must be a list with at least one entry"))),
+    }
+}
+
+fn compile_upstream(written: &WrittenRule) -> Result<Upstream, Diagnostic> {
+    let definition = written.definition.upstream.clone().unwrap_or_default();
+    let url = definition.url.unwrap_or_default();
+    let strip_path = definition.strip_path.unwrap_or_default();
+    let mut upstream = Upstream::parse(&url, &strip_path).map_err(|problem| {
+        let finding = Diagnostic::error(format!("`upstream.url` `{url}` is not usable: {problem}"));
+        match written.node.get("upstream.url") {
+            Some(node) => finding.at(&node.origin),
+            None => finding,
+        }
+    })?;
+    upstream.preserve_host = definition.preserve_host.unwrap_or_default();
+    upstream.forward_caller_credential = definition.forward_caller_credential.unwrap_or_default();
+    upstream.allow_encoded_slashes = definition.allow_encoded_slashes.unwrap_or_default();
+    upstream.upgrade =
+        definition.upgrade.unwrap_or_default().iter().map(|protocol| protocol.to_ascii_lowercase()).collect();
+    Ok(upstream)
+}
+
+/// Rule versions drive migrations of handlers that are not supported yet; here only the format counts.
+fn check_version(written: &WrittenRule) -> Result<(), Diagnostic> {
+    let Some(version) = written.definition.version.as_deref().filter(|version| !version.is_empty()) else {
+        return Ok(());
+    };
+    let core = version.strip_prefix('v').unwrap_or(version).split(['-', '+']).next().unwrap_or_default();
+    let numbers: Vec<&str> = core.split('.').collect();
+    if numbers.len() == 3 && numbers.iter().all(|number| number.parse::<u32>().is_ok()) {
+        Ok(())
+    } else {
+        let finding = Diagnostic::error(format!("`version` `{version}` is not a semantic version"));
+        Err(written.node.get("version").map_or(finding.clone(), |node| finding.at(&node.origin)))
+    }
+}
+
+fn take(map: &mut Node, key: &str) -> Option<Node> {
+    let Value::Map(entries) = &mut map.value else { return None };
+    let index = entries.iter().position(|entry| entry.key == key)?;
+    Some(entries.remove(index).value)
+}

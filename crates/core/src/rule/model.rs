@@ -1,0 +1,150 @@
+//! A rule as it is written: one struct that mirrors the file, in every dialect (serving spec 5.1,
+//! founding document, extensions).
+
+use serde::Deserialize;
+
+use crate::diagnostic::Diagnostic;
+use crate::document::{Node, Value, decode};
+
+/// One access rule.
+#[derive(Clone, Debug, Deserialize, schemars::JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct RuleDefinition {
+    /// Names the rule in logs, metrics and the audit record.
+    #[serde(default)]
+    pub id: String,
+    /// Rule format version, as `v` and a semantic version.
+    #[serde(default)]
+    pub version: Option<String>,
+    /// Free text.
+    #[serde(default)]
+    pub description: Option<String>,
+    /// What the rule applies to.
+    #[serde(default, rename = "match")]
+    pub matches: Option<MatchDefinition>,
+    /// Who may ask: tried in order, the first that is responsible decides.
+    #[serde(default)]
+    pub authenticators: Option<Vec<HandlerReference>>,
+    /// Whether they may proceed. Either this or `authorizers`.
+    #[serde(default)]
+    pub authorizer: Option<HandlerReference>,
+    /// Several authorizers, all of which must allow. Either this or `authorizer`.
+    #[serde(default)]
+    pub authorizers: Option<Vec<HandlerReference>>,
+    /// What changes before the request is sent; all run, in order.
+    #[serde(default)]
+    pub mutators: Option<Vec<HandlerReference>>,
+    /// How denials are answered; the first that matches wins.
+    #[serde(default)]
+    pub errors: Option<Vec<HandlerReference>>,
+    /// Where requests go.
+    #[serde(default)]
+    pub upstream: Option<UpstreamDefinition>,
+}
+
+/// What a rule applies to.
+#[derive(Clone, Debug, Default, Deserialize, schemars::JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct MatchDefinition {
+    /// HTTP methods, in any case. An empty list matches nothing.
+    #[serde(default)]
+    pub methods: Option<Vec<String>>,
+    /// The URL pattern: scheme, host and path; `<...>` holds glob or regexp syntax.
+    #[serde(default)]
+    pub url: Option<String>,
+    /// RPC rules are not supported.
+    #[serde(default)]
+    pub authority: Option<String>,
+    /// RPC rules are not supported.
+    #[serde(default)]
+    pub full_method: Option<String>,
+    /// RPC rules are not supported.
+    #[serde(default)]
+    pub allow_http_get: Option<bool>,
+}
+
+/// A handler by name, with settings that go over the global ones.
+#[derive(Clone, Debug, Deserialize, schemars::JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct HandlerReference {
+    /// The handler's id.
+    #[serde(default)]
+    pub handler: String,
+    /// Its settings for this rule.
+    #[serde(default)]
+    #[schemars(with = "Option<serde_json::Map<String, serde_json::Value>>")]
+    pub config: Option<Node>,
+}
+
+/// Where requests go.
+#[derive(Clone, Debug, Default, Deserialize, schemars::JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct UpstreamDefinition {
+    /// Scheme, host, port and base path.
+    #[serde(default)]
+    pub url: Option<String>,
+    /// Path prefix to remove, on segment borders.
+    #[serde(default)]
+    pub strip_path: Option<String>,
+    /// Send the caller's `Host`.
+    #[serde(default)]
+    pub preserve_host: Option<bool>,
+    /// Extension: send on whatever authenticated the caller.
+    #[serde(default)]
+    pub forward_caller_credential: Option<bool>,
+    /// Extension: accept `%2F` in the path.
+    #[serde(default)]
+    pub allow_encoded_slashes: Option<bool>,
+    /// Extension: protocols a caller may upgrade to, such as `websocket`.
+    #[serde(default)]
+    pub upgrade: Option<Vec<String>>,
+}
+
+/// A rule that was read, or as much of it as is needed to match and deny.
+pub struct WrittenRule {
+    /// The rule; only `id` and `match` are filled when `problem` is set.
+    pub definition: RuleDefinition,
+    /// Why the rest could not be read.
+    pub problem: Option<Diagnostic>,
+    /// The rule as a tree, for positions and for the rules API.
+    pub node: Node,
+}
+
+/// Reads a rule document: a list of rules; nothing or `null` is an empty list. A rule whose `match`
+/// can be read is kept even when the rest is faulty, so that it can match and deny; otherwise the
+/// whole document is refused.
+pub fn read(document: &Node) -> Result<Vec<WrittenRule>, Diagnostic> {
+    let rules = match &document.value {
+        Value::Null => return Ok(Vec::new()),
+        Value::List(rules) => rules,
+        other => {
+            return Err(Diagnostic::error(format!("a rule document must be a list of rules, found {}", other.kind()))
+                .at(&document.origin)
+                .hint("start each rule with `- id: ...`"));
+        }
+    };
+    rules.iter().map(read_rule).collect()
+}
+
+fn read_rule(node: &Node) -> Result<WrittenRule, Diagnostic> {
+    let problem = match decode::<RuleDefinition>(node) {
+        Ok(definition) => return Ok(WrittenRule { definition, problem: None, node: node.clone() }),
+        Err(problem) => problem,
+    };
+    let matches = node.get("match").and_then(|matches| decode::<MatchDefinition>(matches).ok());
+    let Some(matches) = matches else { return Err(problem) };
+    let id = node.get("id").and_then(|id| decode::<String>(id).ok()).unwrap_or_default();
+    let definition = RuleDefinition {
+        id,
+        version: None,
+        description: None,
+        matches: Some(matches),
+        authenticators: None,
+        authorizer: None,
+        authorizers: None,
+        mutators: None,
+        errors: None,
+        upstream: None,
+    };
+    Ok(WrittenRule { definition, problem: Some(problem), node: node.clone() })
+}

@@ -1,0 +1,147 @@
+//! The compiled rules in use, and how one is found for a request.
+
+use std::collections::BTreeSet;
+
+use crate::gate::GatedRequest;
+use crate::pipeline::denial::{Denial, ErrorKind, Reason};
+use crate::rule::Rule;
+use crate::rule::index::RuleIndex;
+
+/// An immutable set of rules. A request sees one set from beginning to end.
+pub struct RuleSet {
+    rules: Vec<Rule>,
+    index: RuleIndex,
+    aliases: Aliases,
+    version: String,
+}
+
+/// By which names callers reach this proxy (`access_rules.match_authority`, `serve.proxy.authorities`).
+#[derive(Clone, Debug, Default)]
+pub struct Authorities {
+    /// The proxy's own port; `None` switches every alias off (`match_authority: strict`).
+    pub own_port: Option<u16>,
+    /// Further names, as `host` or `host:port`, lower case.
+    pub names: Vec<String>,
+}
+
+/// Authorities (`host:port`) of rules that are written for the proxy's own port.
+struct Aliases {
+    authorities: Authorities,
+    targets: Vec<String>,
+}
+
+impl RuleSet {
+    /// Indexes compiled rules; `rules[n].number` must be `n`.
+    pub fn new(rules: Vec<Rule>, authorities: Authorities, version: String) -> Self {
+        let patterns = || rules.iter().filter_map(|rule| rule.pattern.as_ref().map(|pattern| (rule.number, pattern)));
+        let index = RuleIndex::build(patterns());
+        let targets: BTreeSet<String> = patterns()
+            .filter_map(|(_, pattern)| literal_authority(pattern.literal_prefix()))
+            .filter(|(scheme, authority)| {
+                authorities.own_port.is_some_and(|own| port_of(scheme, authority) == Some(own))
+            })
+            .map(|(_, authority)| authority.to_owned())
+            .collect();
+        let aliases = Aliases { authorities, targets: targets.into_iter().collect() };
+        Self { rules, index, aliases, version }
+    }
+
+    /// The rules, in order.
+    pub fn rules(&self) -> &[Rule] {
+        &self.rules
+    }
+
+    /// What identifies this set: a hash of its content.
+    pub fn version(&self) -> &str {
+        &self.version
+    }
+
+    /// The one rule that matches. None, several, and a pattern that gives up are denials.
+    ///
+    /// When nothing matches the exact authority and the caller used another name of this proxy, the
+    /// rules written for the proxy's own port are asked under theirs.
+    pub fn find(&self, request: &GatedRequest) -> Result<&Rule, Denial> {
+        let mut search = Search { set: self, request, found: None };
+        search.run(request.url())?;
+        if search.found.is_none() && self.aliases.apply_to(request) {
+            for authority in &self.aliases.targets {
+                let url = format!("{}://{authority}{}", request.scheme().as_str(), request.path());
+                search.run(&url)?;
+            }
+        }
+        search.found.ok_or_else(|| Denial::new(ErrorKind::NotFound, Reason::NoRule))
+    }
+}
+
+struct Search<'s, 'r> {
+    set: &'s RuleSet,
+    request: &'r GatedRequest,
+    found: Option<&'s Rule>,
+}
+
+impl<'s> Search<'s, '_> {
+    fn run(&mut self, url: &str) -> Result<(), Denial> {
+        let mut denial = None;
+        self.set.index.candidates(url, |number| {
+            let Some(rule) = self.set.rules.get(number as usize) else { return };
+            if denial.is_some() || !rule.allows_method(self.request.method()) {
+                return;
+            }
+            match rule.pattern.as_ref().map_or(Ok(false), |pattern| pattern.is_match(url)) {
+                Ok(false) => {}
+                Ok(true) => match self.found {
+                    Some(other) => denial = Some(several(other, rule)),
+                    None => self.found = Some(rule),
+                },
+                Err(error) => {
+                    denial = Some(Denial::internal(
+                        Reason::PatternFailed,
+                        format!("the pattern of rule `{}` gave up: {error}", rule.id),
+                    ));
+                }
+            }
+        });
+        denial.map_or(Ok(()), Err)
+    }
+}
+
+fn several(one: &Rule, other: &Rule) -> Denial {
+    Denial::internal(Reason::SeveralRules, format!("rules `{}` and `{}` both match", one.id, other.id))
+}
+
+impl Aliases {
+    fn apply_to(&self, request: &GatedRequest) -> bool {
+        let authority = request.authority();
+        let port = port_of(request.scheme().as_str(), authority);
+        let (host, _) = split_port(authority);
+        let loopback = host == "localhost"
+            || host.ends_with(".localhost")
+            || host
+                .trim_matches(['[', ']'])
+                .parse::<std::net::IpAddr>()
+                .is_ok_and(|address| address.to_canonical().is_loopback());
+        (loopback && port.is_some() && port == self.authorities.own_port)
+            || self.authorities.names.iter().any(|name| name == authority || name == host)
+    }
+}
+
+/// Scheme and authority of a pattern whose authority is wholly literal.
+fn literal_authority(prefix: &str) -> Option<(&str, &str)> {
+    let (scheme, rest) = prefix.split_once("://")?;
+    let (authority, _) = rest.split_once('/')?;
+    Some((scheme, authority))
+}
+
+fn split_port(authority: &str) -> (&str, Option<&str>) {
+    match authority.rsplit_once(':') {
+        Some((host, port)) if !port.ends_with(']') => (host, Some(port)),
+        _ => (authority, None),
+    }
+}
+
+fn port_of(scheme: &str, authority: &str) -> Option<u16> {
+    match split_port(authority).1 {
+        Some(port) => port.parse().ok(),
+        None => Some(if scheme == "https" { 443 } else { 80 }),
+    }
+}

@@ -1,0 +1,71 @@
+//! A rule as the rules API shows it: the reference's shape (serving spec 5.1), secrets redacted.
+
+use serde_json::{Map, Value, json};
+
+use crate::document::to_json;
+use crate::rule::model::{HandlerReference, RuleDefinition};
+
+/// The text that stands for a value that is not shown.
+pub const REDACTED: &str = "[redacted]";
+
+/// Keys whose values are credentials or may hold one written out: headers and cookies that mutators
+/// or side calls send, and anything called a secret.
+const HIDDEN_MAPS: &[&str] = &["headers", "cookies", "additional_headers", "introspection_request_headers"];
+const HIDDEN_WORDS: &[&str] = &["secret", "password"];
+
+pub(super) fn document(rule: &RuleDefinition) -> Value {
+    let matches = rule.matches.as_ref().map(|matches| json!({"methods": matches.methods, "url": matches.url}));
+    let upstream = rule.upstream.clone().unwrap_or_default();
+    let mut shown = Map::new();
+    shown.insert("id".into(), rule.id.clone().into());
+    shown.insert("version".into(), rule.version.clone().unwrap_or_default().into());
+    shown.insert("description".into(), rule.description.clone().unwrap_or_default().into());
+    shown.insert("match".into(), matches.unwrap_or_default());
+    shown.insert("authenticators".into(), handlers(rule.authenticators.as_deref()));
+    let single = match (&rule.authorizer, rule.authorizers.as_deref()) {
+        (Some(one), _) => handler(one),
+        (None, Some([one])) => handler(one),
+        (None, _) => json!({"handler": "", "config": null}),
+    };
+    shown.insert("authorizer".into(), single);
+    if rule.authorizers.as_ref().is_some_and(|list| list.len() > 1) {
+        shown.insert("authorizers".into(), handlers(rule.authorizers.as_deref()));
+    }
+    shown.insert("mutators".into(), handlers(rule.mutators.as_deref()));
+    shown.insert("errors".into(), handlers(rule.errors.as_deref()));
+    shown.insert(
+        "upstream".into(),
+        json!({
+            "preserve_host": upstream.preserve_host.unwrap_or_default(),
+            "strip_path": upstream.strip_path.unwrap_or_default(),
+            "url": upstream.url.unwrap_or_default(),
+        }),
+    );
+    Value::Object(shown)
+}
+
+fn handlers(list: Option<&[HandlerReference]>) -> Value {
+    list.map_or(Value::Null, |list| list.iter().map(handler).collect())
+}
+
+fn handler(reference: &HandlerReference) -> Value {
+    let mut config = reference.config.as_ref().map_or(Value::Null, to_json);
+    redact(&mut config, false);
+    json!({"handler": reference.handler, "config": config})
+}
+
+fn redact(value: &mut Value, hidden: bool) {
+    match value {
+        Value::Object(map) => {
+            for (key, value) in map {
+                let key = key.to_ascii_lowercase();
+                let hides = HIDDEN_MAPS.contains(&key.as_str()) || HIDDEN_WORDS.iter().any(|word| key.contains(word));
+                redact(value, hidden || hides);
+            }
+        }
+        Value::Array(list) => list.iter_mut().for_each(|value| redact(value, hidden)),
+        Value::Null => {}
+        scalar if hidden => *scalar = REDACTED.into(),
+        _ => {}
+    }
+}

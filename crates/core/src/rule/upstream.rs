@@ -1,0 +1,212 @@
+//! Where a rule sends requests: the destination is bound when the rule is compiled, and nothing in a
+//! request can change it.
+
+use std::sync::Arc;
+
+use http::HeaderValue;
+
+use crate::gate::Scheme;
+
+/// Scheme, host and port of an upstream: the key of connection pools, the name checked by TLS.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct UpstreamOrigin {
+    /// Plain or TLS.
+    pub scheme: Scheme,
+    /// Host name or address, lower case; IPv6 without brackets.
+    pub host: String,
+    /// TCP port.
+    pub port: u16,
+}
+
+impl UpstreamOrigin {
+    /// The `Host` of requests to it: the port only where it is not the scheme's default.
+    pub fn authority(&self) -> String {
+        let host = if self.host.contains(':') { format!("[{}]", self.host) } else { self.host.clone() };
+        if self.port == self.scheme.default_port() { host } else { format!("{host}:{}", self.port) }
+    }
+}
+
+/// A rule's upstream, ready to use.
+#[derive(Clone, Debug)]
+pub struct Upstream {
+    origin: Arc<UpstreamOrigin>,
+    host: HeaderValue,
+    base_path: String,
+    strip_path: String,
+    /// Send the caller's `Host` instead of the upstream's.
+    pub preserve_host: bool,
+    /// Send on whatever authenticated the caller (an extension; off unless the rule says so).
+    pub forward_caller_credential: bool,
+    /// Accept `%2F` in the path (an extension; off unless the rule says so).
+    pub allow_encoded_slashes: bool,
+    /// Protocols a caller may upgrade to, lower case (an extension; none unless the rule says so).
+    pub upgrade: Vec<String>,
+}
+
+impl Upstream {
+    /// Parses `upstream.url` and `upstream.strip_path`. Query, fragment and user information of the
+    /// URL are refused rather than silently dropped.
+    pub fn parse(url: &str, strip_path: &str) -> Result<Self, String> {
+        let (scheme, rest) = match url.split_once("://") {
+            Some((scheme, rest)) if scheme.eq_ignore_ascii_case("http") => (Scheme::Http, rest),
+            Some((scheme, rest)) if scheme.eq_ignore_ascii_case("https") => (Scheme::Https, rest),
+            Some((scheme, _)) => return Err(format!("scheme `{scheme}` is not `http` or `https`")),
+            None => return Err("it has no scheme".to_owned()),
+        };
+        let (authority, path) = match rest.find('/') {
+            Some(slash) => rest.split_at(slash),
+            None => (rest, ""),
+        };
+        if authority.contains('@') {
+            return Err("it holds user information; inject credentials with a mutator".to_owned());
+        }
+        if rest.contains(['?', '#']) {
+            return Err("it holds a query or fragment, which would be ignored".to_owned());
+        }
+        if authority.is_empty() || !authority.bytes().chain(path.bytes()).all(|byte| byte.is_ascii_graphic()) {
+            return Err("it has no host, or holds characters that are not allowed in a URL".to_owned());
+        }
+        let (host, port) = split_port(authority)?;
+        let origin = UpstreamOrigin {
+            scheme,
+            host: host.trim_end_matches('.').to_ascii_lowercase(),
+            port: port.unwrap_or_else(|| scheme.default_port()),
+        };
+        let base_path = path.trim_end_matches('/').to_owned();
+        if base_path.split('/').skip(1).any(|segment| matches!(segment, "" | "." | "..")) {
+            return Err("its path holds empty or dot segments".to_owned());
+        }
+        let host = HeaderValue::try_from(origin.authority()).map_err(|error| error.to_string())?;
+        let trimmed = strip_path.trim_matches('/');
+        Ok(Self {
+            origin: Arc::new(origin),
+            host,
+            base_path,
+            strip_path: if trimmed.is_empty() { String::new() } else { format!("/{trimmed}") },
+            preserve_host: false,
+            forward_caller_credential: false,
+            allow_encoded_slashes: false,
+            upgrade: Vec::new(),
+        })
+    }
+
+    /// Where requests go.
+    pub fn origin(&self) -> &Arc<UpstreamOrigin> {
+        &self.origin
+    }
+
+    /// The `Host` header of the upstream.
+    pub fn host(&self) -> &HeaderValue {
+        &self.host
+    }
+
+    /// The request target for a canonical path and a query. `strip_path` is removed only as a leading
+    /// prefix that ends at a segment border; a trailing slash of the caller survives.
+    pub fn target(&self, path: &str, query: Option<&str>) -> String {
+        let rest = match path.strip_prefix(self.strip_path.as_str()) {
+            Some(rest) if rest.is_empty() || rest.starts_with('/') => rest,
+            _ => path,
+        };
+        let rest = if rest == "/" && !self.base_path.is_empty() { "" } else { rest };
+        let mut target =
+            String::with_capacity(self.base_path.len() + rest.len() + query.map_or(0, |query| query.len() + 1) + 1);
+        target.push_str(&self.base_path);
+        target.push_str(rest);
+        if target.is_empty() {
+            target.push('/');
+        }
+        if let Some(query) = query {
+            target.push('?');
+            target.push_str(query);
+        }
+        target
+    }
+}
+
+fn split_port(authority: &str) -> Result<(&str, Option<u16>), String> {
+    let (host, port) = match authority.strip_prefix('[') {
+        Some(rest) => {
+            let (host, after) = rest.split_once(']').ok_or("its IPv6 address has no closing bracket")?;
+            host.parse::<std::net::Ipv6Addr>().map_err(|_| format!("`[{host}]` is not an IPv6 address"))?;
+            (host, after.strip_prefix(':'))
+        }
+        None => match authority.split_once(':') {
+            Some((host, port)) => (host, Some(port)),
+            None => (authority, None),
+        },
+    };
+    if host.is_empty() || (!authority.starts_with('[') && host.contains(['[', ']', '\\', '%', '"', '<', '>'])) {
+        return Err(format!("`{host}` is not a host name"));
+    }
+    match port {
+        None => Ok((host, None)),
+        Some(port) => match port.parse::<u16>() {
+            Ok(number) if number != 0 => Ok((host, Some(number))),
+            _ => Err(format!("port `{port}` is not a number from 1 to 65535")),
+        },
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+
+    #[test]
+    fn targets_join_strip_and_keep_the_callers_slash() {
+        // (upstream, strip, path, target); rows of serving spec 4.4, [T] and [X], and the intended differences.
+        let rows = [
+            ("http://localhost/", "", "/api/users/1234", "/api/users/1234"),
+            ("http://localhost:4000/", "/api/", "/api/users/1234", "/users/1234"),
+            ("http://localhost:4000/", "api/", "/api/users/1234", "/users/1234"),
+            ("http://localhost:4000/", "/api", "/api/users/1234", "/users/1234"),
+            ("http://localhost:4000/", "api", "/api/users/1234", "/users/1234"),
+            ("http://localhost:4000/foo/", "api", "/api/users/1234", "/foo/users/1234"),
+            ("http://u/foo/", "", "/", "/foo"),
+            ("http://u/foo/", "", "/a/", "/foo/a/"),
+            ("http://u", "/api", "/api", "/"),
+            ("http://u", "/api", "/api/", "/"),
+            ("http://u", "/api", "/other", "/other"),
+            ("http://u", "/api", "/apiary/x", "/apiary/x"),
+            ("http://u", "/api", "/v1/api/x", "/v1/api/x"),
+            ("http://u", "/", "/a/b", "/a/b"),
+        ];
+        for (url, strip, path, expected) in rows {
+            assert_eq!(Upstream::parse(url, strip).unwrap().target(path, None), expected, "{url} {strip} {path}");
+        }
+    }
+
+    #[test]
+    fn the_query_is_passed_byte_for_byte() {
+        let upstream = Upstream::parse("http://u", "").unwrap();
+        for query in ["x=1", "x=1;y=2", "x=%zz", "b=2&a=1", ""] {
+            assert_eq!(upstream.target("/a", Some(query)), format!("/a?{query}"));
+        }
+    }
+
+    #[test]
+    fn hosts_and_ports_are_bound_at_load() {
+        let rows = [
+            ("https://Your-Org.atlassian.net", Some(("your-org.atlassian.net", 443, "your-org.atlassian.net"))),
+            ("http://tasks.foo-bar_baz", Some(("tasks.foo-bar_baz", 80, "tasks.foo-bar_baz"))),
+            ("http://[::1]:8080/x", Some(("::1", 8080, "[::1]:8080"))),
+            ("http://h:443", Some(("h", 443, "h:443"))),
+            ("ftp://h", None),
+            ("h:80", None),
+            ("http://", None),
+            ("http://u:p@h", None),
+            ("http://h:0", None),
+            ("http://h:99999", None),
+            ("http://h/a/../b", None),
+            ("http://h/?x=1", None),
+            ("http://h\n", None),
+        ];
+        for (url, expected) in rows {
+            let parsed = Upstream::parse(url, "").ok();
+            let shown = parsed.as_ref().map(|upstream| {
+                (upstream.origin().host.as_str(), upstream.origin().port, upstream.host().to_str().unwrap())
+            });
+            assert_eq!(shown, expected, "{url}");
+        }
+    }
+}

@@ -1,0 +1,134 @@
+//! A scripted HTTP server that records what reaches it: the upstream and the side services.
+
+use std::collections::HashMap;
+use std::io::{BufReader, Write};
+use std::net::{TcpListener, TcpStream};
+use std::sync::{Arc, Mutex};
+use std::thread;
+use std::time::Duration;
+
+use serde_json::{Value, json};
+
+use crate::wire::{self, Message};
+
+/// Running until dropped with the process; connections are served by threads.
+pub struct Recorder {
+    /// Where it listens, on 127.0.0.1.
+    pub port: u16,
+    state: Arc<State>,
+}
+
+struct State {
+    seen: Mutex<Vec<Value>>,
+    script: Mutex<Vec<Value>>,
+    counts: Mutex<HashMap<usize, u64>>,
+    echoes: bool,
+}
+
+impl Recorder {
+    /// Starts one. Unscripted requests get an echo of method and target, or a 404.
+    pub fn start(echoes: bool) -> Self {
+        let listener = TcpListener::bind(("127.0.0.1", 0)).unwrap();
+        let port = listener.local_addr().unwrap().port();
+        let state =
+            Arc::new(State { seen: Mutex::default(), script: Mutex::default(), counts: Mutex::default(), echoes });
+        let shared = state.clone();
+        thread::spawn(move || {
+            for stream in listener.incoming().flatten() {
+                let state = shared.clone();
+                thread::spawn(move || state.serve(stream));
+            }
+        });
+        Self { port, state }
+    }
+
+    /// Sets the scripted answers, placeholders filled in.
+    pub fn script(&self, script: Vec<Value>) {
+        *self.state.script.lock().unwrap() = script;
+    }
+
+    /// What arrived since the last call.
+    pub fn take(&self) -> Vec<Value> {
+        std::mem::take(&mut *self.state.seen.lock().unwrap())
+    }
+}
+
+impl State {
+    fn serve(&self, stream: TcpStream) {
+        let Ok(mut writer) = stream.try_clone() else { return };
+        let mut reader = BufReader::new(stream);
+        while let Ok(Some(request)) = wire::read_request(&mut reader) {
+            let answer = self.answer(&request);
+            if writer.write_all(&answer).is_err() {
+                return;
+            }
+        }
+    }
+
+    fn answer(&self, request: &Message) -> Vec<u8> {
+        let mut words = request.start.split(' ');
+        let (method, target) = (words.next().unwrap_or_default(), words.next().unwrap_or_default());
+        let headers: Vec<Value> = request.headers.iter().map(|(name, value)| json!([name, value])).collect();
+        self.seen.lock().unwrap().push(json!({
+            "method": method, "target": target, "headers": headers, "body": request.text(),
+        }));
+        let path = target.split('?').next().unwrap_or_default();
+        if let Some(entry) = self.scripted(method, path) {
+            if let Some(delay) = entry["delay_ms"].as_u64() {
+                thread::sleep(Duration::from_millis(delay));
+            }
+            let body = match &entry["body"] {
+                Value::String(text) => text.clone(),
+                Value::Null => String::new(),
+                other => other.to_string(),
+            };
+            let headers = match entry["headers"].as_object() {
+                Some(map) if !map.is_empty() => {
+                    map.iter().map(|(name, value)| (name.clone(), text_of(value))).collect()
+                }
+                _ => vec![("Content-Type".to_owned(), "application/json".to_owned())],
+            };
+            return render(method, entry["status"].as_u64().unwrap_or(200), &headers, body.as_bytes());
+        }
+        let json_type = [("Content-Type".to_owned(), "application/json".to_owned())];
+        if self.echoes {
+            let body = format!("{{\"method\": {}, \"target\": {}}}", json!(method), json!(target));
+            render(method, 200, &json_type, body.as_bytes())
+        } else {
+            render(method, 404, &json_type, b"{\"error\":\"not scripted\"}")
+        }
+    }
+
+    fn scripted(&self, method: &str, path: &str) -> Option<Value> {
+        let script = self.script.lock().unwrap();
+        let mut counts = self.counts.lock().unwrap();
+        for (index, entry) in script.iter().enumerate() {
+            let fits = entry["path"] == path && entry["method"].as_str().is_none_or(|wanted| wanted == method);
+            let used = counts.entry(index).or_default();
+            if fits && entry["times"].as_u64().is_none_or(|times| *used < times) {
+                *used += 1;
+                return Some(entry.clone());
+            }
+        }
+        None
+    }
+}
+
+/// A scalar as text.
+pub fn text_of(value: &Value) -> String {
+    value.as_str().map_or_else(|| value.to_string(), str::to_owned)
+}
+
+fn render(method: &str, status: u64, headers: &[(String, String)], body: &[u8]) -> Vec<u8> {
+    let reason = u16::try_from(status).ok().and_then(|code| http::StatusCode::from_u16(code).ok());
+    let reason = reason.and_then(|code| code.canonical_reason()).unwrap_or_default();
+    let mut answer = format!("HTTP/1.1 {status} {reason}\r\n").into_bytes();
+    for (name, value) in headers {
+        answer.extend_from_slice(format!("{name}: {value}\r\n").as_bytes());
+    }
+    answer.extend_from_slice(format!("Content-Length: {}\r\n\r\n", body.len()).as_bytes());
+    if method != "HEAD" {
+        answer.extend_from_slice(body);
+    }
+    answer
+}
