@@ -1,1 +1,150 @@
-//! Go text/template, as far as rules use it.
+//! Go `text/template` with Oathkeeper's and common sprig functions, as far as rules use it
+//! (pipeline spec 6).
+//!
+//! Templates are compiled when rules load: functions and their argument counts are checked, `env` is
+//! resolved, and whatever does not depend on the request is folded into text. What is not supported is
+//! refused by name at that point, never at the first request.
+
+mod ast;
+mod error;
+mod eval;
+mod format;
+mod functions;
+mod lex;
+mod parse;
+mod value;
+
+use http::HeaderMap;
+use serde_json::{Map, Value};
+use zeroize::Zeroizing;
+
+pub use error::{RenderError, TemplateError};
+
+use crate::gate::GatedRequest;
+use crate::ports::SecretSource;
+use crate::session::Session;
+
+/// A compiled template.
+pub struct Template {
+    nodes: Vec<ast::Node>,
+    constant: Option<Zeroizing<String>>,
+    facts: ast::Facts,
+}
+
+/// What a template can see (pipeline spec 1.6).
+pub struct TemplateData<'a> {
+    /// `.Subject`
+    pub subject: &'a str,
+    /// `.Extra`
+    pub extra: Option<&'a Map<String, Value>>,
+    /// `.Header`
+    pub header: &'a HeaderMap,
+    /// `.MatchContext.RegexpCaptureGroups`
+    pub captures: &'a [String],
+    /// `.MatchContext.Method`
+    pub method: &'a str,
+    /// `.MatchContext.URL.Scheme`
+    pub scheme: &'a str,
+    /// `.MatchContext.URL.Host`
+    pub host: &'a str,
+    /// The canonical path, percent-encoded; `.MatchContext.URL.Path` shows it decoded.
+    pub path: &'a str,
+    /// `.MatchContext.URL.RawQuery`
+    pub raw_query: &'a str,
+    /// `.MatchContext.Header`
+    pub request_header: &'a HeaderMap,
+}
+
+impl<'a> TemplateData<'a> {
+    /// The session of a request.
+    pub fn new(session: &'a Session, request: &'a GatedRequest) -> Self {
+        Self {
+            subject: &session.caller.subject,
+            extra: session.extra.as_deref(),
+            header: &session.header,
+            captures: &session.captures,
+            method: request.method().as_str(),
+            scheme: request.scheme().as_str(),
+            host: request.authority(),
+            path: request.path(),
+            raw_query: request.query().unwrap_or_default(),
+            request_header: request.headers(),
+        }
+    }
+}
+
+impl Template {
+    /// Parses, checks, resolves `env` and folds constants. A variable that is missing or empty is an
+    /// error: an empty credential is never sent.
+    pub fn compile(text: &str, secrets: &dyn SecretSource) -> Result<Self, TemplateError> {
+        let (nodes, facts) = parse::parse(text, secrets)?;
+        let constant = match facts.reads_request {
+            true => None,
+            false => {
+                let mut rendered = Zeroizing::new(String::new());
+                eval::render(&nodes, &EMPTY.with(), &mut rendered)
+                    .map_err(|error| TemplateError::new(text, 0, error.to_string()))?;
+                Some(rendered)
+            }
+        };
+        Ok(Self { nodes, constant, facts })
+    }
+
+    /// The text it always renders to, when nothing in it depends on the request.
+    pub fn constant(&self) -> Option<&str> {
+        self.constant.as_ref().map(|text| text.as_str())
+    }
+
+    /// Whether it holds a secret (`env`).
+    pub fn is_sensitive(&self) -> bool {
+        self.facts.reads_secret
+    }
+
+    /// Whether it reads the capture groups of the rule's pattern.
+    pub fn reads_captures(&self) -> bool {
+        self.facts.reads_captures
+    }
+
+    /// Renders against a session, appending to `out`.
+    pub fn render(&self, data: &TemplateData<'_>, out: &mut String) -> Result<(), RenderError> {
+        match &self.constant {
+            Some(text) => {
+                out.push_str(text);
+                Ok(())
+            }
+            None => eval::render(&self.nodes, data, out),
+        }
+    }
+}
+
+/// Hides the secrets that a compiled template holds.
+impl std::fmt::Debug for Template {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Template").field("facts", &self.facts).finish_non_exhaustive()
+    }
+}
+
+/// What a constant template is rendered against.
+struct Empty(std::sync::LazyLock<HeaderMap>);
+
+static EMPTY: Empty = Empty(std::sync::LazyLock::new(HeaderMap::new));
+
+impl Empty {
+    fn with(&'static self) -> TemplateData<'static> {
+        TemplateData {
+            subject: "",
+            extra: None,
+            header: &self.0,
+            captures: &[],
+            method: "",
+            scheme: "",
+            host: "",
+            path: "",
+            raw_query: "",
+            request_header: &self.0,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,51 @@
+//! A parsed template.
+
+use super::functions::Function;
+use crate::secret::Secret;
+
+/// One piece of a template.
+pub(super) enum Node {
+    Text(String),
+    Output(Pipeline),
+    Assign { slot: usize, value: Pipeline },
+    If { condition: Pipeline, then: Vec<Node>, otherwise: Vec<Node> },
+    With { slot: Option<usize>, value: Pipeline, then: Vec<Node>, otherwise: Vec<Node> },
+    Range { key: Option<usize>, item: Option<usize>, list: Pipeline, body: Vec<Node>, otherwise: Vec<Node> },
+    Break,
+    Continue,
+}
+
+/// Commands, each of which gets the result of the one before as its last argument.
+pub(super) struct Pipeline(pub(super) Vec<Command>);
+
+/// A value, or a call.
+pub(super) enum Command {
+    Value(Operand),
+    Call { function: &'static Function, arguments: Vec<Operand> },
+    /// `Get` or `Values` on a header or a query.
+    Method { receiver: Operand, name: &'static str, arguments: Vec<Operand> },
+}
+
+/// Something with a value.
+pub(super) enum Operand {
+    Bool(bool),
+    Int(i64),
+    Float(f64),
+    Text(String),
+    Secret(Secret),
+    Nil,
+    Dot,
+    Root,
+    Variable(usize),
+    /// Field names followed from an operand.
+    Fields(Box<Operand>, Vec<String>),
+    Parenthesised(Box<Pipeline>),
+}
+
+/// What a template touches.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Facts {
+    pub(super) reads_request: bool,
+    pub(super) reads_captures: bool,
+    pub(super) reads_secret: bool,
+}

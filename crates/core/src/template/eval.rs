@@ -1,0 +1,187 @@
+//! Runs a template, within bounds.
+
+use super::TemplateData;
+use super::ast::{Command, Node, Operand, Pipeline};
+use super::error::RenderError;
+use super::format;
+use super::value::Value;
+
+/// What a template may write.
+const MAX_OUTPUT: usize = 64 * 1024;
+/// How many nodes a template may run.
+const MAX_STEPS: usize = 100_000;
+
+/// Renders nodes, appending to `out`.
+pub(super) fn render(nodes: &[Node], data: &TemplateData<'_>, out: &mut String) -> Result<(), RenderError> {
+    let root = Value::Session(data);
+    let mut run = Run { root: root.clone(), variables: Vec::new(), steps: 0, limit: out.len() + MAX_OUTPUT };
+    run.nodes(nodes, &root, out).map(drop)
+}
+
+struct Run<'a> {
+    root: Value<'a>,
+    variables: Vec<Value<'a>>,
+    steps: usize,
+    limit: usize,
+}
+
+/// Whether a loop goes on.
+enum Flow {
+    Next,
+    Break,
+    Continue,
+}
+
+impl<'a> Run<'a> {
+    fn nodes(&mut self, nodes: &'a [Node], dot: &Value<'a>, out: &mut String) -> Result<Flow, RenderError> {
+        for node in nodes {
+            self.steps += 1;
+            if self.steps > MAX_STEPS || out.len() > self.limit {
+                return Err(RenderError::new("the template runs too long or writes too much"));
+            }
+            match self.node(node, dot, out)? {
+                Flow::Next => {}
+                flow => return Ok(flow),
+            }
+        }
+        Ok(Flow::Next)
+    }
+
+    fn node(&mut self, node: &'a Node, dot: &Value<'a>, out: &mut String) -> Result<Flow, RenderError> {
+        match node {
+            Node::Text(text) => out.push_str(text),
+            Node::Output(pipeline) => match self.pipeline(pipeline, dot)? {
+                Value::Nil => out.push_str("<no value>"),
+                value => format::write(&value, out),
+            },
+            Node::Assign { slot, value } => {
+                let value = self.pipeline(value, dot)?;
+                self.assign(*slot, value);
+            }
+            Node::If { condition, then, otherwise } => {
+                let branch = if self.pipeline(condition, dot)?.is_true() { then } else { otherwise };
+                return self.nodes(branch, dot, out);
+            }
+            Node::With { slot, value, then, otherwise } => {
+                let value = self.pipeline(value, dot)?;
+                if let Some(slot) = slot {
+                    self.assign(*slot, value.clone());
+                }
+                return if value.is_true() { self.nodes(then, &value, out) } else { self.nodes(otherwise, dot, out) };
+            }
+            Node::Range { key, item, list, body, otherwise } => {
+                return self.range((*key, *item), list, body, otherwise, dot, out);
+            }
+            Node::Break => return Ok(Flow::Break),
+            Node::Continue => return Ok(Flow::Continue),
+        }
+        Ok(Flow::Next)
+    }
+
+    fn range(
+        &mut self,
+        (key, item): (Option<usize>, Option<usize>),
+        list: &'a Pipeline,
+        body: &'a [Node],
+        otherwise: &'a [Node],
+        dot: &Value<'a>,
+        out: &mut String,
+    ) -> Result<Flow, RenderError> {
+        let value = self.pipeline(list, dot)?;
+        let pairs: Vec<(Value<'a>, Value<'a>)> = if let Some(elements) = value.elements() {
+            elements.into_iter().enumerate().map(|(index, value)| (Value::Int(index as i64), value)).collect()
+        } else if let Some(members) = value.members() {
+            members.into_iter().map(|(key, value)| (Value::text(key), value)).collect()
+        } else if matches!(value, Value::Nil) {
+            Vec::new()
+        } else {
+            return Err(RenderError::new(format!("range can't iterate over type {}", value.type_name())));
+        };
+        if pairs.is_empty() {
+            return self.nodes(otherwise, dot, out);
+        }
+        for (index, element) in pairs {
+            if let Some(slot) = key {
+                self.assign(slot, index);
+            }
+            if let Some(slot) = item {
+                self.assign(slot, element.clone());
+            }
+            if matches!(self.nodes(body, &element, out)?, Flow::Break) {
+                break;
+            }
+        }
+        Ok(Flow::Next)
+    }
+
+    fn assign(&mut self, slot: usize, value: Value<'a>) {
+        if self.variables.len() <= slot {
+            self.variables.resize(slot + 1, Value::Nil);
+        }
+        self.variables[slot] = value;
+    }
+
+    fn pipeline(&mut self, pipeline: &'a Pipeline, dot: &Value<'a>) -> Result<Value<'a>, RenderError> {
+        let mut previous = None;
+        for command in &pipeline.0 {
+            previous = Some(self.command(command, dot, previous)?);
+        }
+        Ok(previous.unwrap_or(Value::Nil))
+    }
+
+    fn command(
+        &mut self,
+        command: &'a Command,
+        dot: &Value<'a>,
+        piped: Option<Value<'a>>,
+    ) -> Result<Value<'a>, RenderError> {
+        match command {
+            Command::Value(operand) => self.operand(operand, dot),
+            Command::Method { receiver, name, arguments } => {
+                let receiver = self.operand(receiver, dot)?;
+                let argument = match arguments.first() {
+                    Some(operand) => self.operand(operand, dot)?,
+                    None => piped.unwrap_or(Value::Nil),
+                };
+                receiver.method(name, &argument)
+            }
+            Command::Call { function, arguments } => {
+                let mut values = Vec::with_capacity(arguments.len() + 1);
+                for operand in arguments {
+                    let value = self.operand(operand, dot)?;
+                    // `and` and `or` leave the operands after the deciding one alone.
+                    if function.decides.is_some_and(|deciding| value.is_true() == deciding) {
+                        return Ok(value);
+                    }
+                    values.push(value);
+                }
+                values.extend(piped);
+                (function.body)(&values)
+                    .map_err(|message| RenderError::new(format!("error calling {}: {message}", function.name)))
+            }
+        }
+    }
+
+    fn operand(&mut self, operand: &'a Operand, dot: &Value<'a>) -> Result<Value<'a>, RenderError> {
+        Ok(match operand {
+            Operand::Bool(value) => Value::Bool(*value),
+            Operand::Int(value) => Value::Int(*value),
+            Operand::Float(value) => Value::Float(*value),
+            Operand::Text(text) => Value::Text(text.as_str().into()),
+            // Rendering is what this secret is for: it becomes part of an injected value.
+            Operand::Secret(secret) => Value::Text(secret.expose().into()),
+            Operand::Nil => Value::Nil,
+            Operand::Dot => dot.clone(),
+            Operand::Root => self.root.clone(),
+            Operand::Variable(slot) => self.variables.get(*slot).cloned().unwrap_or(Value::Nil),
+            Operand::Fields(inner, names) => {
+                let mut value = self.operand(inner, dot)?;
+                for name in names {
+                    value = value.field(name)?;
+                }
+                value
+            }
+            Operand::Parenthesised(pipeline) => self.pipeline(pipeline, dot)?,
+        })
+    }
+}

@@ -1,0 +1,237 @@
+//! Splits a template into text and actions, and an action into tokens.
+
+use super::error::TemplateError;
+
+/// Text, or the inside of `{{ }}` with its position.
+pub(super) enum Piece<'t> {
+    Text(&'t str),
+    Action { inside: &'t str, offset: usize },
+}
+
+/// One token of an action.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) enum Token {
+    Word(String),
+    /// `.a.b` or a lone `.`: the names.
+    Field(Vec<String>),
+    /// `$x`, with fields after it.
+    Variable(String, Vec<String>),
+    Text(String),
+    Int(i64),
+    Float(f64),
+    Open,
+    /// `)`, with fields after it.
+    Close(Vec<String>),
+    Pipe,
+    Comma,
+    Declare,
+    Assign,
+}
+
+/// Splits at `{{` and `}}`, applying trim marks and dropping comments.
+pub(super) fn pieces(text: &str) -> Result<Vec<Piece<'_>>, TemplateError> {
+    let mut found = Vec::new();
+    let mut rest = text;
+    let mut trims = false;
+    while let Some(start) = rest.find("{{") {
+        let offset = text.len() - rest.len() + start;
+        let inner = &rest[start + 2..];
+        let (trims_before, inner) = match inner.strip_prefix('-') {
+            Some(after) if after.starts_with([' ', '\t', '\r', '\n']) => (true, after),
+            _ => (false, inner),
+        };
+        let before = trim_start_if(trims, &rest[..start]);
+        let before = if trims_before { before.trim_end_matches(SPACES) } else { before };
+        if !before.is_empty() {
+            found.push(Piece::Text(before));
+        }
+        let (inside, after, trims_after) = action(text, offset, inner)?;
+        trims = trims_after;
+        if let Some(inside) = inside {
+            found.push(Piece::Action { inside, offset: offset + 2 });
+        }
+        rest = after;
+    }
+    let last = trim_start_if(trims, rest);
+    if !last.is_empty() {
+        found.push(Piece::Text(last));
+    }
+    Ok(found)
+}
+
+const SPACES: [char; 4] = [' ', '\t', '\r', '\n'];
+
+fn trim_start_if(trims: bool, text: &str) -> &str {
+    if trims { text.trim_start_matches(SPACES) } else { text }
+}
+
+/// The inside of an action (none for a comment), what follows it, and whether it trims what follows.
+fn action<'t>(text: &str, offset: usize, inner: &'t str) -> Result<(Option<&'t str>, &'t str, bool), TemplateError> {
+    let unclosed = || TemplateError::new(text, offset, "unclosed action");
+    if let Some(comment) = inner.trim_start_matches(SPACES).strip_prefix("/*") {
+        let end = comment.find("*/").ok_or_else(|| TemplateError::new(text, offset, "unclosed comment"))?;
+        let after = comment[end + 2..].trim_start_matches(SPACES);
+        let (trims, after) = after.strip_prefix('-').map_or((false, after), |after| (true, after));
+        let after = after
+            .strip_prefix("}}")
+            .ok_or_else(|| TemplateError::new(text, offset, "comment ends before closing delimiter"))?;
+        return Ok((None, after, trims));
+    }
+    let mut chars = inner.char_indices();
+    let mut quote = None;
+    while let Some((index, c)) = chars.next() {
+        match (quote, c) {
+            (Some('"' | '\''), '\\') => {
+                chars.next();
+            }
+            (Some(open), c) if open == c => quote = None,
+            (Some(_), _) => {}
+            (None, '"' | '\'' | '`') => quote = Some(c),
+            (None, '}') if inner[index..].starts_with("}}") => {
+                let inside = &inner[..index];
+                let trimmed = inside.strip_suffix('-').filter(|before| before.ends_with(SPACES));
+                let trims = trimmed.is_some();
+                return Ok((Some(trimmed.unwrap_or(inside)), &inner[index + 2..], trims));
+            }
+            (None, _) => {}
+        }
+    }
+    Err(unclosed())
+}
+
+/// Splits the inside of an action.
+pub(super) fn tokens(inside: &str) -> Result<Vec<Token>, String> {
+    let mut found = Vec::new();
+    let mut rest = inside.trim_start_matches(SPACES);
+    while let Some(c) = rest.chars().next() {
+        let (token, after) = match c {
+            '(' => (Token::Open, &rest[1..]),
+            ')' => {
+                let (fields, after) = fields(&rest[1..]);
+                (Token::Close(fields), after)
+            }
+            '|' => (Token::Pipe, &rest[1..]),
+            ',' => (Token::Comma, &rest[1..]),
+            '=' => (Token::Assign, &rest[1..]),
+            ':' if rest.starts_with(":=") => (Token::Declare, &rest[2..]),
+            '"' => quoted(rest)?,
+            '`' => {
+                let end = rest[1..].find('`').ok_or("unterminated raw quoted string")?;
+                (Token::Text(rest[1..=end].to_owned()), &rest[end + 2..])
+            }
+            '\'' => character(rest)?,
+            '.' if !rest[1..].starts_with(|c: char| c.is_ascii_digit()) => {
+                let (names, after) = fields(rest);
+                if names.is_empty() { (Token::Field(names), &rest[1..]) } else { (Token::Field(names), after) }
+            }
+            '$' => {
+                let (name, after) = word(&rest[1..]);
+                let (names, after) = fields(after);
+                (Token::Variable(name.to_owned(), names), after)
+            }
+            '0'..='9' | '-' | '+' | '.' => number(rest)?,
+            c if c.is_alphabetic() || c == '_' => {
+                let (name, after) = word(rest);
+                (Token::Word(name.to_owned()), after)
+            }
+            other => return Err(format!("unexpected {other:?} in action")),
+        };
+        found.push(token);
+        rest = after.trim_start_matches(SPACES);
+    }
+    Ok(found)
+}
+
+fn word(text: &str) -> (&str, &str) {
+    text.split_at(text.find(|c: char| !c.is_alphanumeric() && c != '_').unwrap_or(text.len()))
+}
+
+/// `.a.b`: names and what follows.
+fn fields(mut text: &str) -> (Vec<String>, &str) {
+    let mut names = Vec::new();
+    while let Some(after) = text.strip_prefix('.') {
+        let (name, after) = word(after);
+        if name.is_empty() {
+            break;
+        }
+        names.push(name.to_owned());
+        text = after;
+    }
+    (names, text)
+}
+
+fn quoted(text: &str) -> Result<(Token, &str), String> {
+    let mut value = String::new();
+    let mut rest = &text[1..];
+    loop {
+        let c = rest.chars().next().ok_or("unterminated quoted string")?;
+        rest = &rest[c.len_utf8()..];
+        match c {
+            '"' => return Ok((Token::Text(value), rest)),
+            '\n' => return Err("unterminated quoted string".to_owned()),
+            '\\' => {
+                let (escaped, after) = escape(rest)?;
+                value.push(escaped);
+                rest = after;
+            }
+            c => value.push(c),
+        }
+    }
+}
+
+fn character(text: &str) -> Result<(Token, &str), String> {
+    let malformed = || "malformed character constant".to_owned();
+    let rest = &text[1..];
+    let (value, after) = match rest.strip_prefix('\\') {
+        Some(after) => escape(after)?,
+        None => {
+            let c = rest.chars().next().ok_or_else(malformed)?;
+            (c, &rest[c.len_utf8()..])
+        }
+    };
+    let after = after.strip_prefix('\'').ok_or_else(malformed)?;
+    Ok((Token::Int(i64::from(u32::from(value))), after))
+}
+
+/// What a backslash stands for, as in Go's string literals.
+fn escape(text: &str) -> Result<(char, &str), String> {
+    let c = text.chars().next().ok_or("unterminated quoted string")?;
+    let after = &text[c.len_utf8()..];
+    let coded = |digits: usize| {
+        let value = after.get(..digits).and_then(|hex| u32::from_str_radix(hex, 16).ok()).and_then(char::from_u32);
+        value.map(|value| (value, &after[digits..])).ok_or_else(|| "invalid escape in string".to_owned())
+    };
+    match c {
+        'n' => Ok(('\n', after)),
+        't' => Ok(('\t', after)),
+        'r' => Ok(('\r', after)),
+        '\\' | '"' | '\'' => Ok((c, after)),
+        'x' => coded(2),
+        'u' => coded(4),
+        'U' => coded(8),
+        _ => Err(format!("invalid escape `\\{c}` in string")),
+    }
+}
+
+fn number(text: &str) -> Result<(Token, &str), String> {
+    let end = text[1..].find(|c: char| !c.is_ascii_alphanumeric() && c != '.' && c != '_').map_or(text.len(), |end| end + 1);
+    let (literal, after) = text.split_at(end);
+    let digits = literal.replace('_', "");
+    let (sign, magnitude) = match digits.strip_prefix('-') {
+        Some(rest) => (-1, rest),
+        None => (1, digits.strip_prefix('+').unwrap_or(&digits)),
+    };
+    let integer = match magnitude.get(..2) {
+        Some("0x" | "0X") => i64::from_str_radix(&magnitude[2..], 16).ok(),
+        Some("0o" | "0O") => i64::from_str_radix(&magnitude[2..], 8).ok(),
+        Some("0b" | "0B") => i64::from_str_radix(&magnitude[2..], 2).ok(),
+        _ => magnitude.parse().ok(),
+    };
+    if let Some(value) = integer {
+        return Ok((Token::Int(sign * value), after));
+    }
+    match digits.parse::<f64>() {
+        Ok(value) if value.is_finite() => Ok((Token::Float(value), after)),
+        _ => Err(format!("bad number syntax: {literal:?}")),
+    }
+}

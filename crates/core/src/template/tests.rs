@@ -1,0 +1,177 @@
+//! Tables of pipeline spec 5.2, 6.3 and 6.5.
+#![allow(clippy::unwrap_used)]
+
+use std::sync::LazyLock;
+
+use http::{HeaderMap, HeaderValue};
+use serde_json::json;
+
+use super::*;
+use crate::secret::Secret;
+
+struct Environment;
+
+impl SecretSource for Environment {
+    fn env(&self, name: &str) -> Option<Secret> {
+        match name {
+            "TOKEN" => Some(Secret::new("user:pässword")),
+            "EMPTY" => Some(Secret::new("")),
+            _ => None,
+        }
+    }
+}
+
+fn render(text: &str) -> Result<String, String> {
+    let extra = json!({
+        "iss": "issuer", "aud": "audience", "num": 5, "exp": 1_516_239_022, "million": 1_000_000, "small": 0.00001,
+        "hundred": 100_000, "null": null, "roles": ["admin", "dev"], "example.com/some-claims": ["Foo", "Bar"],
+        "nested": {"int": 10, "float64": 3.14159, "bool": true, "html": "<&>"}, "text": "hello",
+    });
+    static HEADER: LazyLock<HeaderMap> = LazyLock::new(|| {
+        HeaderMap::from_iter([(http::HeaderName::from_static("x-foo"), HeaderValue::from_static("bar"))])
+    });
+    let captures = ["Foo".to_owned(), "Bar".to_owned()];
+    let template = Template::compile(text, &Environment).map_err(|error| error.to_string())?;
+    let data = TemplateData {
+        subject: "alice",
+        extra: extra.as_object(),
+        header: &HEADER,
+        captures: &captures,
+        method: "GET",
+        scheme: "http",
+        host: "ex.com:8080",
+        path: "/a%20b",
+        raw_query: "a=7&b=8",
+        request_header: &HEADER,
+    };
+    let mut out = String::new();
+    template.render(&data, &mut out).map_err(|error| error.to_string())?;
+    Ok(out)
+}
+
+#[test]
+fn templates_render_as_in_the_reference() {
+    let rows = [
+        ("{{ print .Subject }}", "alice"),
+        ("realm:resources:users:{{ print .Subject }}", "realm:resources:users:alice"),
+        ("{{ print .Subject }} {{ print .Extra.iss }} {{ print .Extra.aud }}", "alice issuer audience"),
+        ("{{ print .Extra.nested.int }}", "10"),
+        ("{{ print .Extra.nested.float64 }}", "3.14159"),
+        ("{{ print .Extra.nested.bool }}", "true"),
+        ("{{ print .Extra.nested.nil }}", ""),
+        ("{{- (index .Extra \"example.com/some-claims\") | join \",\" -}}", "Foo,Bar"),
+        ("{{ index .MatchContext.RegexpCaptureGroups 0}}", "Foo"),
+        ("{{ printIndex .MatchContext.RegexpCaptureGroups (sub 2 1 | int)}}", "Bar"),
+        ("{{ printIndex .MatchContext.RegexpCaptureGroups 5 }}", ""),
+        // 6.3
+        ("{{ .Extra.foo }}", "<no value>"),
+        ("{{ index .Extra \"foo\" }}", "<no value>"),
+        ("{{ print .Extra.foo }}", ""),
+        ("{{ .Extra.nested.b }}", "<no value>"),
+        ("{{ .Extra.foo | default \"x\" }}", "x"),
+        ("{{ .Extra.foo | toString }}", "<nil>"),
+        ("{{ .Extra.foo | quote }}", ""),
+        ("{{ .Extra.foo | toJson }}", "null"),
+        ("{{ .Extra.foo | join \",\" }}", ""),
+        ("{{ if .Extra.foo }}a{{ else }}b{{ end }}", "b"),
+        ("{{ eq .Extra.foo \"x\" }}", "false"),
+        ("{{ range .Extra.foo }}x{{ else }}none{{ end }}", "none"),
+        ("{{ .MatchContext.Header.Get \"x\" }}", ""),
+        ("{{ .MatchContext.Header.Get \"X-Foo\" }}", "bar"),
+        // 6.5
+        ("{{ .Extra.exp }}", "1.516239022e+09"),
+        ("{{ .Extra.million }}", "1e+06"),
+        ("{{ .Extra.hundred }}", "100000"),
+        ("{{ .Extra.small }}", "1e-05"),
+        ("{{ .Extra.exp | int64 }}", "1516239022"),
+        ("{{ .Extra.exp | toJson }}", "1516239022"),
+        ("{{ .Extra.roles }}", "[admin dev]"),
+        ("{{ .Extra.nested }}", "map[bool:true float64:3.14159 html:<&> int:10]"),
+        ("{{ printf \"%d\" .Extra.num }}", "%!d(float64=5)"),
+        ("{{ printf \"%s-%05d|%-4s|%.2f\" \"a\" 42 \"b\" 1.005 }}", "a-00042|b   |1.00"),
+        ("{{ printf \"%+q\" .Extra.roles }}", "[\"admin\" \"dev\"]"),
+        ("{{ toJson .Extra.nested }}", "{\"bool\":true,\"float64\":3.14159,\"html\":\"\\u003c\\u0026\\u003e\",\"int\":10}"),
+        // control, variables, functions
+        ("{{ $x := .Subject }}{{ with $x }}<{{ . }}>{{ end }}", "<alice>"),
+        ("{{ range $i, $v := .Extra.roles }}{{ if $i }},{{ end }}{{ $v }}{{ end }}", "admin,dev"),
+        ("{{ range .Extra.roles }}{{ if eq . \"dev\" }}{{ break }}{{ end }}{{ . }}{{ end }}", "admin"),
+        ("{{ if eq .Subject \"bob\" }}1{{ else if eq .Subject \"alice\" \"x\" }}2{{ else }}3{{ end }}", "2"),
+        ("a {{- /* gone */ -}} b", "ab"),
+        ("a\n  {{- .Subject -}}  \nb", "aaliceb"),
+        ("{{ `raw \"x\"` }}{{ 'a' }}", "raw \"x\"97"),
+        ("{{ .Subject | upper | trunc 3 | quote }}", "\"ALI\""),
+        ("{{ or .Extra.missing .Extra.iss }}{{ and .Extra.iss .Extra.missing | default \"-\" }}", "issuer-"),
+        ("{{ if and .Extra.missing .Extra.missing.deeper }}x{{ end }}", ""),
+        ("{{ .MatchContext.URL.Path }} {{ .MatchContext.URL.Query.Get \"b\" }} {{ .MatchContext.Method }}", "/a b 8 GET"),
+        ("{{ .MatchContext.URL }} {{ .MatchContext.URL.Hostname }}", "http://ex.com:8080/a%20b?a=7&b=8 ex.com"),
+        ("{{ env \"TOKEN\" }}", "user:pässword"),
+        ("Basic {{ env \"TOKEN\" | b64enc }}", "Basic dXNlcjpww6Rzc3dvcmQ="),
+        ("{{ replace \"l\" \"L\" .Extra.text }}{{ substr 0 2 .Extra.text }}{{ trimPrefix \"he\" .Extra.text }}", "heLLohello"),
+        ("{{ ternary \"y\" \"n\" (hasPrefix \"al\" .Subject) }}", "y"),
+        ("{{ (splitList \",\" \"a,b,c\") | last }}{{ (split \",\" \"a,b\")._1 }}", "cb"),
+        ("}} literal", "}} literal"),
+    ];
+    for (text, expected) in rows {
+        assert_eq!(render(text).as_deref(), Ok(expected), "{text}");
+    }
+}
+
+#[test]
+fn faults_are_named() {
+    let rows = [
+        ("{{ Invalid Template }}", "function \"Invalid\" not defined"),
+        ("{{ .UnknownField }}", "can't evaluate field UnknownField"),
+        ("{{ .foo }}", "can't evaluate field foo"),
+        ("{{", "unclosed action"),
+        ("{{ if .Subject }}", "unclosed {{if}}"),
+        ("{{ end }}", "unexpected {{end}}"),
+        ("{{ .Extra.a.b }}", "nil pointer"),
+        ("{{ print .Extra.a.b }}", "nil pointer"),
+        ("{{ .Extra.text.b }}", "can't evaluate field b"),
+        ("{{ index .Extra \"a\" \"b\" }}", "index of untyped nil"),
+        ("{{ index .MatchContext.RegexpCaptureGroups 5 }}", "index out of range"),
+        ("{{ .Extra.foo | upper }}", "expected string"),
+        ("{{ lt .Extra.foo 1.0 }}", "comparison"),
+        ("{{ len .Extra.foo }}", "len of type <nil>"),
+        ("{{ eq .Extra.num 5 }}", "incompatible types"),
+        ("{{ print }}", "wrong number of args for print: want 1 got 0"),
+        ("{{ print 1 2 }}", "want 1 got 2"),
+        ("{{ printIndex .MatchContext.RegexpCaptureGroups -1 }}", "out of range"),
+        ("{{ div 1 0 }}", "divide by zero"),
+        ("{{ env \"MISSING\" }}", "environment variable `MISSING` is not set"),
+        ("{{ env \"EMPTY\" }}", "environment variable `EMPTY` is empty"),
+        ("{{ env .Subject }}", "one constant name"),
+        ("{{ genPrivateKey \"rsa\" }}", "function `genPrivateKey` is not supported yet"),
+        ("{{ template \"x\" }}", "`template` is not supported yet"),
+        ("{{ $x }}", "undefined variable"),
+        ("{{ repeat 100000 \"abcdef\" }}", "too long"),
+        ("{{ range until 9999 }}{{ range until 9999 }}x{{ end }}{{ end }}", "too long or writes too much"),
+    ];
+    for (text, expected) in rows {
+        let error = render(text).expect_err(text);
+        assert!(error.contains(expected), "{text}: {error}");
+    }
+}
+
+#[test]
+fn constants_fold_and_secrets_are_marked() {
+    let compile = |text| Template::compile(text, &Environment).unwrap();
+    assert_eq!(compile("no-check").constant(), Some("no-check"));
+    let basic = compile("Basic {{ env \"TOKEN\" }}");
+    assert_eq!(basic.constant(), Some("Basic user:pässword"));
+    assert!(basic.is_sensitive());
+    assert!(!format!("{basic:?}").contains("pässword"));
+    let subject = compile("{{ .Subject }}");
+    assert_eq!((subject.constant(), subject.is_sensitive(), subject.reads_captures()), (None, false, false));
+    assert!(compile("{{ printIndex .MatchContext.RegexpCaptureGroups 0 }}").reads_captures());
+    assert!(compile("{{ . }}").reads_captures());
+}
+
+proptest::proptest! {
+    #[test]
+    fn compiling_and_rendering_never_panic(text in ".{0,60}", inside in "[ .a-zA-Z0-9$|(){}\"`:=,-]{0,40}") {
+        let _ = render(&text);
+        let _ = render(&format!("{{{{{inside}}}}}"));
+        let _ = render(&format!("{{{{ range .Extra.roles }}}}{{{{{inside}}}}}{{{{ end }}}}"));
+    }
+}
