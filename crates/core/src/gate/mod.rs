@@ -1,5 +1,7 @@
 //! The request gate: one canonical request, used for matching *and* forwarding.
 
+pub mod path;
+
 use std::net::SocketAddr;
 
 use http::{HeaderMap, Method};

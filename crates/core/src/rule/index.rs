@@ -1,9 +1,79 @@
-//! tmp
-use super::pattern::Pattern;
-pub struct RuleIndex;
+//! Finds the few rules that can match a URL among thousands, by their literal prefixes.
+
+use std::collections::BTreeMap;
+use std::collections::HashMap;
+
+use crate::rule::pattern::Pattern;
+
+/// Rules by the length and the text of their literal prefix. A lookup costs one hash per distinct
+/// length, however many rules there are; rules that start with a variable part have length 0 and are
+/// always candidates.
+pub struct RuleIndex {
+    by_length: Vec<(usize, HashMap<Box<str>, Vec<u32>, foldhash::fast::RandomState>)>,
+}
+
 impl RuleIndex {
-    pub fn build<'a>(_: impl IntoIterator<Item = (u32, &'a Pattern)>) -> Self {
-        Self
+    /// Indexes patterns under rule numbers.
+    pub fn build<'a>(patterns: impl IntoIterator<Item = (u32, &'a Pattern)>) -> Self {
+        let mut by_length: BTreeMap<usize, HashMap<Box<str>, Vec<u32>, foldhash::fast::RandomState>> = BTreeMap::new();
+        for (number, pattern) in patterns {
+            let prefix = pattern.literal_prefix();
+            by_length.entry(prefix.len()).or_default().entry(prefix.into()).or_default().push(number);
+        }
+        Self { by_length: by_length.into_iter().collect() }
     }
-    pub fn candidates(&self, _: &str, _: impl FnMut(u32)) {}
+
+    /// Calls `found` with every rule whose literal prefix `url` starts with.
+    pub fn candidates(&self, url: &str, mut found: impl FnMut(u32)) {
+        for (length, prefixes) in &self.by_length {
+            let Some(prefix) = url.get(..*length) else {
+                if *length > url.len() {
+                    return;
+                }
+                continue;
+            };
+            if let Some(numbers) = prefixes.get(prefix) {
+                numbers.iter().for_each(|number| found(*number));
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+    use crate::rule::pattern::Strategy;
+    use proptest::prelude::*;
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(24))]
+        /// Whatever the number of rules, the index loses no match (Caddy CVE-2026-27588).
+        #[test]
+        fn candidates_hold_every_match(
+            count in prop_oneof![Just(1_usize), Just(100), Just(1000)],
+            host in "[ab]", segment in "[0-9]{1,4}", rest in "[ab/]{0,4}",
+        ) {
+            let patterns: Vec<Pattern> = (0..count)
+                .map(|n| {
+                    let text = match n % 4 {
+                        0 => format!("http://a:4455/{n}/<**>"),
+                        1 => format!("http://<*>:4455/{n}<**>"),
+                        2 => format!("<{{http,https}}>://b:4455/{n}"),
+                        _ => format!("http://b:4455/{n}<**>"),
+                    };
+                    Pattern::compile(&text, Strategy::Glob).unwrap()
+                })
+                .collect();
+            let index = RuleIndex::build(patterns.iter().enumerate().map(|(n, pattern)| (n as u32, pattern)));
+            let url = format!("http://{host}:4455/{segment}/{rest}");
+            let mut candidates = Vec::new();
+            index.candidates(&url, |number| candidates.push(number));
+            for (n, pattern) in patterns.iter().enumerate() {
+                if pattern.is_match(&url).unwrap() {
+                    prop_assert!(candidates.contains(&(n as u32)), "{url} {n}");
+                }
+            }
+        }
+    }
 }

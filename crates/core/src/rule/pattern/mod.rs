@@ -1,4 +1,20 @@
-//! URL patterns: literal text with `<...>` parts in glob or regexp syntax.
+//! URL patterns: literal text with `<...>` parts in glob or regexp syntax (serving spec 5.5 to 5.7).
+//!
+//! The subject is what the gate made: `scheme://authority/path` with a lower-case host, no default port
+//! and a percent-encoded path. Literal text of a pattern is brought into the same form at load, so that
+//! a rule written with `Example.com`, `:80` or a raw space still matches what its author meant; text
+//! inside `<...>` is left alone. Both strategies compile to an automaton that matches in linear time;
+//! only regexps with lookaround or back-references need the backtracking engine, under a step limit.
+//!
+//! Intended differences from the reference: anchors are absolute (a final newline is no match), and
+//! glob alternatives match what they say even where the reference's engine misses them.
+
+mod canonical;
+mod delimiter;
+mod glob;
+mod regexp;
+
+use std::fmt;
 
 /// How the parts between `<` and `>` are read (`access_rules.matching_strategy`).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -10,18 +26,121 @@ pub enum Strategy {
     Regexp,
 }
 
-pub struct Pattern;
+/// A compiled pattern.
+#[derive(Debug)]
+pub struct Pattern {
+    prefix: String,
+    matcher: Matcher,
+}
+
+#[derive(Debug)]
+enum Matcher {
+    /// No variable part: the prefix is everything.
+    Literal,
+    /// `prefix<**>suffix`: starts and ends with them. They may overlap, as in the reference.
+    Around { suffix: String },
+    Linear { regex: regex::Regex, captures: bool },
+    Backtracking(Box<fancy_regex::Regex>),
+}
+
+/// A pattern that cannot be compiled.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PatternError(String);
+
+/// A pattern that gave up on a subject: its step limit was reached.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct MatchError;
+
+/// Steps a backtracking pattern may take on one subject.
+const BACKTRACK_LIMIT: usize = 10_000;
+/// Memory one compiled automaton may take.
+const SIZE_LIMIT: usize = 1 << 20;
+
 impl Pattern {
-    pub fn compile(_: &str, _: Strategy) -> Result<Self, String> {
-        Err(String::new())
+    /// Compiles a pattern.
+    pub fn compile(text: &str, strategy: Strategy) -> Result<Self, PatternError> {
+        let parts = canonical::literals(delimiter::split(text)?);
+        let prefix = match parts.first() {
+            Some(delimiter::Part::Literal(literal)) => literal.clone(),
+            _ => String::new(),
+        };
+        let matcher = match (strategy, parts.as_slice()) {
+            (_, [] | [delimiter::Part::Literal(_)]) => Matcher::Literal,
+            (Strategy::Glob, parts) => glob::compile(parts)?,
+            (Strategy::Regexp, parts) => regexp::compile(parts)?,
+        };
+        Ok(Self { prefix, matcher })
     }
-    pub fn is_match(&self, _: &str) -> Result<bool, String> {
-        Ok(false)
+
+    /// Whether the whole subject matches.
+    pub fn is_match(&self, url: &str) -> Result<bool, MatchError> {
+        match &self.matcher {
+            Matcher::Literal => Ok(url == self.prefix),
+            Matcher::Around { suffix } => Ok(url.starts_with(&self.prefix) && url.ends_with(suffix.as_str())),
+            Matcher::Linear { regex, .. } => Ok(regex.is_match(url)),
+            Matcher::Backtracking(regex) => regex.is_match(url).map_err(|_| MatchError),
+        }
     }
-    pub fn captures(&self, _: &str) -> Result<Vec<String>, String> {
-        Ok(vec![])
+
+    /// The capture groups of a subject that matches: unnamed ones first, then named ones, unmatched
+    /// ones empty. Globs have none.
+    pub fn captures(&self, url: &str) -> Result<Vec<String>, MatchError> {
+        match &self.matcher {
+            Matcher::Linear { regex, captures: true } => Ok(regex.captures(url).map_or_else(Vec::new, |found| {
+                let groups = regex.capture_names().skip(1).zip(found.iter().skip(1));
+                unnamed_first(groups.map(|(name, group)| (name.is_some(), group.map_or("", |group| group.as_str()))))
+            })),
+            Matcher::Backtracking(regex) => {
+                let found = regex.captures(url).map_err(|_| MatchError)?;
+                Ok(found.map_or_else(Vec::new, |found| {
+                    let groups = regex.capture_names().skip(1).zip(found.iter().skip(1));
+                    unnamed_first(groups.map(|(name, group)| (name.is_some(), group.map_or("", |group| group.as_str()))))
+                }))
+            }
+            _ => Ok(Vec::new()),
+        }
     }
+
+    /// The literal text that every match starts with.
     pub fn literal_prefix(&self) -> &str {
-        ""
+        &self.prefix
     }
 }
+
+fn unnamed_first<'g>(groups: impl Iterator<Item = (bool, &'g str)>) -> Vec<String> {
+    let (named, unnamed): (Vec<_>, Vec<_>) = groups.partition(|(is_named, _)| *is_named);
+    unnamed.into_iter().chain(named).map(|(_, text)| text.to_owned()).collect()
+}
+
+/// Builds the linear matcher for a translated pattern.
+fn linear(translated: &str, captures: bool) -> Result<Matcher, PatternError> {
+    regex::RegexBuilder::new(translated)
+        .size_limit(SIZE_LIMIT)
+        .build()
+        .map(|regex| Matcher::Linear { regex, captures })
+        .map_err(|error| PatternError(last_line(&error.to_string())))
+}
+
+/// Engines explain errors over several lines; the last one says what is wrong.
+fn last_line(text: &str) -> String {
+    text.lines().last().unwrap_or_default().trim_start_matches("error: ").to_owned()
+}
+
+impl fmt::Display for PatternError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl std::error::Error for PatternError {}
+
+impl fmt::Display for MatchError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("the step limit was reached")
+    }
+}
+
+impl std::error::Error for MatchError {}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,210 @@
+//! The canonical path: one form for matching and for forwarding.
+
+/// Why a path is refused.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum PathError {
+    /// `..` would leave the root.
+    AboveRoot,
+    /// An octet that is no path character (RFC 3986 section 3.3), raw or encoded.
+    BadCharacter,
+    /// `%` without two hexadecimal digits.
+    BadEscape,
+    /// A dot segment that is encoded, or carries parameters: other software may resolve it.
+    HiddenDots,
+    /// Not starting with one `/`.
+    NotAbsolute,
+    /// Escapes that are not UTF-8.
+    NotUtf8,
+}
+
+/// A canonical path.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct CanonicalPath {
+    /// Percent-encoded, upper-case escapes, unreserved characters decoded, no dot or empty segments.
+    pub text: String,
+    /// Whether it holds `%2F`.
+    pub has_encoded_slash: bool,
+}
+
+/// Brings a path into canonical form or refuses it (RFC 3986 sections 5.2.4 and 6.2.2).
+pub fn canonicalize(path: &str) -> Result<CanonicalPath, PathError> {
+    if !path.starts_with('/') || path.starts_with("//") {
+        return Err(PathError::NotAbsolute);
+    }
+    // The common case costs one pass and one copy.
+    if is_canonical(path.as_bytes()) {
+        return Ok(CanonicalPath { text: path.to_owned(), has_encoded_slash: false });
+    }
+    let decoded = normalize_escapes(path)?;
+    let mut text = String::with_capacity(decoded.len());
+    let mut segments = decoded[1..].split('/').peekable();
+    while let Some(segment) = segments.next() {
+        let is_last = segments.peek().is_none();
+        match segment {
+            "." if is_last => text.push('/'),
+            "" if is_last => text.push('/'),
+            "" | "." => {}
+            ".." => {
+                let parent = text.rfind('/').ok_or(PathError::AboveRoot)?;
+                text.truncate(parent);
+                if is_last {
+                    text.push('/');
+                }
+            }
+            segment => {
+                text.push('/');
+                text.push_str(segment);
+            }
+        }
+    }
+    if text.is_empty() {
+        text.push('/');
+    }
+    let has_encoded_slash = text.contains("%2F");
+    Ok(CanonicalPath { text, has_encoded_slash })
+}
+
+/// A pattern's literal text in the form paths have: what cannot be in a path as it stands is encoded.
+pub fn encode_literal(text: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    let bytes = text.as_bytes();
+    let mut at = 0;
+    while let Some(&byte) = bytes.get(at) {
+        match (byte, escape_at(bytes, at)) {
+            (b'%', Some(value)) => {
+                if is_unreserved(value) {
+                    out.push(char::from(value));
+                } else {
+                    push_escape(&mut out, value);
+                }
+                at += 3;
+                continue;
+            }
+            (0x21..=0x7e, _) => out.push(char::from(byte)),
+            (byte, _) => push_escape(&mut out, byte),
+        }
+        at += 1;
+    }
+    out
+}
+
+fn is_canonical(path: &[u8]) -> bool {
+    path.iter().enumerate().all(|(index, byte)| match byte {
+        b'/' => !matches!(path.get(index + 1), Some(b'/' | b'.')),
+        b'%' => false,
+        byte => is_path_character(*byte),
+    })
+}
+
+/// Decodes unreserved escapes, puts the others in upper case, refuses what is ambiguous.
+fn normalize_escapes(path: &str) -> Result<String, PathError> {
+    let bytes = path.as_bytes();
+    let mut out = String::with_capacity(path.len());
+    let mut segment_start = 1;
+    let mut segment_has_escape = false;
+    let mut at = 0;
+    while let Some(&byte) = bytes.get(at) {
+        match byte {
+            b'/' => {
+                refuse_hidden_dots(&out[segment_start.min(out.len())..], segment_has_escape)?;
+                out.push('/');
+                segment_start = out.len();
+                segment_has_escape = false;
+                at += 1;
+            }
+            b'%' => {
+                let value = escape_at(bytes, at).ok_or(PathError::BadEscape)?;
+                match value {
+                    0..=0x1f | 0x7f | b'\\' => return Err(PathError::BadCharacter),
+                    value if is_unreserved(value) => {
+                        segment_has_escape |= value == b'.';
+                        out.push(char::from(value));
+                    }
+                    value => push_escape(&mut out, value),
+                }
+                at += 3;
+            }
+            byte if is_path_character(byte) => {
+                out.push(char::from(byte));
+                at += 1;
+            }
+            _ => return Err(PathError::BadCharacter),
+        }
+    }
+    refuse_hidden_dots(&out[segment_start.min(out.len())..], segment_has_escape)?;
+    if percent_encoding::percent_decode_str(&out).decode_utf8().is_err() {
+        return Err(PathError::NotUtf8);
+    }
+    Ok(out)
+}
+
+/// `%2e%2e`, `..;x`, `.%2e` and a dot segment before an encoded slash.
+fn refuse_hidden_dots(segment: &str, has_escaped_dot: bool) -> Result<(), PathError> {
+    let is_dots = |text: &str| matches!(text, "." | "..");
+    let before_parameters = segment.split(';').next().unwrap_or_default();
+    let hides = (has_escaped_dot && is_dots(segment))
+        || (before_parameters != segment && is_dots(before_parameters))
+        || (segment.contains("%2F") && segment.split("%2F").any(is_dots));
+    if hides { Err(PathError::HiddenDots) } else { Ok(()) }
+}
+
+fn escape_at(bytes: &[u8], at: usize) -> Option<u8> {
+    let digit = |byte: u8| char::from(byte).to_digit(16);
+    let (high, low) = (digit(*bytes.get(at + 1)?)?, digit(*bytes.get(at + 2)?)?);
+    u8::try_from(high * 16 + low).ok()
+}
+
+fn push_escape(out: &mut String, byte: u8) {
+    const DIGITS: &[u8; 16] = b"0123456789ABCDEF";
+    out.push('%');
+    out.push(char::from(DIGITS[usize::from(byte >> 4)]));
+    out.push(char::from(DIGITS[usize::from(byte & 15)]));
+}
+
+fn is_unreserved(byte: u8) -> bool {
+    byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.' | b'_' | b'~')
+}
+
+/// pchar of RFC 3986 section 3.3, without `%`.
+fn is_path_character(byte: u8) -> bool {
+    is_unreserved(byte) || matches!(byte, b'!' | b'$' | b'&'..=b',' | b':' | b';' | b'=' | b'@')
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+
+    /// Every case of `vectors/own/paths.json`, against its `strict` column.
+    #[test]
+    fn the_strict_column_holds() {
+        let vectors: serde_json::Value =
+            serde_json::from_str(include_str!("../../../../vectors/own/paths.json")).unwrap();
+        let cases = vectors["cases"].as_array().unwrap();
+        assert_eq!(cases.len(), 63);
+        for case in cases {
+            let target = case["target"].as_str().unwrap();
+            // Absolute forms are the authority's business.
+            if target.contains("://") {
+                continue;
+            }
+            let path = target.split('?').next().unwrap();
+            let seen = canonicalize(path).ok().filter(|path| !path.has_encoded_slash).map(|path| path.text);
+            let expected = Some(case["strict"].as_str().unwrap()).filter(|strict| *strict != "reject");
+            assert_eq!(seen.as_deref(), expected, "{target}: {}", case["why"]);
+        }
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn canonical_paths_are_clean_and_stay_as_they_are(path in "(/[a.%2efFc;~ é]{0,4}){0,5}") {
+            if let Ok(once) = canonicalize(&path) {
+                let twice = canonicalize(&once.text).unwrap();
+                proptest::prop_assert_eq!(&once, &twice);
+                proptest::prop_assert!(!once.text.contains("//") && once.text.starts_with('/'));
+                proptest::prop_assert!(once.text.split('/').all(|segment| segment != "." && segment != ".."));
+                proptest::prop_assert!(once.text.bytes().all(|byte| byte.is_ascii_graphic()));
+            }
+        }
+    }
+}

@@ -1,0 +1,167 @@
+//! Tables of serving spec 5.5 to 5.7.
+#![allow(clippy::unwrap_used)]
+
+use super::delimiter::Part;
+use super::*;
+
+#[test]
+fn delimiter_rows() {
+    for text in ["<", ">", ">>", "><>", "foo.bar<var", "foo.bar>var", "foo.bar><var", "foo.bar<<>var"] {
+        assert!(delimiter::split(text).is_err(), "{text}");
+    }
+    let variable = |text: &str| Part::Variable(text.to_owned());
+    let literal = |text: &str| Part::Literal(text.to_owned());
+    assert_eq!(delimiter::split("foo.bar<<>>").unwrap(), [literal("foo.bar"), variable("<>")]);
+    assert_eq!(
+        delimiter::split("foo.bar<<>><>tt<>").unwrap(),
+        [literal("foo.bar"), variable("<>"), variable(""), literal("tt"), variable("")]
+    );
+}
+
+fn check(strategy: Strategy, pattern: &str, yes: &[&str], no: &[&str]) {
+    let compiled = Pattern::compile(pattern, strategy).unwrap_or_else(|error| panic!("{pattern}: {error}"));
+    for subject in yes {
+        assert_eq!(compiled.is_match(subject), Ok(true), "{pattern} / {subject}");
+        assert!(subject.starts_with(compiled.literal_prefix()), "{pattern} / {subject}");
+    }
+    for subject in no {
+        assert_eq!(compiled.is_match(subject), Ok(false), "{pattern} / {subject}");
+    }
+}
+
+#[test]
+fn glob_rows() {
+    let rows: &[(&str, &[&str], &[&str])] = &[
+        ("urn:foo:<?>", &["urn:foo:u"], &["urn:foo:user", "urn:foo:"]),
+        ("urn:foo:<?>&&<?>", &["urn:foo:w&&r"], &[]),
+        ("urn:foo:<?>?<?>", &["urn:foo:w?r"], &["urn:foo:w&r"]),
+        ("urn:foo:<*>", &["urn:foo:user", "urn:foo:"], &[]),
+        ("urn:foo:<*>:<*>", &["urn:foo:usr:swen"], &[]),
+        ("*:foo:<*>:<*>", &["*:foo:usr:swen"], &["urn:foo:usr:swen"]),
+        ("urn:foo:<*>:role:<?>", &["urn:foo:usr:role:a"], &["urn:foo:usr:role:admin"]),
+        ("urn:foo:<m[a,o,u]n>", &["urn:foo:man"], &["urn:foo:moon"]),
+        ("urn:foo:<m[!a,o,u]n>", &["urn:foo:min"], &["urn:foo:man"]),
+        ("http://example.com/<*>", &["http://example.com/foo"], &["http://example.com/foo/bar"]),
+        ("https://localhost/users/<[0-9]*>", &["https://localhost/users/1234"], &["https://localhost/users/abcd"]),
+        ("http://h/<[0-9]*>", &["http://h/1", "http://h/1a"], &["http://h/", "http://h/1/2"]),
+        ("http://h/<*>", &["http://h/a", "http://h/a:b"], &["http://h/a.b", "http://h/a/b"]),
+        ("http://h/<**>", &["http://h/", "http://h/a", "http://h/a/b", "http://h/a.b/c"], &["http://h"]),
+        ("http://h<**>", &["http://h", "http://h/x/y", "http://hx.evil/y"], &[]),
+        ("http://h/<**>/a", &["http://h//a", "http://h/x/a", "http://h/x/y/a", "http://h/a"], &["http://ha"]),
+        ("http://h/users/<**>/posts", &["http://h/users/1/posts", "http://h/users/posts"], &[]),
+        ("http://h/users/<*>/posts", &["http://h/users/1/posts"], &["http://h/users/posts"]),
+        ("http://h/x<**>x", &["http://h/x", "http://h/xx", "http://h/xyx"], &[]),
+        ("http://h/<[!a]*>", &["http://h/b", "http://h/.x", "http://h//b"], &["http://h/a"]),
+        ("http://<*>.ex.com/<**>", &["http://a.ex.com/x"], &["http://a.b.ex.com/x"]),
+        ("http://h:<*>/x", &["http://h:8080/x"], &["http://h/x"]),
+        ("http://h/<{a,{b,c}}>", &["http://h/a", "http://h/b", "http://h/c"], &[]),
+        ("http://h/<{a,}>", &["http://h/a", "http://h/"], &[]),
+        ("<{http,https}>://h/<*>", &["http://h/a", "https://h/a"], &[]),
+        ("<http|https>://h/<*>", &["http|https://h/a"], &["http://h/a"]),
+        ("http://h/<m.n>", &["http://h/m.n"], &["http://h/man"]),
+        ("http://h/<a<b>>", &["http://h/a<b>"], &[]),
+        ("http://h/<{a>", &["http://h/a"], &[]),
+        ("http://h/<]>", &["http://h/]"], &[]),
+        // W11: alternatives match what they say.
+        ("http://h/<{a*,b}>", &["http://h/ax", "http://h/b"], &["http://h/x"]),
+        ("http://h/<{a/**,b}>", &["http://h/a/x", "http://h/b"], &[]),
+        ("http://localhost:1234/<{foo*,bar*}>", &["http://localhost:1234/foo", "http://localhost:1234/bar"], &[]),
+        ("http://h/<a{,/**}>", &["http://h/a", "http://h/a/b"], &["http://h/ab"]),
+    ];
+    for (pattern, yes, no) in rows {
+        check(Strategy::Glob, pattern, yes, no);
+    }
+    for pattern in ["http://h/<[>", "http://h/<[]>", "http://h/<[c-a]>", "http://h/<[a-c0-9]>", "http://h/<a"] {
+        assert!(Pattern::compile(pattern, Strategy::Glob).is_err(), "{pattern}");
+    }
+    assert_eq!(Pattern::compile("http://h/<**>", Strategy::Glob).unwrap().captures("http://h/a"), Ok(vec![]));
+}
+
+#[test]
+fn regexp_rows() {
+    let rows: &[(&str, &[&str], &[&str])] = &[
+        ("http://h/<.*>", &["http://h/", "http://h/a/b"], &["xhttp://h/a", "http://h/a\nb", "http://h/a\n"]),
+        ("https://localhost/users/<[0-9]+>", &["https://localhost/users/1234"], &["https://localhost/users/abcd"]),
+        ("https://localhost/users/<[[:digit:]]*>", &["https://localhost/users/12"], &["https://localhost/users/ab"]),
+        ("http://h/<(?!admin).*>", &["http://h/manager"], &["http://h/admin", "http://h/administrator"]),
+        ("http://h/<(?i)abc>", &["http://h/ABC"], &["http://H/abc"]),
+        ("http://h<(/.*)?>", &["http://h", "http://h/"], &["http://hx"]),
+        ("http://h/<a{2,3}>", &["http://h/aa"], &["http://h/a"]),
+        ("http://h/<a{,3}b>", &["http://h/a{,3}b"], &["http://h/aab"]),
+        ("http://h/<\\p{L}+>", &["http://h/é"], &["http://h/1"]),
+        ("http://h/<(?#c)x>", &["http://h/x"], &[]),
+        ("http://h/<\\d+>", &["http://h/١"], &[]),
+        ("http://h/<[a-z-[aeiou]]+>", &["http://h/xyz"], &["http://h/xe"]),
+        ("http://h/<[a&&b]>", &["http://h/&", "http://h/a"], &["http://h/c"]),
+        ("http://h/<[~~]>", &["http://h/~"], &[]),
+        ("http://h/a.b", &["http://h/a.b"], &["http://h/axb"]),
+        ("http://h/<>", &["http://h/"], &["http://h/a"]),
+        ("http://h/<.*?>/<.*>", &["http://h/a/b"], &[]),
+        ("http://localhost", &["http://localhost"], &["http://localhost/"]),
+        ("urn:foo:<.?>", &["urn:foo:u"], &["urn:foo:user"]),
+    ];
+    for (pattern, yes, no) in rows {
+        check(Strategy::Regexp, pattern, yes, no);
+    }
+    let bad = ["http://h/<(?<=/)x>", "http://h/<(?>a+)b>", "http://h/<\\_>", "http://h/<a(b>", "http://h/<[>", "http://h/<a|b)x(>"];
+    for pattern in bad {
+        assert!(Pattern::compile(pattern, Strategy::Regexp).is_err(), "{pattern}");
+    }
+}
+
+#[test]
+fn capture_rows() {
+    let rows: &[(&str, &str, &[&str])] = &[
+        ("http://localhost", "http://localhost", &[]),
+        ("http://localhost/<.*>", "http://localhost/user", &["user"]),
+        ("<http|https>://localhost/<.*>", "http://localhost/user", &["http", "user"]),
+        ("urn:foo:<.*>:<.*>", "urn:foo:user:one", &["user", "one"]),
+        ("http://h/<(a)(b)?>", "http://h/a", &["a", "a", ""]),
+        ("http://h/<(?P<n>x)>", "http://h/x", &["x", "x"]),
+        ("http://h/<(?<a>x)(y)>", "http://h/xy", &["xy", "y", "x"]),
+        ("http://h/<(?!q)(.)>", "http://h/x", &["x", "x"]),
+    ];
+    for (pattern, subject, expected) in rows {
+        let compiled = Pattern::compile(pattern, Strategy::Regexp).unwrap();
+        assert_eq!(compiled.captures(subject).unwrap(), *expected, "{pattern}");
+    }
+}
+
+#[test]
+fn literal_text_is_brought_into_the_gates_form() {
+    let rows = [
+        ("HTTP://Example.COM/Path", "http://example.com/Path"),
+        ("http://h:80/x", "http://h/x"),
+        ("https://h:443/x", "https://h/x"),
+        ("https://h:80/x", "https://h:80/x"),
+        ("http://h/a b/é", "http://h/a%20b/%C3%A9"),
+        ("http://h/%7ea/%c3%a9", "http://h/~a/%C3%A9"),
+        ("http://Auth<*>", "http://auth"),
+    ];
+    for (pattern, prefix) in rows {
+        assert_eq!(Pattern::compile(pattern, Strategy::Glob).unwrap().literal_prefix(), prefix);
+    }
+}
+
+#[test]
+fn hostile_patterns_give_up_instead_of_hanging() {
+    let subject = format!("http://h/{}!", "a".repeat(60));
+    let linear = Pattern::compile("http://h/<(a+)+$>b", Strategy::Regexp).unwrap();
+    assert_eq!(linear.is_match(&subject), Ok(false));
+    let backtracking = Pattern::compile("http://h/<(a|a)*(?!c)$>", Strategy::Regexp).unwrap();
+    assert_eq!(backtracking.is_match(&subject), Err(MatchError));
+    let glob = Pattern::compile(&format!("http://h/<{}>b", "a*".repeat(200)), Strategy::Glob).unwrap();
+    assert_eq!(glob.is_match(&subject), Ok(false));
+}
+
+proptest::proptest! {
+    #[test]
+    fn compiling_and_matching_never_panic(inside in ".{0,20}", url in ".{0,30}") {
+        for strategy in [Strategy::Glob, Strategy::Regexp] {
+            if let Ok(pattern) = Pattern::compile(&format!("http://h/<{inside}>"), strategy) {
+                let _ = pattern.is_match(&url);
+                let _ = pattern.captures(&url);
+            }
+        }
+    }
+}
