@@ -50,6 +50,9 @@ fn translate(text: &str) -> Result<(String, bool), PatternError> {
         match c {
             '\\' => {
                 let escaped = rest[1..].chars().next().ok_or_else(|| PatternError("a `\\` at the end".to_owned()))?;
+                if escaped == '_' {
+                    return Err(PatternError("unrecognized escape `\\_`".to_owned()));
+                }
                 backtracks |= escaped.is_ascii_digit() && escaped != '0' || escaped == 'k';
                 taken += escaped.len_utf8();
                 if matches!(escaped, 'p' | 'P') && rest[taken..].starts_with('{') {

@@ -1,0 +1,122 @@
+//! Tokens whose signature was verified, so that the next request with the same token costs a lookup.
+//!
+//! Only the signature is remembered. Times, audience, issuer and scope are checked on every request
+//! against the rule at hand (GHSA-qvp4-rpmr-xwrr), and an entry counts only under the very key sets and
+//! algorithms it was verified with (GHSA-4mq7-pvjg-xp2r) and while its key is still published.
+
+use std::fmt;
+use std::hash::{Hash, Hasher};
+use std::sync::Arc;
+
+use quick_cache::sync::{Cache, DefaultLifecycle};
+use quick_cache::{Equivalent, Weighter};
+use zeroize::Zeroizing;
+
+use super::claims::VerifiedToken;
+
+/// A bounded cache, shared by every rule and core. Found by a keyed hash, matched by the whole token:
+/// a fast hash alone is no identity.
+pub struct TokenCache {
+    entries: Cache<Key, Arc<Entry>, TokenWeight, foldhash::quality::RandomState>,
+}
+
+/// What is remembered about a token.
+pub(super) struct Entry {
+    pub(super) token: Arc<VerifiedToken>,
+    /// Which source's key verified it, and which key that was.
+    pub(super) source: usize,
+    pub(super) fingerprint: u64,
+    /// The revision of the source's set at that time.
+    pub(super) revision: u64,
+}
+
+/// Which key sets and algorithms a token was verified with, and the token itself.
+struct Key {
+    profile: Arc<str>,
+    token: Zeroizing<String>,
+}
+
+struct KeyRef<'a> {
+    profile: &'a Arc<str>,
+    token: &'a str,
+}
+
+#[derive(Clone)]
+struct TokenWeight;
+
+/// What an entry takes besides its text and its claims, roughly.
+const ENTRY_OVERHEAD: usize = 512;
+
+impl Weighter<Key, Arc<Entry>> for TokenWeight {
+    fn weight(&self, key: &Key, _: &Arc<Entry>) -> u64 {
+        // Decoded claims take about as much as the token that holds them.
+        (key.token.len() * 2 + ENTRY_OVERHEAD) as u64
+    }
+}
+
+impl TokenCache {
+    /// A cache that holds about `max_bytes`.
+    pub fn new(max_bytes: u64) -> Self {
+        let typical = usize::try_from(max_bytes / 2048).unwrap_or(usize::MAX);
+        Self {
+            entries: Cache::with(
+                typical,
+                max_bytes,
+                TokenWeight,
+                foldhash::quality::RandomState::default(),
+                DefaultLifecycle::default(),
+            ),
+        }
+    }
+
+    pub(super) fn get(&self, profile: &Arc<str>, token: &str) -> Option<Arc<Entry>> {
+        self.entries.get(&KeyRef { profile, token })
+    }
+
+    pub(super) fn insert(&self, profile: &Arc<str>, token: &str, entry: Entry) {
+        let key = Key { profile: profile.clone(), token: Zeroizing::new(token.to_owned()) };
+        self.entries.insert(key, Arc::new(entry));
+    }
+
+    /// How many tokens are remembered.
+    pub fn len(&self) -> usize {
+        self.entries.len()
+    }
+
+    /// Whether none is.
+    pub fn is_empty(&self) -> bool {
+        self.entries.is_empty()
+    }
+}
+
+impl fmt::Debug for TokenCache {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("TokenCache").field("entries", &self.entries.len()).finish()
+    }
+}
+
+impl Hash for Key {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        self.token.as_str().hash(state);
+    }
+}
+
+impl Hash for KeyRef<'_> {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        self.token.hash(state);
+    }
+}
+
+impl PartialEq for Key {
+    fn eq(&self, other: &Self) -> bool {
+        self.profile == other.profile && self.token == other.token
+    }
+}
+
+impl Eq for Key {}
+
+impl Equivalent<Key> for KeyRef<'_> {
+    fn equivalent(&self, key: &Key) -> bool {
+        (Arc::ptr_eq(self.profile, &key.profile) || *self.profile == key.profile) && self.token == key.token.as_str()
+    }
+}

@@ -1,0 +1,226 @@
+//! A JSON Web Key Set (RFC 7517): the keys that can check signatures, nothing else kept.
+
+use std::collections::hash_map::DefaultHasher;
+use std::fmt;
+use std::hash::{Hash, Hasher};
+
+use base64::Engine;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use jsonwebtoken::DecodingKey;
+use serde_json::{Map, Value};
+
+use super::{Algorithm, strict_json};
+
+/// The largest document that is parsed.
+pub const MAX_SET_BYTES: usize = 1024 * 1024;
+/// The most keys that are kept.
+pub const MAX_KEYS: usize = 256;
+
+/// A parsed set. Private keys are reduced to their public halves.
+#[derive(Debug)]
+pub struct KeySet {
+    keys: Vec<VerificationKey>,
+    skipped: Vec<String>,
+    revision: u64,
+}
+
+/// A key that can check signatures.
+pub struct VerificationKey {
+    pub(super) key_id: Option<String>,
+    family: Family,
+    algorithm: Option<Algorithm>,
+    pub(super) decoding: DecodingKey,
+    fingerprint: u64,
+}
+
+/// Which algorithms a key's type fits.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Family {
+    Ed25519,
+    Octets,
+    P256,
+    P384,
+    Rsa,
+}
+
+/// A document that is no key set.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct KeySetError(&'static str);
+
+impl KeySet {
+    /// Parses a set. A key that cannot be used is skipped and named in [`skipped`](Self::skipped), so
+    /// that an issuer may publish kinds of keys that are unknown here (RFC 7517 section 5).
+    pub fn parse(document: &[u8]) -> Result<Self, KeySetError> {
+        if document.len() > MAX_SET_BYTES {
+            return Err(KeySetError("the key set is larger than 1 MiB"));
+        }
+        let set = strict_json::object(document).ok_or(KeySetError("not a JSON object, or members written twice"))?;
+        let Some(Value::Array(entries)) = set.get("keys") else {
+            return Err(KeySetError("there is no `keys` list"));
+        };
+        if entries.len() > MAX_KEYS {
+            return Err(KeySetError("there are more than 256 keys"));
+        }
+        let (mut keys, mut skipped) = (Vec::new(), Vec::new());
+        for (index, entry) in entries.iter().enumerate() {
+            match entry.as_object().ok_or("not an object").and_then(VerificationKey::parse) {
+                Ok(key) => keys.push(key),
+                Err(reason) => skipped.push(format!("key {index}: {reason}")),
+            }
+        }
+        let mut hasher = DefaultHasher::new();
+        keys.iter().for_each(|key| key.fingerprint.hash(&mut hasher));
+        Ok(Self { keys, skipped, revision: hasher.finish() })
+    }
+
+    /// Changes when the keys change.
+    pub fn revision(&self) -> u64 {
+        self.revision
+    }
+
+    /// How many keys can be used.
+    pub fn len(&self) -> usize {
+        self.keys.len()
+    }
+
+    /// Whether no key can be used.
+    pub fn is_empty(&self) -> bool {
+        self.keys.is_empty()
+    }
+
+    /// Why keys were left out.
+    pub fn skipped(&self) -> &[String] {
+        &self.skipped
+    }
+
+    /// The keys that may check a token: by `kid` when it names one, by type and use always.
+    pub(super) fn candidates<'s>(
+        &'s self,
+        key_id: Option<&'s str>,
+        algorithm: Algorithm,
+    ) -> impl Iterator<Item = &'s VerificationKey> {
+        self.keys
+            .iter()
+            .filter(move |key| key_id.is_none_or(|wanted| key.key_id.as_deref() == Some(wanted)))
+            .filter(move |key| key.fits(algorithm))
+    }
+}
+
+impl VerificationKey {
+    fn parse(jwk: &Map<String, Value>) -> Result<Self, &'static str> {
+        let text = |name: &str| jwk.get(name).and_then(Value::as_str);
+        if text("use").is_some_and(|purpose| purpose != "sig") {
+            return Err("its `use` is not `sig`");
+        }
+        if let Some(operations) = jwk.get("key_ops") {
+            let verifies = operations.as_array().is_some_and(|list| list.iter().any(|one| one == "verify" || one == "sign"));
+            if !verifies {
+                return Err("its `key_ops` hold no `verify`");
+            }
+        }
+        let (family, decoding) = match text("kty") {
+            Some("RSA") => (Family::Rsa, rsa(text("n"), text("e"))?),
+            Some("EC") => {
+                let family = match text("crv") {
+                    Some("P-256") => Family::P256,
+                    Some("P-384") => Family::P384,
+                    _ => return Err("its curve is not supported"),
+                };
+                let length = if family == Family::P256 { 32 } else { 48 };
+                let (x, y) = (coordinate(text("x"), length)?, coordinate(text("y"), length)?);
+                (family, DecodingKey::from_ec_components(x, y).map_err(|_| "its point is not on the curve")?)
+            }
+            Some("OKP") if text("crv") == Some("Ed25519") => {
+                let x = coordinate(text("x"), 32)?;
+                (Family::Ed25519, DecodingKey::from_ed_components(x).map_err(|_| "its point is malformed")?)
+            }
+            Some("oct") => {
+                let secret = decode(text("k"))?;
+                (Family::Octets, DecodingKey::from_secret(&secret))
+            }
+            _ => return Err("its type is not supported"),
+        };
+        let algorithm = match text("alg") {
+            Some(name) => Some(super::algorithm(name).ok_or("its `alg` is not supported")?),
+            None => None,
+        };
+        if algorithm.is_some_and(|algorithm| !family.fits(algorithm)) {
+            return Err("its `alg` does not fit its type");
+        }
+        let mut hasher = DefaultHasher::new();
+        // Private members take no part: two halves of one key are one key.
+        for name in ["kty", "crv", "n", "e", "x", "y", "k", "alg", "kid"] {
+            text(name).hash(&mut hasher);
+        }
+        Ok(Self { key_id: text("kid").map(str::to_owned), family, algorithm, decoding, fingerprint: hasher.finish() })
+    }
+
+    fn fits(&self, algorithm: Algorithm) -> bool {
+        self.family.fits(algorithm) && self.algorithm.is_none_or(|own| own == algorithm)
+    }
+
+    /// What identifies the key across sets and reloads.
+    pub(super) fn fingerprint(&self) -> u64 {
+        self.fingerprint
+    }
+}
+
+impl KeySet {
+    /// Whether a key is still in the set.
+    pub(super) fn holds(&self, fingerprint: u64) -> bool {
+        self.keys.iter().any(|key| key.fingerprint == fingerprint)
+    }
+}
+
+impl Family {
+    fn fits(self, algorithm: Algorithm) -> bool {
+        use Algorithm::{ES256, ES384, EdDSA, HS256, HS384, HS512, PS256, PS384, PS512, RS256, RS384, RS512};
+        match self {
+            Family::Ed25519 => algorithm == EdDSA,
+            Family::Octets => matches!(algorithm, HS256 | HS384 | HS512),
+            Family::P256 => algorithm == ES256,
+            Family::P384 => algorithm == ES384,
+            Family::Rsa => matches!(algorithm, RS256 | RS384 | RS512 | PS256 | PS384 | PS512),
+        }
+    }
+}
+
+fn rsa(n: Option<&str>, e: Option<&str>) -> Result<DecodingKey, &'static str> {
+    let (modulus, exponent) = (decode(n)?, decode(e)?);
+    let significant = |bytes: &[u8]| bytes.iter().position(|byte| *byte != 0).map_or(0, |start| bytes.len() - start);
+    // `padding` zeros in front are tolerated (a common mistake), weak and enormous keys are not.
+    match significant(&modulus) * 8 {
+        2048..=8192 => {}
+        _ => return Err("its modulus is not between 2048 and 8192 bits"),
+    }
+    let start = modulus.len() - significant(&modulus);
+    let exponent_start = exponent.len() - significant(&exponent);
+    let odd_and_small = exponent.last().is_some_and(|byte| byte % 2 == 1) && (1..=4).contains(&significant(&exponent));
+    if !odd_and_small || exponent[exponent_start..] == [1] {
+        return Err("its exponent is not usable");
+    }
+    Ok(DecodingKey::from_rsa_raw_components(&modulus[start..], &exponent[exponent_start..]))
+}
+
+fn coordinate(text: Option<&str>, length: usize) -> Result<&str, &'static str> {
+    let bytes = decode(text)?;
+    if bytes.len() == length { text.ok_or("a member is missing") } else { Err("a coordinate has the wrong length") }
+}
+
+fn decode(text: Option<&str>) -> Result<Vec<u8>, &'static str> {
+    URL_SAFE_NO_PAD.decode(text.ok_or("a member is missing")?).map_err(|_| "a member is not base64url")
+}
+
+impl fmt::Debug for VerificationKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("VerificationKey").field("key_id", &self.key_id).field("family", &self.family).finish_non_exhaustive()
+    }
+}
+
+impl fmt::Display for KeySetError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.0)
+    }
+}
+
+impl std::error::Error for KeySetError {}

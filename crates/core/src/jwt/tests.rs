@@ -1,0 +1,186 @@
+//! Signing, verifying and caching, together.
+#![allow(clippy::unwrap_used)]
+
+use std::sync::{Arc, Mutex};
+
+use serde_json::{Value, json};
+
+use super::claims::VerifiedToken;
+use super::generate::generate;
+use super::sign::SigningKey;
+use super::verify::TokenVerifier;
+use super::{Algorithm, KeySet, TokenCache, algorithm};
+use crate::pipeline::denial::Reason;
+use crate::pipeline::step::Step;
+use crate::ports::{KeySource, LocalFuture};
+
+struct Keys(Mutex<Option<Arc<KeySet>>>);
+
+impl Keys {
+    fn publishing(keys: &[&Value]) -> Arc<Self> {
+        let source = Arc::new(Self(Mutex::new(None)));
+        source.publish(keys);
+        source
+    }
+
+    fn publish(&self, keys: &[&Value]) {
+        let set = KeySet::parse(json!({"keys": keys}).to_string().as_bytes()).unwrap();
+        *self.0.lock().unwrap() = Some(Arc::new(set));
+    }
+}
+
+impl KeySource for Keys {
+    fn current(&self) -> Option<Arc<KeySet>> {
+        self.0.lock().unwrap().clone()
+    }
+
+    fn refresh(&self) -> LocalFuture<'_, ()> {
+        Box::pin(std::future::ready(()))
+    }
+
+    fn location(&self) -> &str {
+        "test"
+    }
+}
+
+fn key(name: &str) -> SigningKey {
+    SigningKey::read(generate(name, "k1", 0).unwrap().to_string().as_bytes(), None, None).unwrap()
+}
+
+fn verifier(source: Arc<Keys>, algorithms: &[Algorithm]) -> TokenVerifier {
+    TokenVerifier::new(vec![source], algorithms.to_vec(), Arc::new(TokenCache::new(1 << 20)))
+}
+
+fn verify(verifier: &TokenVerifier, token: &str) -> Result<Arc<VerifiedToken>, Reason> {
+    match verifier.verify(token) {
+        Step::Ready(outcome) => outcome,
+        Step::Pending(_) => Err(Reason::KeyUnavailable),
+    }
+}
+
+const CLAIMS: fn() -> Value = || json!({"sub": "alice", "exp": 4_000_000_000_u64, "scope": "a b"});
+
+#[test]
+fn every_algorithm_signs_and_verifies_and_fits_no_other() {
+    let names = ["RS256", "PS384", "ES256", "ES384", "EdDSA"];
+    for name in names {
+        let key = key(name);
+        let source = Keys::publishing(&[key.public_jwk().unwrap()]);
+        let token = key.sign(&CLAIMS()).unwrap();
+        let own = verifier(source.clone(), &[algorithm(name).unwrap()]);
+        assert_eq!(&*verify(&own, &token).unwrap().caller().subject, "alice", "{name}");
+        for other in names.into_iter().filter(|other| *other != name) {
+            let foreign = verifier(source.clone(), &[algorithm(other).unwrap()]);
+            assert_eq!(verify(&foreign, &token).unwrap_err(), Reason::SignatureInvalid, "{name} as {other}");
+        }
+    }
+}
+
+#[test]
+fn any_changed_octet_breaks_the_token() {
+    let key = key("ES256");
+    let verifier = verifier(Keys::publishing(&[key.public_jwk().unwrap()]), &[Algorithm::ES256]);
+    let token = key.sign(&CLAIMS()).unwrap();
+    for index in (0..token.len()).step_by(3) {
+        let mut bytes = token.clone().into_bytes();
+        bytes[index] = if bytes[index] == b'A' { b'B' } else { b'A' };
+        assert!(verify(&verifier, &String::from_utf8(bytes).unwrap()).is_err(), "{index}");
+    }
+    assert!(verify(&verifier, &token).is_ok());
+}
+
+#[test]
+fn a_token_without_kid_is_tried_against_the_keys_that_fit() {
+    let (first, second) = (key("RS256"), key("RS256"));
+    let mut published = second.public_jwk().unwrap().clone();
+    published["kid"] = "other".into();
+    let verifier = verifier(Keys::publishing(&[first.public_jwk().unwrap(), &published]), &[Algorithm::RS256]);
+    let header = jsonwebtoken::Header::new(Algorithm::RS256);
+    let jwk = generate("RS256", "x", 0).unwrap();
+    let numbers: Vec<Vec<u8>> = ["n", "e", "d", "p", "q", "dp", "dq", "qi"]
+        .iter()
+        .map(|name| base64::Engine::decode(&base64::engine::general_purpose::URL_SAFE_NO_PAD, jwk[*name].as_str().unwrap()).unwrap())
+        .collect();
+    let stranger = jsonwebtoken::EncodingKey::from_rsa_der(&super::der::rsa_private_key(&numbers));
+    let token = jsonwebtoken::encode(&header, &CLAIMS(), &stranger).unwrap();
+    assert_eq!(verify(&verifier, &token).unwrap_err(), Reason::SignatureInvalid);
+    let public = SigningKey::read(jwk.to_string().as_bytes(), None, None).unwrap();
+    let knowing = self::verifier(
+        Keys::publishing(&[first.public_jwk().unwrap(), public.public_jwk().unwrap()]),
+        &[Algorithm::RS256],
+    );
+    assert!(verify(&knowing, &token).is_ok());
+}
+
+/// APISIX CVE-2026-39999: a public RSA key must never serve as an HMAC secret.
+#[test]
+fn cve_2026_39999_rs256_is_not_taken_for_hs256() {
+    let rsa = key("RS256");
+    let public = rsa.public_jwk().unwrap();
+    let verifier = verifier(Keys::publishing(&[public]), &[Algorithm::RS256, Algorithm::HS256]);
+    for secret in [public.to_string().into_bytes(), public["n"].as_str().unwrap().as_bytes().to_vec()] {
+        let mut header = jsonwebtoken::Header::new(Algorithm::HS256);
+        header.kid = Some("k1".to_owned());
+        let forged =
+            jsonwebtoken::encode(&header, &CLAIMS(), &jsonwebtoken::EncodingKey::from_secret(&secret)).unwrap();
+        assert!(verify(&verifier, &forged).is_err());
+    }
+}
+
+/// golang-jwt CVE-2025-30204 and go-jose CVE-2025-27144: dots without end cost nothing.
+#[test]
+fn cve_2025_30204_many_dots_are_no_token() {
+    let many = ".".repeat(8000);
+    assert!(!super::token::has_three_parts(&many));
+    let verifier = verifier(Keys::publishing(&[]), &[Algorithm::RS256]);
+    assert_eq!(verify(&verifier, &many).unwrap_err(), Reason::TokenMalformed);
+    assert_eq!(verify(&verifier, &"a".repeat(9000)).unwrap_err(), Reason::TokenMalformed);
+}
+
+#[test]
+fn a_cached_token_ends_with_its_key() {
+    let (key, other) = (key("ES256"), key("ES256"));
+    let source = Keys::publishing(&[key.public_jwk().unwrap()]);
+    let verifier = verifier(source.clone(), &[Algorithm::ES256]);
+    let token = key.sign(&CLAIMS()).unwrap();
+    assert!(verify(&verifier, &token).is_ok());
+    assert!(verify(&verifier, &token).is_ok(), "from the cache");
+    let mut third = other.public_jwk().unwrap().clone();
+    third["kid"] = "k2".into();
+    source.publish(&[&third, key.public_jwk().unwrap()]);
+    assert!(verify(&verifier, &token).is_ok(), "the set changed, the key is still there");
+    source.publish(&[other.public_jwk().unwrap()]);
+    assert_eq!(verify(&verifier, &token).unwrap_err(), Reason::SignatureInvalid);
+    *source.0.lock().unwrap() = None;
+    assert_eq!(verify(&verifier, &token).unwrap_err(), Reason::KeyUnavailable);
+}
+
+/// GHSA-4mq7-pvjg-xp2r: what one trust context verified says nothing in another.
+#[test]
+fn ghsa_4mq7_pvjg_xp2r_the_cache_is_keyed_by_the_whole_trust_context() {
+    let key = key("ES256");
+    let cache = Arc::new(TokenCache::new(1 << 20));
+    let trusting = TokenVerifier::new(vec![Keys::publishing(&[key.public_jwk().unwrap()])], vec![Algorithm::ES256], cache.clone());
+    let token = key.sign(&CLAIMS()).unwrap();
+    assert!(verify(&trusting, &token).is_ok());
+    let narrower = TokenVerifier::new(vec![Keys::publishing(&[key.public_jwk().unwrap()])], vec![Algorithm::RS256], cache);
+    assert!(verify(&narrower, &token).is_err());
+}
+
+#[test]
+fn generated_keys_have_the_documented_shape() {
+    let members = |value: &Value| value.as_object().unwrap().keys().cloned().collect::<Vec<_>>().join(",");
+    let rows = [
+        ("RS256", "use,kty,kid,alg,n,e,d,p,q,dp,dq,qi"),
+        ("ES256", "use,kty,kid,crv,alg,x,y,d"),
+        ("ES512", "use,kty,kid,crv,alg,x,y,d"),
+        ("EdDSA", "use,kty,kid,crv,alg,x,d"),
+        ("HS256", "use,kty,kid,alg,k"),
+    ];
+    for (name, expected) in rows {
+        assert_eq!(members(&generate(name, "id", 0).unwrap()), expected);
+    }
+    for (name, bits) in [("RS256", 1024), ("ES256", 384), ("HS256", 128), ("HS256", 257), ("none", 0), ("RS128", 0)] {
+        assert!(generate(name, "id", bits).is_err(), "{name} {bits}");
+    }
+}

@@ -1,0 +1,61 @@
+//! A token before its signature is checked: split, decoded, and its header held to the rules.
+
+use base64::Engine;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use serde_json::{Map, Value};
+
+use super::{Algorithm, strict_json};
+use crate::pipeline::denial::Reason;
+
+/// The longest token that is looked at.
+pub const MAX_TOKEN_BYTES: usize = 8 * 1024;
+
+/// A well-formed compact JWS (RFC 7515 section 7.1), unverified.
+pub(super) struct Decoded<'t> {
+    pub(super) algorithm: Algorithm,
+    pub(super) key_id: Option<String>,
+    pub(super) claims: Map<String, Value>,
+    pub(super) signed: &'t str,
+    pub(super) signature: &'t str,
+}
+
+/// Whether a text has exactly three dot-separated parts: what makes `jwt` responsible for it.
+pub fn has_three_parts(token: &str) -> bool {
+    // Looks at four parts at most, however many dots there are.
+    token.splitn(4, '.').count() == 3
+}
+
+/// Splits and decodes. `crit` and `b64` are refused: no extension is understood (RFC 7515 section
+/// 4.1.11). Keys named by the header (`jwk`, `jku`, `x5u`, `x5c`) are never looked at.
+pub(super) fn decode(token: &str) -> Result<Decoded<'_>, Reason> {
+    if token.len() > MAX_TOKEN_BYTES {
+        return Err(Reason::TokenMalformed);
+    }
+    let (signed, signature) = token.rsplit_once('.').ok_or(Reason::TokenMalformed)?;
+    let (header, claims) = signed.split_once('.').ok_or(Reason::TokenMalformed)?;
+    if claims.contains('.') {
+        return Err(Reason::TokenMalformed);
+    }
+    let header = part(header)?;
+    let claims = part(claims)?;
+    // Decoded here only to refuse what is not canonical base64url.
+    URL_SAFE_NO_PAD.decode(signature).map_err(|_| Reason::TokenMalformed)?;
+    if header.contains_key("crit") || header.contains_key("b64") {
+        return Err(Reason::TokenMalformed);
+    }
+    let algorithm = match header.get("alg") {
+        Some(Value::String(name)) => super::algorithm(name).ok_or(Reason::SignatureInvalid)?,
+        _ => return Err(Reason::TokenMalformed),
+    };
+    let key_id = match header.get("kid") {
+        None => None,
+        Some(Value::String(id)) if !id.is_empty() => Some(id.clone()),
+        Some(_) => return Err(Reason::TokenMalformed),
+    };
+    Ok(Decoded { algorithm, key_id, claims, signed, signature })
+}
+
+fn part(encoded: &str) -> Result<Map<String, Value>, Reason> {
+    let bytes = URL_SAFE_NO_PAD.decode(encoded).map_err(|_| Reason::TokenMalformed)?;
+    strict_json::object(&bytes).ok_or(Reason::TokenMalformed)
+}

@@ -1,0 +1,91 @@
+//! Checks a token's signature with the keys of its sources, or finds it in the cache.
+
+use std::sync::Arc;
+
+use super::cache::{Entry, TokenCache};
+use super::claims::VerifiedToken;
+use super::token::{self, Decoded};
+use super::{Algorithm, algorithm_name};
+use crate::pipeline::denial::Reason;
+use crate::pipeline::step::Step;
+use crate::ports::KeySource;
+
+/// Keys that are tried for a token without `kid`.
+const MAX_TRIES: usize = 8;
+
+/// Key sources and allowed algorithms, compiled once per distinct combination.
+pub struct TokenVerifier {
+    profile: Arc<str>,
+    sources: Vec<Arc<dyn KeySource>>,
+    algorithms: Vec<Algorithm>,
+    cache: Arc<TokenCache>,
+}
+
+impl TokenVerifier {
+    /// A verifier over key sources, in order.
+    pub fn new(sources: Vec<Arc<dyn KeySource>>, algorithms: Vec<Algorithm>, cache: Arc<TokenCache>) -> Self {
+        let locations: Vec<&str> = sources.iter().map(|source| source.location()).collect();
+        let names: Vec<&str> = algorithms.iter().map(|algorithm| algorithm_name(*algorithm)).collect();
+        let profile = format!("{}\n\n{}", locations.join("\n"), names.join("\n")).into();
+        Self { profile, sources, algorithms, cache }
+    }
+
+    /// Verifies. Ready at once unless a key set has to be fetched first.
+    pub fn verify<'a>(&'a self, token: &'a str) -> Step<'a, Result<Arc<VerifiedToken>, Reason>> {
+        if let Some(known) = self.cached(token) {
+            return Step::Ready(Ok(known));
+        }
+        match self.check(token) {
+            Err(Reason::KeyUnavailable) => Step::Pending(Box::pin(async move {
+                for source in &self.sources {
+                    source.refresh().await;
+                }
+                self.check(token)
+            })),
+            decided => Step::Ready(decided),
+        }
+    }
+
+    fn cached(&self, token: &str) -> Option<Arc<VerifiedToken>> {
+        let entry = self.cache.get(&self.profile, token)?;
+        let set = self.sources.get(entry.source)?.current()?;
+        let is_published = set.revision() == entry.revision || set.holds(entry.fingerprint);
+        is_published.then(|| entry.token.clone())
+    }
+
+    fn check(&self, token: &str) -> Result<Arc<VerifiedToken>, Reason> {
+        let decoded = token::decode(token)?;
+        if !self.algorithms.contains(&decoded.algorithm) {
+            return Err(Reason::SignatureInvalid);
+        }
+        let (source, fingerprint, revision) = self.find_key(&decoded)?;
+        let verified = Arc::new(VerifiedToken::read(decoded.claims)?);
+        // Without an end the entry could outlive what the rule would accept; such tokens are rare.
+        if verified.times().expires.is_some() {
+            let entry = Entry { token: verified.clone(), source, fingerprint, revision };
+            self.cache.insert(&self.profile, token, entry);
+        }
+        Ok(verified)
+    }
+
+    /// The key that verifies: in the order of the sources, then of the sets.
+    fn find_key(&self, decoded: &Decoded<'_>) -> Result<(usize, u64, u64), Reason> {
+        let mut tries = 0;
+        for (index, source) in self.sources.iter().enumerate() {
+            let Some(set) = source.current() else { continue };
+            for key in set.candidates(decoded.key_id.as_deref(), decoded.algorithm) {
+                tries += 1;
+                if tries > MAX_TRIES {
+                    return Err(Reason::SignatureInvalid);
+                }
+                let message = decoded.signed.as_bytes();
+                let verdict =
+                    jsonwebtoken::crypto::verify(decoded.signature, message, &key.decoding, decoded.algorithm);
+                if matches!(verdict, Ok(true)) {
+                    return Ok((index, key.fingerprint(), set.revision()));
+                }
+            }
+        }
+        Err(if tries == 0 { Reason::KeyUnavailable } else { Reason::SignatureInvalid })
+    }
+}
