@@ -50,11 +50,8 @@ impl VerifiedToken {
     /// Reads claims. A date of the wrong type is a malformed token, not an absent date
     /// (CVE-2026-25537).
     pub(super) fn read(mut claims: Map<String, Value>) -> Result<Self, Reason> {
-        let times = Times {
-            expires: date(&claims, "exp")?,
-            not_before: date(&claims, "nbf")?,
-            issued: date(&claims, "iat")?,
-        };
+        let times =
+            Times { expires: date(&claims, "exp")?, not_before: date(&claims, "nbf")?, issued: date(&claims, "iat")? };
         let text = |name: &str| claims.get(name).and_then(Value::as_str);
         let subject = text("sub").unwrap_or_default().into();
         let issuer = text("iss").map(Arc::from);
@@ -146,9 +143,7 @@ fn scopes(claims: &mut Map<String, Value>) -> Vec<String> {
     let name = ["scp", "scope", "scopes"].into_iter().find(|name| claims.contains_key(*name));
     let scopes = match name.and_then(|name| claims.remove(name)) {
         Some(Value::String(text)) if !text.is_empty() => text.split(' ').map(str::to_owned).collect(),
-        Some(Value::Array(list)) => {
-            list.iter().map(|one| one.as_str().unwrap_or_default().to_owned()).collect()
-        }
+        Some(Value::Array(list)) => list.iter().map(|one| one.as_str().unwrap_or_default().to_owned()).collect(),
         _ => Vec::new(),
     };
     claims.insert("scp".to_owned(), scopes.clone().into());
@@ -194,7 +189,9 @@ mod tests {
         for (claims, expected) in rows {
             assert_eq!(rules().check(&token(claims.clone()).unwrap(), NOW), expected, "{claims}");
         }
-        for claims in [json!({"exp": "2000"}), json!({"exp": 2000, "nbf": null}), json!({"exp": 1e300}), json!({"iat": [1]})] {
+        for claims in
+            [json!({"exp": "2000"}), json!({"exp": 2000, "nbf": null}), json!({"exp": 1e300}), json!({"iat": [1]})]
+        {
             assert_eq!(token(claims.clone()).unwrap_err(), Reason::TokenMalformed, "{claims}");
         }
         let skewed = ClaimRules { clock_skew: Duration::from_secs(5), ..rules() };
@@ -219,7 +216,10 @@ mod tests {
         let rows = [
             (json!({"aud": ["aud-1", "aud-2"], "iss": "iss-2", "scope": ["scope-3", "scope-2", "scope-1"]}), Ok(())),
             (json!({"aud": ["aud-1", "aud-2"], "iss": "iss-2", "scp": "scope-2 scope-1"}), Ok(())),
-            (json!({"aud": ["not", "aud-2"], "iss": "iss-2", "scope": "scope-1 scope-2"}), Err(Reason::AudienceMismatch)),
+            (
+                json!({"aud": ["not", "aud-2"], "iss": "iss-2", "scope": "scope-1 scope-2"}),
+                Err(Reason::AudienceMismatch),
+            ),
             (json!({"aud": "aud-1", "iss": "iss-2"}), Err(Reason::AudienceMismatch)),
             (json!({"aud": ["aud-1", "aud-2", 3], "iss": "iss-2"}), Err(Reason::AudienceMismatch)),
             (json!({"aud": ["aud-1", "aud-2"], "iss": "iss-4"}), Err(Reason::IssuerUntrusted)),

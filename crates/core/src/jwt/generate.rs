@@ -98,7 +98,8 @@ fn rsa(bits: u32) -> Result<Zeroizing<Vec<Vec<u8>>>, String> {
         _ => return Err("RSA keys have 2048, 3072, 4096 or 8192 bits".to_owned()),
     };
     let pair = signature::RsaKeyPair::generate(size).map_err(|_| "the key could not be generated")?;
-    let der = AsDer::<aws_lc_rs::encoding::Pkcs8V1Der<'_>>::as_der(&pair).map_err(|_| "the key could not be encoded")?;
+    let der =
+        AsDer::<aws_lc_rs::encoding::Pkcs8V1Der<'_>>::as_der(&pair).map_err(|_| "the key could not be encoded")?;
     let numbers = der::rsa_integers(der.as_ref()).ok_or("the key could not be encoded")?;
     Ok(Zeroizing::new(numbers.iter().map(|number| number.to_vec()).collect()))
 }

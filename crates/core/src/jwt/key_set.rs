@@ -113,7 +113,8 @@ impl VerificationKey {
             return Err("its `use` is not `sig`");
         }
         if let Some(operations) = jwk.get("key_ops") {
-            let verifies = operations.as_array().is_some_and(|list| list.iter().any(|one| one == "verify" || one == "sign"));
+            let verifies =
+                operations.as_array().is_some_and(|list| list.iter().any(|one| one == "verify" || one == "sign"));
             if !verifies {
                 return Err("its `key_ops` hold no `verify`");
             }
@@ -213,7 +214,10 @@ fn decode(text: Option<&str>) -> Result<Vec<u8>, &'static str> {
 
 impl fmt::Debug for VerificationKey {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("VerificationKey").field("key_id", &self.key_id).field("family", &self.family).finish_non_exhaustive()
+        f.debug_struct("VerificationKey")
+            .field("key_id", &self.key_id)
+            .field("family", &self.family)
+            .finish_non_exhaustive()
     }
 }
 

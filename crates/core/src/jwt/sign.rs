@@ -27,11 +27,7 @@ impl SigningKey {
     /// Reads a private key: a JWK, a key set (its first private key), or PEM (PKCS#8 or PKCS#1 RSA).
     /// `algorithm` and `key_id` go over what the key itself says; without a `kid` it is the key's
     /// thumbprint (RFC 7638).
-    pub fn read(
-        document: &[u8],
-        algorithm: Option<Algorithm>,
-        key_id: Option<&str>,
-    ) -> Result<Self, SigningKeyError> {
+    pub fn read(document: &[u8], algorithm: Option<Algorithm>, key_id: Option<&str>) -> Result<Self, SigningKeyError> {
         if document.trim_ascii_start().starts_with(b"-----BEGIN") {
             Self::from_pem(document, algorithm.unwrap_or(Algorithm::RS256), key_id)
         } else {
@@ -151,11 +147,7 @@ impl SigningKey {
     }
 
     /// From n, e, d, p, q, dp, dq, qi.
-    fn from_rsa(
-        numbers: Vec<Vec<u8>>,
-        algorithm: Algorithm,
-        key_id: Option<&str>,
-    ) -> Result<Self, SigningKeyError> {
+    fn from_rsa(numbers: Vec<Vec<u8>>, algorithm: Algorithm, key_id: Option<&str>) -> Result<Self, SigningKeyError> {
         let numbers = Zeroizing::new(numbers);
         let der = Zeroizing::new(der::rsa_private_key(&numbers));
         signature::RsaKeyPair::from_der(&der)

@@ -99,7 +99,10 @@ fn a_token_without_kid_is_tried_against_the_keys_that_fit() {
     let jwk = generate("RS256", "x", 0).unwrap();
     let numbers: Vec<Vec<u8>> = ["n", "e", "d", "p", "q", "dp", "dq", "qi"]
         .iter()
-        .map(|name| base64::Engine::decode(&base64::engine::general_purpose::URL_SAFE_NO_PAD, jwk[*name].as_str().unwrap()).unwrap())
+        .map(|name| {
+            base64::Engine::decode(&base64::engine::general_purpose::URL_SAFE_NO_PAD, jwk[*name].as_str().unwrap())
+                .unwrap()
+        })
         .collect();
     let stranger = jsonwebtoken::EncodingKey::from_rsa_der(&super::der::rsa_private_key(&numbers));
     let token = jsonwebtoken::encode(&header, &CLAIMS(), &stranger).unwrap();
@@ -160,10 +163,12 @@ fn a_cached_token_ends_with_its_key() {
 fn ghsa_4mq7_pvjg_xp2r_the_cache_is_keyed_by_the_whole_trust_context() {
     let key = key("ES256");
     let cache = Arc::new(TokenCache::new(1 << 20));
-    let trusting = TokenVerifier::new(vec![Keys::publishing(&[key.public_jwk().unwrap()])], vec![Algorithm::ES256], cache.clone());
+    let trusting =
+        TokenVerifier::new(vec![Keys::publishing(&[key.public_jwk().unwrap()])], vec![Algorithm::ES256], cache.clone());
     let token = key.sign(&CLAIMS()).unwrap();
     assert!(verify(&trusting, &token).is_ok());
-    let narrower = TokenVerifier::new(vec![Keys::publishing(&[key.public_jwk().unwrap()])], vec![Algorithm::RS256], cache);
+    let narrower =
+        TokenVerifier::new(vec![Keys::publishing(&[key.public_jwk().unwrap()])], vec![Algorithm::RS256], cache);
     assert!(verify(&narrower, &token).is_err());
 }
 

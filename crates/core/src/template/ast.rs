@@ -21,9 +21,16 @@ pub(super) struct Pipeline(pub(super) Vec<Command>);
 /// A value, or a call.
 pub(super) enum Command {
     Value(Operand),
-    Call { function: &'static Function, arguments: Vec<Operand> },
+    Call {
+        function: &'static Function,
+        arguments: Vec<Operand>,
+    },
     /// `Get` or `Values` on a header or a query.
-    Method { receiver: Operand, name: &'static str, arguments: Vec<Operand> },
+    Method {
+        receiver: Operand,
+        name: &'static str,
+        arguments: Vec<Operand>,
+    },
 }
 
 /// Something with a value.

@@ -109,7 +109,9 @@ pub(super) fn json(value: &Value<'_>, escapes: bool) -> String {
             } else if let Some(members) = other.members() {
                 let members: Vec<String> = members
                     .iter()
-                    .map(|(key, value)| format!("{}:{}", json(&Value::text(key.as_str()), escapes), json(value, escapes)))
+                    .map(|(key, value)| {
+                        format!("{}:{}", json(&Value::text(key.as_str()), escapes), json(value, escapes))
+                    })
                     .collect();
                 format!("{{{}}}", members.join(","))
             } else {
@@ -160,8 +162,7 @@ pub(super) fn printf(format: &str, arguments: &[Value<'_>]) -> Result<String, St
         }
     }
     out.push_str(rest);
-    let extra: Vec<String> =
-        next.map(|value| format!("{}={}", value.type_name(), text(value))).collect();
+    let extra: Vec<String> = next.map(|value| format!("{}={}", value.type_name(), text(value))).collect();
     if !extra.is_empty() {
         let _ = write!(out, "%!(EXTRA {})", extra.join(", "));
     }

@@ -214,7 +214,8 @@ fn escape(text: &str) -> Result<(char, &str), String> {
 }
 
 fn number(text: &str) -> Result<(Token, &str), String> {
-    let end = text[1..].find(|c: char| !c.is_ascii_alphanumeric() && c != '.' && c != '_').map_or(text.len(), |end| end + 1);
+    let end =
+        text[1..].find(|c: char| !c.is_ascii_alphanumeric() && c != '.' && c != '_').map_or(text.len(), |end| end + 1);
     let (literal, after) = text.split_at(end);
     let digits = literal.replace('_', "");
     let (sign, magnitude) = match digits.strip_prefix('-') {

@@ -72,8 +72,7 @@ impl Parser<'_> {
                 }
                 Piece::Action { inside, offset } => (inside, offset),
             };
-            let tokens =
-                lex::tokens(inside).map_err(|message| TemplateError::new(self.text, offset, message))?;
+            let tokens = lex::tokens(inside).map_err(|message| TemplateError::new(self.text, offset, message))?;
             match tokens.first() {
                 None => return self.fail(offset, "missing value for command"),
                 Some(Token::Word(word)) if word == "end" && tokens.len() == 1 => break End::End(offset),
@@ -276,8 +275,7 @@ impl Parser<'_> {
             }
             found => {
                 let state = if found.is_some() { "empty" } else { "not set" };
-                let error =
-                    TemplateError::new(self.text, offset, format!("environment variable `{name}` is {state}"));
+                let error = TemplateError::new(self.text, offset, format!("environment variable `{name}` is {state}"));
                 Err(error.with_hint(format!("set `{name}` in the environment or in `secrets.env_dir`")))
             }
         }

@@ -90,7 +90,10 @@ fn templates_render_as_in_the_reference() {
         ("{{ printf \"%d\" .Extra.num }}", "%!d(float64=5)"),
         ("{{ printf \"%s-%05d|%-4s|%.2f\" \"a\" 42 \"b\" 1.005 }}", "a-00042|b   |1.00"),
         ("{{ printf \"%+q\" .Extra.roles }}", "[\"admin\" \"dev\"]"),
-        ("{{ toJson .Extra.nested }}", "{\"bool\":true,\"float64\":3.14159,\"html\":\"\\u003c\\u0026\\u003e\",\"int\":10}"),
+        (
+            "{{ toJson .Extra.nested }}",
+            "{\"bool\":true,\"float64\":3.14159,\"html\":\"\\u003c\\u0026\\u003e\",\"int\":10}",
+        ),
         // control, variables, functions
         ("{{ $x := .Subject }}{{ with $x }}<{{ . }}>{{ end }}", "<alice>"),
         ("{{ range $i, $v := .Extra.roles }}{{ if $i }},{{ end }}{{ $v }}{{ end }}", "admin,dev"),
@@ -102,11 +105,17 @@ fn templates_render_as_in_the_reference() {
         ("{{ .Subject | upper | trunc 3 | quote }}", "\"ALI\""),
         ("{{ or .Extra.missing .Extra.iss }}{{ and .Extra.iss .Extra.missing | default \"-\" }}", "issuer-"),
         ("{{ if and .Extra.missing .Extra.missing.deeper }}x{{ end }}", ""),
-        ("{{ .MatchContext.URL.Path }} {{ .MatchContext.URL.Query.Get \"b\" }} {{ .MatchContext.Method }}", "/a b 8 GET"),
+        (
+            "{{ .MatchContext.URL.Path }} {{ .MatchContext.URL.Query.Get \"b\" }} {{ .MatchContext.Method }}",
+            "/a b 8 GET",
+        ),
         ("{{ .MatchContext.URL }} {{ .MatchContext.URL.Hostname }}", "http://ex.com:8080/a%20b?a=7&b=8 ex.com"),
         ("{{ env \"TOKEN\" }}", "user:pässword"),
         ("Basic {{ env \"TOKEN\" | b64enc }}", "Basic dXNlcjpww6Rzc3dvcmQ="),
-        ("{{ replace \"l\" \"L\" .Extra.text }}{{ substr 0 2 .Extra.text }}{{ trimPrefix \"he\" .Extra.text }}", "heLLohello"),
+        (
+            "{{ replace \"l\" \"L\" .Extra.text }}{{ substr 0 2 .Extra.text }}{{ trimPrefix \"he\" .Extra.text }}",
+            "heLLohello",
+        ),
         ("{{ ternary \"y\" \"n\" (hasPrefix \"al\" .Subject) }}", "y"),
         ("{{ (splitList \",\" \"a,b,c\") | last }}{{ (split \",\" \"a,b\")._1 }}", "cb"),
         ("}} literal", "}} literal"),

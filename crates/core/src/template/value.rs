@@ -113,9 +113,7 @@ impl<'a> Value<'a> {
 
     /// A field, by the rules of Go: struct fields must exist, map keys need not.
     pub(super) fn field(&self, name: &str) -> Result<Value<'a>, RenderError> {
-        let unknown = |kind: &str| {
-            Err(RenderError::new(format!("can't evaluate field {name} in type {kind}")))
-        };
+        let unknown = |kind: &str| Err(RenderError::new(format!("can't evaluate field {name} in type {kind}")));
         match self {
             Value::Session(data) => Ok(match name {
                 "Subject" => Value::Text(Cow::Borrowed(data.subject)),

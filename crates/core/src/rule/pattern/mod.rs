@@ -38,8 +38,13 @@ enum Matcher {
     /// No variable part: the prefix is everything.
     Literal,
     /// `prefix<**>suffix`: starts and ends with them. They may overlap, as in the reference.
-    Around { suffix: String },
-    Linear { regex: regex::Regex, captures: bool },
+    Around {
+        suffix: String,
+    },
+    Linear {
+        regex: regex::Regex,
+        captures: bool,
+    },
     Backtracking(Box<fancy_regex::Regex>),
 }
 
@@ -94,7 +99,9 @@ impl Pattern {
                 let found = regex.captures(url).map_err(|_| MatchError)?;
                 Ok(found.map_or_else(Vec::new, |found| {
                     let groups = regex.capture_names().skip(1).zip(found.iter().skip(1));
-                    unnamed_first(groups.map(|(name, group)| (name.is_some(), group.map_or("", |group| group.as_str()))))
+                    unnamed_first(
+                        groups.map(|(name, group)| (name.is_some(), group.map_or("", |group| group.as_str()))),
+                    )
                 }))
             }
             _ => Ok(Vec::new()),

@@ -22,5 +22,8 @@ pub(super) const ALL: &[Function] = &[
 ];
 
 fn hex(algorithm: &'static digest::Algorithm, text: &str) -> String {
-    digest::digest(algorithm, text.as_bytes()).as_ref().iter().fold(String::new(), |out, byte| out + &format!("{byte:02x}"))
+    digest::digest(algorithm, text.as_bytes())
+        .as_ref()
+        .iter()
+        .fold(String::new(), |out, byte| out + &format!("{byte:02x}"))
 }

@@ -18,7 +18,8 @@ pub(super) const ALL: &[Function] = &[
     row("list", 0, MANY, |args| Ok(Value::List(args.to_vec()))),
     row("tuple", 0, MANY, |args| Ok(Value::List(args.to_vec()))),
     row("dict", 0, MANY, |args| {
-        let pairs = args.chunks(2).map(|pair| (format::text(&pair[0]), pair.get(1).cloned().unwrap_or(Value::text(""))));
+        let pairs =
+            args.chunks(2).map(|pair| (format::text(&pair[0]), pair.get(1).cloned().unwrap_or(Value::text(""))));
         Ok(Value::Map(pairs.collect()))
     }),
     row("get", 2, 2, |args| match member(&args[0], string(&args[1])?)? {

@@ -1,0 +1,164 @@
+//! `redirect`: sends the caller elsewhere, usually to log in (pipeline spec 7.4).
+
+use http::StatusCode;
+use http::header::{CONTENT_TYPE, HeaderMap, HeaderValue, LOCATION};
+use keyward_core::diagnostic::Diagnostic;
+use keyward_core::document::{Node, decode};
+use keyward_core::pipeline::denial::Denial;
+use keyward_core::pipeline::error_response::ErrorResponse;
+use keyward_core::pipeline::{BindContext, ErrorHandler, ErrorHandlerKind, HandlerKind, RequestFacts};
+
+/// Settings of `redirect`.
+#[derive(Debug, serde::Deserialize, schemars::JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct RedirectConfig {
+    /// Where to: a URL, or a path on this host.
+    pub to: String,
+    /// 301 or 302.
+    #[serde(default = "default_code")]
+    pub code: u16,
+    /// Query parameter of `to` that receives the URL the caller asked for.
+    #[serde(default)]
+    pub return_to_query_param: String,
+    /// When this handler answers.
+    #[serde(default)]
+    pub when: Option<Vec<keyward_core::pipeline::when::ConditionConfig>>,
+}
+
+/// Ready to run.
+pub struct Redirect {
+    to: String,
+    status: StatusCode,
+    return_to: Option<String>,
+}
+
+/// The row of the table.
+pub struct Kind;
+
+impl HandlerKind for Kind {
+    fn id(&self) -> &'static str {
+        "redirect"
+    }
+
+    fn settings(&self, generator: &mut schemars::SchemaGenerator) -> Option<schemars::Schema> {
+        Some(generator.subschema_for::<RedirectConfig>())
+    }
+}
+
+impl ErrorHandlerKind for Kind {
+    fn bind(&self, config: &Node, _: &BindContext<'_>) -> Result<Box<dyn ErrorHandler>, Diagnostic> {
+        let RedirectConfig { to, code, return_to_query_param: parameter, .. } = decode(config)?;
+        let place = |key: &str| config.get(key).map_or(&config.origin, |node| &node.origin);
+        let status = match code {
+            301 => StatusCode::MOVED_PERMANENTLY,
+            302 => StatusCode::FOUND,
+            other => return Err(Diagnostic::error(format!("`code` {other} is not 301 or 302")).at(place("code"))),
+        };
+        if to.is_empty() || to.contains('\\') || !to.bytes().all(|byte| byte.is_ascii_graphic()) {
+            return Err(Diagnostic::error(format!("`to` `{to}` is not a URL or a path")).at(place("to")));
+        }
+        if !parameter.bytes().all(|byte| byte.is_ascii_alphanumeric() || b",._~-".contains(&byte)) {
+            return Err(Diagnostic::error(format!(
+                "`return_to_query_param` `{parameter}` holds other characters than letters, digits and `,._~-`"
+            ))
+            .at(place("return_to_query_param")));
+        }
+        Ok(Box::new(Redirect { to, status, return_to: (!parameter.is_empty()).then_some(parameter) }))
+    }
+}
+
+impl ErrorHandler for Redirect {
+    fn respond(&self, _: &Denial, request: &RequestFacts<'_>) -> ErrorResponse {
+        let target = match &self.return_to {
+            Some(parameter) => with_parameter(&self.to, parameter, request.url),
+            None => self.to.clone(),
+        };
+        let location = relative_to(&target, request.url);
+        let mut headers = HeaderMap::with_capacity(2);
+        if let Ok(value) = HeaderValue::from_str(&location) {
+            headers.insert(LOCATION, value);
+        }
+        // Go's redirect helper: a short page for GET, its type also for HEAD, nothing otherwise.
+        let reads = matches!(request.method.as_str(), "GET" | "HEAD");
+        if reads {
+            headers.insert(CONTENT_TYPE, HeaderValue::from_static("text/html; charset=utf-8"));
+        }
+        let body = if request.method == http::Method::GET {
+            let reason = self.status.canonical_reason().unwrap_or_default();
+            format!("<a href=\"{}\">{reason}</a>.\n\n", escape(&location)).into()
+        } else {
+            bytes::Bytes::new()
+        };
+        ErrorResponse { status: self.status, headers, body }
+    }
+}
+
+fn default_code() -> u16 {
+    302
+}
+
+/// Sets one query parameter and re-encodes the query with sorted names; the fragment stays.
+fn with_parameter(to: &str, parameter: &str, value: &str) -> String {
+    let (rest, fragment) = to.split_once('#').map_or((to, None), |(rest, fragment)| (rest, Some(fragment)));
+    let (base, query) = rest.split_once('?').unwrap_or((rest, ""));
+    let mut pairs: Vec<(String, String)> =
+        form_urlencoded::parse(query.as_bytes()).into_owned().filter(|(name, _)| name != parameter).collect();
+    pairs.push((parameter.to_owned(), value.to_owned()));
+    pairs.sort_by(|one, other| one.0.cmp(&other.0));
+    let mut location =
+        format!("{base}?{}", form_urlencoded::Serializer::new(String::new()).extend_pairs(pairs).finish());
+    if let Some(fragment) = fragment {
+        location.push('#');
+        location.push_str(fragment);
+    }
+    location
+}
+
+/// A target without scheme and without a leading slash is relative to the directory of the request.
+fn relative_to(target: &str, url: &str) -> String {
+    let has_scheme = target.split(['/', '?', '#']).next().is_some_and(|start| start.contains(':'));
+    if has_scheme || target.starts_with('/') {
+        return target.to_owned();
+    }
+    let after_scheme = url.split_once("://").map_or(url, |(_, rest)| rest);
+    let path = after_scheme.find('/').map_or("/", |slash| &after_scheme[slash..]);
+    let path = path.split('?').next().unwrap_or("/");
+    let directory = &path[..=path.rfind('/').unwrap_or(0)];
+    format!("{directory}{target}")
+}
+
+/// As Go's `htmlEscape` in `net/http`.
+fn escape(text: &str) -> String {
+    text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;").replace('"', "&#34;").replace('\'', "&#39;")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn return_to_rows() {
+        let rows = [
+            ("http://test/signin", "http://ory.sh/foo", "http://test/signin?return_to=http%3A%2F%2Fory.sh%2Ffoo"),
+            ("/test/signin", "/test", "/test/signin?return_to=%2Ftest"),
+            ("https://l/login?x=1#top", "/a?b=1&c=2", "https://l/login?return_to=%2Fa%3Fb%3D1%26c%3D2&x=1#top"),
+            ("/l?return_to=old", "/new", "/l?return_to=%2Fnew"),
+        ];
+        for (to, url, expected) in rows {
+            assert_eq!(with_parameter(to, "return_to", url), expected);
+        }
+    }
+
+    #[test]
+    fn targets_without_slash_are_relative_to_the_requests_directory() {
+        let rows = [
+            ("login", "http://h/a/b?x=/y", "/a/login"),
+            ("login", "http://h", "/login"),
+            ("/login", "http://h/a/b", "/login"),
+            ("https://x/y", "http://h/a", "https://x/y"),
+        ];
+        for (to, url, expected) in rows {
+            assert_eq!(relative_to(to, url), expected);
+        }
+    }
+}

@@ -1,0 +1,170 @@
+//! `header`: sets headers on the upstream request (pipeline spec 5.2). This is what injects credentials.
+//!
+//! Every header named here is set even when its template renders to nothing, so that a caller's own
+//! header of that name never survives.
+
+use std::collections::BTreeMap;
+
+use http::header::{self, HeaderName, HeaderValue};
+use keyward_core::diagnostic::Diagnostic;
+use keyward_core::document::{Node, decode};
+use keyward_core::gate::GatedRequest;
+use keyward_core::pipeline::denial::{Denial, Reason};
+use keyward_core::pipeline::step::Step;
+use keyward_core::pipeline::{BindContext, HandlerKind, Mutator, MutatorKind};
+use keyward_core::ports::UnixTime;
+use keyward_core::session::Session;
+
+use super::rendered::Rendered;
+
+/// Settings of `header`.
+#[derive(Debug, serde::Deserialize, schemars::JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct HeaderConfig {
+    /// Header names and the templates of their values.
+    #[schemars(with = "BTreeMap<String, String>")]
+    pub headers: Node,
+}
+
+/// Ready to run.
+pub struct Header {
+    headers: Vec<Set>,
+}
+
+struct Set {
+    name: HeaderName,
+    value: SetValue,
+}
+
+enum SetValue {
+    /// The same for every request: prebuilt, shared by reference count.
+    Constant(HeaderValue),
+    /// Rendered against the session.
+    PerRequest(Rendered),
+}
+
+/// The row of the table.
+pub struct Kind;
+
+impl HandlerKind for Kind {
+    fn id(&self) -> &'static str {
+        "header"
+    }
+
+    fn settings(&self, generator: &mut schemars::SchemaGenerator) -> Option<schemars::Schema> {
+        Some(generator.subschema_for::<HeaderConfig>())
+    }
+}
+
+impl MutatorKind for Kind {
+    fn bind(&self, config: &Node, context: &BindContext<'_>) -> Result<Box<dyn Mutator>, Diagnostic> {
+        let HeaderConfig { headers } = decode(config)?;
+        let mut bound: Vec<Set> = Vec::new();
+        for rendered in Rendered::compile_all(&headers, context)? {
+            let Some(set) = bind_one(rendered, context)? else { continue };
+            // Two spellings of one name are one header; the rule's, written later, wins.
+            bound.retain(|earlier| earlier.name != set.name);
+            bound.push(set);
+        }
+        Ok(Box::new(Header { headers: bound }))
+    }
+}
+
+fn bind_one(rendered: Rendered, context: &BindContext<'_>) -> Result<Option<Set>, Diagnostic> {
+    let origin = rendered.place.origin.clone();
+    let written = &rendered.name;
+    let name = HeaderName::from_bytes(written.as_bytes())
+        .map_err(|_| Diagnostic::error(format!("`{written}` is not a header name")).at(&origin))?;
+    if name == header::HOST {
+        context.warn(
+            Diagnostic::warning("`Host` cannot be set by a mutator and is ignored, as in the reference")
+                .at(&origin)
+                .hint("use `upstream.url` and `upstream.preserve_host`"),
+        );
+        return Ok(None);
+    }
+    if FRAMING.contains(&name.as_str()) {
+        return Err(
+            Diagnostic::error(format!("`{written}` belongs to the connection and cannot be set by a rule")).at(&origin)
+        );
+    }
+    let value = match rendered.template.constant() {
+        Some(text) => {
+            warn_about_unencoded_basic(&name, text, &rendered, context);
+            let mut value = HeaderValue::from_str(text).map_err(|_| {
+                Diagnostic::error(format!("the value of `{written}` holds characters that are not allowed in a header"))
+                    .at(&origin)
+                    .hint("look for a line break at the end of the secret")
+            })?;
+            value.set_sensitive(rendered.template.is_sensitive());
+            SetValue::Constant(value)
+        }
+        None => SetValue::PerRequest(rendered),
+    };
+    Ok(Some(Set { name, value }))
+}
+
+/// RFC 7617 wants `user:password` in base64. Sent as is, like the reference does, but said.
+fn warn_about_unencoded_basic(name: &HeaderName, text: &str, rendered: &Rendered, context: &BindContext<'_>) {
+    let credential = text.strip_prefix("Basic ").unwrap_or_default();
+    if name == header::AUTHORIZATION && credential.contains(':') {
+        context.warn(
+            Diagnostic::warning("the Basic credential holds `user:password` without base64 encoding")
+                .at(&rendered.place.origin)
+                .hint("write `{{ env \"NAME\" | b64enc }}` if the upstream expects RFC 7617 credentials"),
+        );
+    }
+}
+
+impl Mutator for Header {
+    fn mutate<'a>(
+        &'a self,
+        request: &'a GatedRequest,
+        session: &'a mut Session,
+        _: UnixTime,
+    ) -> Step<'a, Result<(), Denial>> {
+        Step::Ready(self.headers.iter().try_for_each(|set| {
+            let value = match &set.value {
+                SetValue::Constant(value) => value.clone(),
+                SetValue::PerRequest(rendered) => header_value(rendered, request, session)?,
+            };
+            session.set_header(set.name.clone(), value);
+            Ok(())
+        }))
+    }
+
+    fn reads_captures(&self) -> bool {
+        self.headers.iter().any(|set| match &set.value {
+            SetValue::Constant(_) => false,
+            SetValue::PerRequest(rendered) => rendered.template.reads_captures(),
+        })
+    }
+
+    fn written_headers(&self) -> Vec<HeaderName> {
+        self.headers.iter().map(|set| set.name.clone()).collect()
+    }
+}
+
+fn header_value(rendered: &Rendered, request: &GatedRequest, session: &Session) -> Result<HeaderValue, Denial> {
+    let text = rendered.render(request, session)?;
+    let mut value = HeaderValue::from_str(&text).map_err(|_| {
+        Denial::internal(
+            Reason::MutationFailed,
+            format!("the rendered value of `{}` holds characters that are not allowed in a header", rendered.name),
+        )
+    })?;
+    value.set_sensitive(rendered.template.is_sensitive());
+    Ok(value)
+}
+
+/// Fields that frame messages or manage the connection (RFC 9110 section 7.6.1, RFC 9112 section 6).
+const FRAMING: &[&str] = &[
+    "connection",
+    "content-length",
+    "keep-alive",
+    "proxy-connection",
+    "te",
+    "trailer",
+    "transfer-encoding",
+    "upgrade",
+];

@@ -1,0 +1,96 @@
+//! Where a token stands in a request: `token_from` (pipeline spec 2.0.1).
+
+use std::borrow::Cow;
+
+use http::HeaderName;
+use http::header::{AUTHORIZATION, COOKIE};
+use keyward_core::diagnostic::Diagnostic;
+use keyward_core::document::{Node, Value, decode};
+use keyward_core::gate::GatedRequest;
+use keyward_core::pipeline::CredentialLocation;
+
+/// One place, as written. Exactly one of the keys.
+#[derive(Debug, serde::Deserialize, schemars::JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct TokenFrom {
+    /// A header. `Authorization` is read as a bearer credential (RFC 6750), any other as it stands.
+    #[serde(default)]
+    pub header: Option<String>,
+    /// A query parameter.
+    #[serde(default)]
+    pub query_parameter: Option<String>,
+    /// A cookie.
+    #[serde(default)]
+    pub cookie: Option<String>,
+}
+
+/// `token_from` as written: one place, or an ordered list of which the first one present wins.
+#[derive(schemars::JsonSchema)]
+#[serde(untagged)]
+#[allow(dead_code, reason = "only its schema is used; values are read with their positions")]
+pub enum TokenFromShape {
+    /// One place.
+    One(TokenFrom),
+    /// Several, in order.
+    Several(Vec<TokenFrom>),
+}
+
+/// Compiles `token_from`; nothing written means the bearer token of `Authorization`.
+pub fn compile(written: Option<&Node>) -> Result<Vec<CredentialLocation>, Diagnostic> {
+    let default = || vec![CredentialLocation::Header(AUTHORIZATION)];
+    match written {
+        None => Ok(default()),
+        Some(node) => match &node.value {
+            Value::Null => Ok(default()),
+            Value::List(list) if !list.is_empty() => list.iter().map(one).collect(),
+            Value::List(_) => Err(Diagnostic::error("`token_from` is an empty list").at(&node.origin)),
+            _ => one(node).map(|location| vec![location]),
+        },
+    }
+}
+
+fn one(node: &Node) -> Result<CredentialLocation, Diagnostic> {
+    let written: TokenFrom = decode(node)?;
+    match (written.header, written.query_parameter, written.cookie) {
+        (Some(name), None, None) => HeaderName::from_bytes(name.as_bytes())
+            .map(CredentialLocation::Header)
+            .map_err(|_| Diagnostic::error(format!("`{name}` is not a header name")).at(&node.origin)),
+        (None, Some(name), None) => Ok(CredentialLocation::QueryParameter(name)),
+        (None, None, Some(name)) => Ok(CredentialLocation::Cookie(name)),
+        _ => Err(Diagnostic::error("`token_from` needs exactly one of `header`, `query_parameter` and `cookie`")
+            .at(&node.origin)
+            .hint("write several places as a list; the first one present wins")),
+    }
+}
+
+/// The token at the first place that holds one.
+pub fn find<'r>(locations: &[CredentialLocation], request: &'r GatedRequest) -> Option<Cow<'r, str>> {
+    locations.iter().find_map(|location| at(location, request)).filter(|token| !token.is_empty())
+}
+
+fn at<'r>(location: &CredentialLocation, request: &'r GatedRequest) -> Option<Cow<'r, str>> {
+    match location {
+        CredentialLocation::Header(name) => {
+            let value = request.headers().get(name)?.to_str().ok()?;
+            if name == AUTHORIZATION { bearer(value).map(Cow::Borrowed) } else { Some(Cow::Borrowed(value)) }
+        }
+        CredentialLocation::QueryParameter(name) => form_urlencoded::parse(request.query()?.as_bytes())
+            .find(|(key, _)| key == name)
+            .map(|(_, value)| Cow::Owned(value.into_owned())),
+        CredentialLocation::Cookie(name) => request
+            .headers()
+            .get_all(COOKIE)
+            .iter()
+            .filter_map(|line| line.to_str().ok())
+            .flat_map(|line| line.split(';'))
+            .filter_map(|pair| pair.trim().split_once('='))
+            .find(|(key, _)| key == name)
+            .map(|(_, value)| Cow::Borrowed(value)),
+    }
+}
+
+/// What follows `Bearer ` in any case.
+fn bearer(value: &str) -> Option<&str> {
+    let (scheme, token) = value.split_once(' ')?;
+    scheme.eq_ignore_ascii_case("bearer").then_some(token)
+}
