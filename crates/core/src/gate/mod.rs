@@ -1,10 +1,23 @@
 //! The request gate: one canonical request, used for matching *and* forwarding.
+//!
+//! Behind hyper's parser and before the rules. What different software could read differently is
+//! refused, and the connection closed; hop-by-hop and connection-named fields are gone before anything
+//! is injected. Only this module makes a [`GatedRequest`].
 
+mod authority;
+mod fields;
+mod forwarded;
 pub mod path;
+mod refusal;
 
 use std::net::SocketAddr;
 
-use http::{HeaderMap, Method};
+use http::header::HOST;
+use http::request::Parts;
+use http::{HeaderMap, Method, Uri, Version};
+
+pub use forwarded::admit_forwarded;
+pub use refusal::RefusalReason;
 
 /// The scheme of a request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -13,6 +26,235 @@ pub enum Scheme {
     Http,
     /// Over TLS.
     Https,
+}
+
+/// How a request arrived.
+#[derive(Clone, Copy, Debug)]
+pub struct Arrival {
+    /// Over TLS.
+    pub tls: bool,
+    /// The connection's peer.
+    pub peer: SocketAddr,
+    /// What the byte scanner found wrong with the head, which hyper may have repaired silently.
+    pub violation: Option<RefusalReason>,
+}
+
+/// What the gate lets through.
+#[derive(Clone, Debug)]
+pub struct GatePolicy {
+    /// `serve.proxy.trust_forwarded_headers`
+    pub trust_forwarded_headers: bool,
+    /// All fields together, in bytes.
+    pub max_head_bytes: usize,
+    /// One field, in bytes.
+    pub max_field_bytes: usize,
+    /// How many fields.
+    pub max_fields: usize,
+    /// The request target, in bytes.
+    pub max_target_bytes: usize,
+}
+
+impl Default for GatePolicy {
+    fn default() -> Self {
+        Self {
+            trust_forwarded_headers: false,
+            max_head_bytes: 32 * 1024,
+            max_field_bytes: 8 * 1024 + 512,
+            max_fields: 100,
+            max_target_bytes: 8 * 1024,
+        }
+    }
+}
+
+/// A request that passed the gate. Only the gate makes one.
+#[derive(Clone, Debug)]
+pub struct GatedRequest {
+    method: Method,
+    scheme: Scheme,
+    /// `scheme://authority/path`
+    url: String,
+    authority_end: usize,
+    query: Option<String>,
+    headers: HeaderMap,
+    facts: fields::Facts,
+    has_encoded_slash: bool,
+    peer: SocketAddr,
+}
+
+/// Makes the canonical request, or says why there is none.
+pub fn admit(head: Parts, arrival: &Arrival, policy: &GatePolicy) -> Result<GatedRequest, RefusalReason> {
+    if let Some(violation) = arrival.violation {
+        return Err(violation);
+    }
+    if head.method == Method::CONNECT || head.method == Method::TRACE {
+        return Err(RefusalReason::Method);
+    }
+    let scheme = if arrival.tls { Scheme::Https } else { Scheme::Http };
+    let authority = requested_authority(&head.uri, &head.headers, head.version, scheme)?;
+    let query = query(&head.uri, policy)?;
+    let path = path::canonicalize(head.uri.path()).map_err(|_| RefusalReason::Path)?;
+    let mut headers = head.headers;
+    let facts = fields::filter(&mut headers, head.version, policy)?;
+    let seen = match facts.forwarded_https {
+        Some(true) => Scheme::Https,
+        Some(false) => Scheme::Http,
+        None => scheme,
+    };
+    // The port was judged by the connection's scheme; the rules see the caller's.
+    let authority =
+        if seen == scheme { authority } else { authority::canonicalize(&authority, seen).unwrap_or(authority) };
+    Ok(GatedRequest::new(
+        Target { method: head.method, scheme: seen, authority, path: path.text, query },
+        headers,
+        facts,
+        path.has_encoded_slash,
+        arrival.peer,
+    ))
+}
+
+/// The method and the canonical target of a request.
+struct Target {
+    method: Method,
+    scheme: Scheme,
+    authority: String,
+    path: String,
+    query: Option<String>,
+}
+
+/// From `Host`, or from the target when it has one; both must agree (RFC 9112 section 3.2.2 would let
+/// the target win, and others forward the loser).
+fn requested_authority(
+    uri: &Uri,
+    headers: &HeaderMap,
+    version: Version,
+    scheme: Scheme,
+) -> Result<String, RefusalReason> {
+    let mut hosts = headers.get_all(HOST).iter();
+    let host = match (hosts.next(), hosts.next()) {
+        (None, _) => None,
+        (Some(only), None) => {
+            let text = only.to_str().map_err(|_| RefusalReason::Authority)?;
+            Some(authority::canonicalize(text, scheme).ok_or(RefusalReason::Authority)?)
+        }
+        (Some(_), Some(_)) => return Err(RefusalReason::Authority),
+    };
+    if uri.scheme_str().is_some_and(|written| !written.eq_ignore_ascii_case(scheme.as_str())) {
+        return Err(RefusalReason::Scheme);
+    }
+    let target = match uri.authority() {
+        Some(text) => Some(authority::canonicalize(text.as_str(), scheme).ok_or(RefusalReason::Authority)?),
+        None => None,
+    };
+    match (target, host) {
+        (Some(target), Some(host)) if target != host => Err(RefusalReason::AuthorityMismatch),
+        (Some(target), host) if host.is_some() || version == Version::HTTP_2 => Ok(target),
+        (None, Some(host)) => Ok(host),
+        _ => Err(RefusalReason::Authority),
+    }
+}
+
+/// The query passes byte for byte: no raw control, space or non-ASCII octet.
+fn query(uri: &Uri, policy: &GatePolicy) -> Result<Option<String>, RefusalReason> {
+    let Some(query) = uri.query() else {
+        return if uri.path().len() > policy.max_target_bytes { Err(RefusalReason::TargetSize) } else { Ok(None) };
+    };
+    if uri.path().len() + query.len() >= policy.max_target_bytes {
+        return Err(RefusalReason::TargetSize);
+    }
+    if query.bytes().all(|byte| byte.is_ascii_graphic()) {
+        Ok(Some(query.to_owned()))
+    } else {
+        Err(RefusalReason::Query)
+    }
+}
+
+impl GatedRequest {
+    fn new(
+        target: Target,
+        headers: HeaderMap,
+        facts: fields::Facts,
+        has_encoded_slash: bool,
+        peer: SocketAddr,
+    ) -> Self {
+        let scheme = target.scheme.as_str();
+        let mut url = String::with_capacity(scheme.len() + 3 + target.authority.len() + target.path.len());
+        url.push_str(scheme);
+        url.push_str("://");
+        url.push_str(&target.authority);
+        let authority_end = url.len();
+        url.push_str(&target.path);
+        Self {
+            method: target.method,
+            scheme: target.scheme,
+            url,
+            authority_end,
+            query: target.query,
+            headers,
+            facts,
+            has_encoded_slash,
+            peer,
+        }
+    }
+
+    /// The method.
+    pub fn method(&self) -> &Method {
+        &self.method
+    }
+
+    /// The scheme the rules see.
+    pub fn scheme(&self) -> Scheme {
+        self.scheme
+    }
+
+    /// `scheme://authority/path`: what rules are matched against, byte for byte what is forwarded.
+    pub fn url(&self) -> &str {
+        &self.url
+    }
+
+    /// Lower-case host, with the port unless it is the scheme's default.
+    pub fn authority(&self) -> &str {
+        &self.url[self.scheme.as_str().len() + 3..self.authority_end]
+    }
+
+    /// The canonical, percent-encoded path. Starts with `/`, or is empty for the decision API.
+    pub fn path(&self) -> &str {
+        &self.url[self.authority_end..]
+    }
+
+    /// The raw query, without `?`.
+    pub fn query(&self) -> Option<&str> {
+        self.query.as_deref()
+    }
+
+    /// End-to-end headers: hop-by-hop, connection-named and untrusted forwarding headers are gone.
+    pub fn headers(&self) -> &HeaderMap {
+        &self.headers
+    }
+
+    /// The protocol the caller wants to upgrade to, lower case.
+    pub fn upgrade(&self) -> Option<&str> {
+        self.facts.upgrade.as_deref()
+    }
+
+    /// Whether the caller said `TE: trailers`.
+    pub fn accepts_trailers(&self) -> bool {
+        self.facts.accepts_trailers
+    }
+
+    /// Whether the path holds `%2F`; only a rule that allows it may serve the request.
+    pub fn has_encoded_slash(&self) -> bool {
+        self.has_encoded_slash
+    }
+
+    /// The connection's peer.
+    pub fn peer(&self) -> SocketAddr {
+        self.peer
+    }
+
+    /// Gives up the method and the headers, to be sent on.
+    pub(crate) fn into_method_and_headers(self) -> (Method, HeaderMap) {
+        (self.method, self.headers)
+    }
 }
 
 impl Scheme {
@@ -33,70 +275,5 @@ impl Scheme {
     }
 }
 
-/// A request that passed the gate. Only the gate makes one.
-#[derive(Clone, Debug)]
-pub struct GatedRequest {
-    method: Method,
-    scheme: Scheme,
-    /// `scheme://authority/path`
-    url: String,
-    authority_end: usize,
-    query: Option<String>,
-    headers: HeaderMap,
-    peer: SocketAddr,
-}
-
-impl GatedRequest {
-    /// The method.
-    pub fn method(&self) -> &Method {
-        &self.method
-    }
-    /// The scheme the rules see.
-    pub fn scheme(&self) -> Scheme {
-        self.scheme
-    }
-    /// `scheme://authority/path`: what rules are matched against, byte for byte what is forwarded.
-    pub fn url(&self) -> &str {
-        &self.url
-    }
-    /// Lower-case host, with the port unless it is the scheme's default.
-    pub fn authority(&self) -> &str {
-        let start = match self.scheme {
-            Scheme::Http => 7,
-            Scheme::Https => 8,
-        };
-        &self.url[start..self.authority_end]
-    }
-    /// The canonical, percent-encoded path; starts with `/`.
-    pub fn path(&self) -> &str {
-        &self.url[self.authority_end..]
-    }
-    /// The raw query, without `?`.
-    pub fn query(&self) -> Option<&str> {
-        self.query.as_deref()
-    }
-    /// End-to-end headers: hop-by-hop, connection-named and untrusted forwarding headers are gone.
-    pub fn headers(&self) -> &HeaderMap {
-        &self.headers
-    }
-    /// The protocol the caller wants to upgrade to.
-    pub fn upgrade(&self) -> Option<&str> {
-        None
-    }
-    /// Whether the caller said `TE: trailers`.
-    pub fn accepts_trailers(&self) -> bool {
-        false
-    }
-    /// Whether the path holds `%2F`; only a rule that allows it may serve the request.
-    pub fn has_encoded_slash(&self) -> bool {
-        false
-    }
-    /// Gives up the method and the headers, to be sent on.
-    pub(crate) fn into_method_and_headers(self) -> (Method, HeaderMap) {
-        (self.method, self.headers)
-    }
-    /// The connection's peer.
-    pub fn peer(&self) -> SocketAddr {
-        self.peer
-    }
-}
+#[cfg(test)]
+mod tests;

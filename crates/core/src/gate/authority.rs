@@ -1,0 +1,84 @@
+//! Host and port of a request, in the one form that rules are matched against.
+
+use super::Scheme;
+
+/// Lower case, no trailing dot, no default port; `None` when it is not an authority that a request may
+/// have: user information, empty or impossible host, port out of range (RFC 3986 section 3.2).
+pub fn canonicalize(text: &str, scheme: Scheme) -> Option<String> {
+    let (host, port) = split(text)?;
+    let port = match port {
+        None => None,
+        Some(digits) if (1..=5).contains(&digits.len()) && digits.bytes().all(|byte| byte.is_ascii_digit()) => {
+            Some(digits.parse::<u16>().ok().filter(|port| *port != 0)?)
+        }
+        Some(_) => return None,
+    };
+    let mut authority = host.strip_suffix('.').unwrap_or(host).to_ascii_lowercase();
+    if authority.is_empty() || authority.ends_with('.') {
+        return None;
+    }
+    if let Some(port) = port.filter(|port| *port != scheme.default_port()) {
+        authority.push(':');
+        authority.push_str(&port.to_string());
+    }
+    Some(authority)
+}
+
+fn split(text: &str) -> Option<(&str, Option<&str>)> {
+    if let Some(rest) = text.strip_prefix('[') {
+        let (address, after) = rest.split_once(']')?;
+        address.parse::<std::net::Ipv6Addr>().ok()?;
+        let host = &text[..address.len() + 2];
+        return match after {
+            "" => Some((host, None)),
+            after => Some((host, Some(after.strip_prefix(':')?))),
+        };
+    }
+    let (host, port) = text.split_once(':').map_or((text, None), |(host, port)| (host, Some(port)));
+    // reg-name without escapes; `_` occurs in service names of container networks.
+    let allowed = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.' | b'_');
+    (host.len() <= 255 && host.bytes().all(allowed) && !host.starts_with('.') && !host.contains(".."))
+        .then_some((host, port))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn one_form_or_none() {
+        let rows = [
+            ("Example.COM", Some("example.com")),
+            ("example.com.", Some("example.com")),
+            ("h:80", Some("h")),
+            ("h:443", Some("h:443")),
+            ("h:8080", Some("h:8080")),
+            ("h:080", Some("h")),
+            ("127.0.0.1:4455", Some("127.0.0.1:4455")),
+            ("[::1]:4455", Some("[::1]:4455")),
+            ("token_issuer", Some("token_issuer")),
+            ("", None),
+            (".", None),
+            (":80", None),
+            ("h:", None),
+            ("h:0", None),
+            ("h:99999", None),
+            ("h:1x", None),
+            ("h:+80", None),
+            ("u@h", None),
+            ("u:p@h", None),
+            ("h/x", None),
+            ("h x", None),
+            ("a..b", None),
+            ("[::1", None),
+            ("[::g]", None),
+            ("[::1]x", None),
+            ("h%2e", None),
+            ("h#x", None),
+            ("h,h", None),
+        ];
+        for (text, expected) in rows {
+            assert_eq!(canonicalize(text, Scheme::Http).as_deref(), expected, "{text}");
+        }
+    }
+}

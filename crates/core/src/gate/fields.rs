@@ -1,0 +1,211 @@
+//! Header fields: what is refused, what stays behind, what goes on (RFC 9110 sections 5, 7.6.1, 7.8).
+
+use http::header::{CONNECTION, CONTENT_LENGTH, EXPECT, TE, TRANSFER_ENCODING, UPGRADE};
+use http::{HeaderMap, HeaderName, HeaderValue, Version};
+
+use super::GatePolicy;
+use super::refusal::RefusalReason;
+
+/// What the fields say, besides what is left of them.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(super) struct Facts {
+    pub(super) accepts_trailers: bool,
+    pub(super) upgrade: Option<String>,
+    /// From `X-Forwarded-Proto`, when forwarding headers are trusted.
+    pub(super) forwarded_https: Option<bool>,
+}
+
+/// Checks every field and removes those that end at this hop.
+pub(super) fn filter(headers: &mut HeaderMap, version: Version, policy: &GatePolicy) -> Result<Facts, RefusalReason> {
+    if headers.len() > policy.max_fields {
+        return Err(RefusalReason::FieldCount);
+    }
+    let mut size = 0;
+    let mut dropped: Vec<HeaderName> = Vec::new();
+    for (name, value) in headers.iter() {
+        let text = name.as_str();
+        let length = text.len() + value.len() + 4;
+        size += length;
+        if length > policy.max_field_bytes || size > policy.max_head_bytes {
+            return Err(RefusalReason::FieldSize);
+        }
+        match classify(text, policy) {
+            Class::Keep => {}
+            Class::Drop => dropped.push(name.clone()),
+            Class::Refuse => return Err(RefusalReason::LookAlike),
+        }
+    }
+    check_framing(headers, version)?;
+    check_expectation(headers)?;
+    let facts = Facts {
+        accepts_trailers: has_token(headers, &TE, "trailers"),
+        upgrade: upgrade(headers, version)?,
+        forwarded_https: policy.trust_forwarded_headers.then(|| forwarded_proto(headers)).flatten(),
+    };
+    if !dropped.is_empty() {
+        named_by_connection(headers, &mut dropped)?;
+        for name in dropped {
+            headers.remove(name);
+        }
+    }
+    if policy.trust_forwarded_headers {
+        for name in ["x-forwarded-for", "x-forwarded-host", "x-forwarded-proto"] {
+            keep_first(headers, name);
+        }
+    }
+    Ok(facts)
+}
+
+enum Class {
+    Keep,
+    Drop,
+    Refuse,
+}
+
+fn classify(name: &str, policy: &GatePolicy) -> Class {
+    match name.as_bytes() {
+        b"connection"
+        | b"keep-alive"
+        | b"proxy-authenticate"
+        | b"proxy-authorization"
+        | b"proxy-connection"
+        | b"te"
+        | b"trailer"
+        | b"transfer-encoding"
+        | b"upgrade"
+        | b"forwarded"
+        | b"http2-settings" => Class::Drop,
+        b if b.contains(&b'_') => {
+            // Software behind this proxy may fold `_` to `-` (CVE-2025-64484, CVE-2026-39858).
+            if is_protected(&name.replace('_', "-")) { Class::Refuse } else { Class::Drop }
+        }
+        b if b.starts_with(b"x-forwarded") => {
+            if policy.trust_forwarded_headers {
+                Class::Keep
+            } else {
+                Class::Drop
+            }
+        }
+        _ => Class::Keep,
+    }
+}
+
+/// Fields whose look-alikes are refused, and that `Connection` must not name.
+fn is_protected(name: &str) -> bool {
+    matches!(
+        name,
+        "authorization"
+            | "connection"
+            | "content-length"
+            | "content-type"
+            | "cookie"
+            | "expect"
+            | "forwarded"
+            | "host"
+            | "proxy-authorization"
+            | "te"
+            | "trailer"
+            | "transfer-encoding"
+            | "upgrade"
+            | "x-request-id"
+    ) || name.starts_with("x-forwarded")
+}
+
+/// hyper has framed the body; what it tolerated and others may read differently is refused here.
+fn check_framing(headers: &HeaderMap, version: Version) -> Result<(), RefusalReason> {
+    let mut lengths = headers.get_all(CONTENT_LENGTH).iter();
+    if let Some(length) = lengths.next() {
+        let digits = length.as_bytes();
+        let valid = (1..=19).contains(&digits.len()) && digits.iter().all(u8::is_ascii_digit);
+        if !valid || lengths.next().is_some() {
+            return Err(RefusalReason::Framing);
+        }
+    }
+    let mut codings = headers.get_all(TRANSFER_ENCODING).iter();
+    if let Some(coding) = codings.next() {
+        let sound = version == Version::HTTP_11
+            && coding.as_bytes().eq_ignore_ascii_case(b"chunked")
+            && codings.next().is_none()
+            && !headers.contains_key(CONTENT_LENGTH);
+        if !sound {
+            return Err(RefusalReason::Framing);
+        }
+    }
+    Ok(())
+}
+
+fn check_expectation(headers: &HeaderMap) -> Result<(), RefusalReason> {
+    let mut expectations = headers.get_all(EXPECT).iter();
+    match (expectations.next(), expectations.next()) {
+        (None, _) => Ok(()),
+        (Some(only), None) if only.as_bytes().eq_ignore_ascii_case(b"100-continue") => Ok(()),
+        _ => Err(RefusalReason::Expectation),
+    }
+}
+
+/// The protocol of a well-formed upgrade. `h2c` is not offered, so asking for it is ignored.
+fn upgrade(headers: &HeaderMap, version: Version) -> Result<Option<String>, RefusalReason> {
+    if version != Version::HTTP_11 || !headers.contains_key(UPGRADE) || !has_token(headers, &CONNECTION, "upgrade") {
+        return Ok(None);
+    }
+    let mut lines = headers.get_all(UPGRADE).iter();
+    let protocol = lines.next().and_then(|value| value.to_str().ok()).unwrap_or_default().to_ascii_lowercase();
+    let is_token = |text: &str| {
+        !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-./_".contains(&byte))
+    };
+    if protocol == "h2c" {
+        return Ok(None);
+    }
+    // A body before the switch would be read as the new protocol by one side only.
+    let has_body = headers.contains_key(TRANSFER_ENCODING)
+        || headers.get(CONTENT_LENGTH).is_some_and(|length| length.as_bytes() != b"0");
+    if lines.next().is_some() || !is_token(&protocol) || has_body {
+        return Err(RefusalReason::Upgrade);
+    }
+    Ok(Some(protocol))
+}
+
+/// Adds the fields that `Connection` names, in any case (CVE-2024-45410, CVE-2026-29054).
+fn named_by_connection(headers: &HeaderMap, dropped: &mut Vec<HeaderName>) -> Result<(), RefusalReason> {
+    for token in headers.get_all(CONNECTION).iter().flat_map(tokens) {
+        if matches!(token.as_str(), "close" | "keep-alive" | "upgrade" | "te" | "http2-settings" | "") {
+            continue;
+        }
+        if is_protected(&token) {
+            return Err(RefusalReason::ConnectionNames);
+        }
+        let name = HeaderName::from_bytes(token.as_bytes()).map_err(|_| RefusalReason::ConnectionNames)?;
+        dropped.push(name);
+    }
+    Ok(())
+}
+
+fn tokens(value: &HeaderValue) -> impl Iterator<Item = String> {
+    value
+        .as_bytes()
+        .split(|byte| *byte == b',')
+        .map(|token| String::from_utf8_lossy(token.trim_ascii()).to_ascii_lowercase())
+}
+
+fn has_token(headers: &HeaderMap, name: &HeaderName, token: &str) -> bool {
+    headers.get_all(name).iter().flat_map(tokens).any(|one| one == token)
+}
+
+fn forwarded_proto(headers: &HeaderMap) -> Option<bool> {
+    let proto = headers.get("x-forwarded-proto")?.as_bytes();
+    if proto.eq_ignore_ascii_case(b"https") {
+        Some(true)
+    } else if proto.eq_ignore_ascii_case(b"http") {
+        Some(false)
+    } else {
+        None
+    }
+}
+
+fn keep_first(headers: &mut HeaderMap, name: &'static str) {
+    if headers.get_all(name).iter().nth(1).is_some() {
+        if let Some(first) = headers.get(name).cloned() {
+            headers.insert(name, first);
+        }
+    }
+}

@@ -1,0 +1,53 @@
+//! The decision API's way through the gate: the request to decide on is described by headers
+//! (serving spec 7.9), and canonicalised by the same code.
+
+use http::Method;
+use http::request::Parts;
+
+use super::{Arrival, GatePolicy, GatedRequest, RefusalReason, Scheme, Target, authority, fields, path, query};
+
+/// Where the decision API lives.
+const PREFIX: &str = "/decisions";
+
+/// Admits what `X-Forwarded-Method`, `-Proto`, `-Host` and `-Uri` describe; what they leave out comes
+/// from the request itself. The API port is trusted: whoever reaches it may ask.
+pub fn admit_forwarded(head: Parts, arrival: &Arrival, policy: &GatePolicy) -> Result<GatedRequest, RefusalReason> {
+    let said = |name: &str| {
+        head.headers.get(name).and_then(|value| value.to_str().ok()).filter(|text| !text.is_empty()).map(str::to_owned)
+    };
+    let method = match said("x-forwarded-method") {
+        Some(name) => Method::from_bytes(name.as_bytes()).map_err(|_| RefusalReason::Method)?,
+        None => head.method.clone(),
+    };
+    let scheme = match said("x-forwarded-proto").as_deref() {
+        Some(proto) if proto.eq_ignore_ascii_case("https") => Scheme::Https,
+        Some(proto) if proto.eq_ignore_ascii_case("http") => Scheme::Http,
+        Some(_) => return Err(RefusalReason::Scheme),
+        None if arrival.tls => Scheme::Https,
+        None => Scheme::Http,
+    };
+    let host = said("x-forwarded-host")
+        .or_else(|| said("host"))
+        .or_else(|| head.uri.authority().map(|authority| authority.as_str().to_owned()))
+        .ok_or(RefusalReason::Authority)?;
+    let authority = authority::canonicalize(&host, scheme).ok_or(RefusalReason::Authority)?;
+    let raw_path = match said("x-forwarded-uri") {
+        Some(uri) if !uri.starts_with('?') => uri.split(['?', '#']).next().unwrap_or_default().to_owned(),
+        _ => head.uri.path().strip_prefix(PREFIX).unwrap_or(head.uri.path()).to_owned(),
+    };
+    let canonical = match raw_path.as_str() {
+        "" => path::CanonicalPath { text: String::new(), has_encoded_slash: false },
+        text => path::canonicalize(text).map_err(|_| RefusalReason::Path)?,
+    };
+    let query = query(&head.uri, policy)?;
+    let mut headers = head.headers;
+    let trusting = GatePolicy { trust_forwarded_headers: true, ..policy.clone() };
+    let facts = fields::filter(&mut headers, head.version, &trusting)?;
+    Ok(GatedRequest::new(
+        Target { method, scheme, authority, path: canonical.text, query },
+        headers,
+        facts,
+        canonical.has_encoded_slash,
+        arrival.peer,
+    ))
+}

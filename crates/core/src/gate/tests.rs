@@ -1,0 +1,227 @@
+//! Tables of what passes and what does not, each advisory by name.
+#![allow(clippy::unwrap_used)]
+
+use http::Request;
+
+use super::*;
+
+const ARRIVAL: Arrival = Arrival {
+    tls: false,
+    peer: SocketAddr::new(std::net::IpAddr::V4(std::net::Ipv4Addr::LOCALHOST), 1),
+    violation: None,
+};
+
+fn parts(method: &str, target: &str, headers: &[(&str, &str)]) -> Parts {
+    let mut request = Request::builder().method(method).uri(target);
+    for (name, value) in headers {
+        request = request.header(*name, *value);
+    }
+    request.body(()).unwrap().into_parts().0
+}
+
+fn pass(target: &str, headers: &[(&str, &str)]) -> Result<GatedRequest, RefusalReason> {
+    admit(parts("GET", target, headers), &ARRIVAL, &GatePolicy::default())
+}
+
+#[test]
+fn the_url_is_canonical() {
+    let rows = [
+        ("/a/../b?x=%2e%2e", "Example.com:80", "http://example.com/b", Some("x=%2e%2e")),
+        ("http://ex.com/x", "EX.com", "http://ex.com/x", None),
+        ("/", "ex.com.", "http://ex.com/", None),
+        ("/a?", "ex.com", "http://ex.com/a", Some("")),
+    ];
+    for (target, host, url, query) in rows {
+        let request = pass(target, &[("host", host)]).unwrap();
+        assert_eq!((request.url(), request.query()), (url, query), "{target}");
+    }
+}
+
+#[test]
+fn requests_that_could_be_read_twice_are_refused() {
+    use RefusalReason::*;
+    let host = ("host", "h");
+    let rows: &[(&str, &[(&str, &str)], RefusalReason)] = &[
+        ("/", &[], Authority),
+        ("/", &[host, host], Authority),
+        ("/", &[("host", "u@h")], Authority),
+        ("/", &[("host", "")], Authority),
+        ("http://other/", &[host], AuthorityMismatch),
+        ("http://h/", &[], Authority),
+        ("https://h/", &[host], Scheme),
+        ("//x", &[host], Path),
+        ("/%2e%2e/x", &[host], Path),
+        ("*", &[host], Path),
+        ("/", &[host, ("content-length", "1"), ("transfer-encoding", "chunked")], Framing),
+        ("/", &[host, ("transfer-encoding", "identity"), ("transfer-encoding", "chunked")], Framing),
+        ("/", &[host, ("transfer-encoding", "xchunked")], Framing),
+        ("/", &[host, ("transfer-encoding", "gzip, chunked")], Framing),
+        ("/", &[host, ("content-length", "1"), ("content-length", "1")], Framing),
+        ("/", &[host, ("content-length", "+1")], Framing),
+        ("/", &[host, ("content-length", "")], Framing),
+        ("/", &[host, ("content-length", "99999999999999999999")], Framing),
+        ("/", &[host, ("expect", "200-maybe")], Expectation),
+        ("/", &[host, ("connection", "authorization")], ConnectionNames),
+        ("/", &[host, ("connection", "close, Content-Length")], ConnectionNames),
+        ("/", &[host, ("connection", "upgrade"), ("upgrade", "websocket"), ("content-length", "5")], Upgrade),
+        ("/", &[host, ("connection", "upgrade"), ("upgrade", "a b")], Upgrade),
+    ];
+    for (target, headers, expected) in rows {
+        assert_eq!(pass(target, headers).unwrap_err(), *expected, "{target} {headers:?}");
+    }
+    for method in ["CONNECT", "TRACE"] {
+        let target = if method == "CONNECT" { "h:443" } else { "/" };
+        let refused = admit(parts(method, target, &[host]), &ARRIVAL, &GatePolicy::default());
+        assert_eq!(refused.unwrap_err(), Method);
+    }
+}
+
+fn names(request: &GatedRequest) -> Vec<String> {
+    let mut names: Vec<String> = request.headers().keys().map(ToString::to_string).collect();
+    names.sort();
+    names
+}
+
+#[test]
+fn fields_of_this_hop_stay_behind() {
+    let request = pass(
+        "/",
+        &[
+            ("host", "h"),
+            ("connection", "close, X-Hop"),
+            ("x-hop", "1"),
+            ("keep-alive", "1"),
+            ("te", "trailers"),
+            ("proxy-authorization", "x"),
+            ("forwarded", "for=x"),
+            ("x-forwarded-for", "1.2.3.4"),
+            ("x-forwardedfoo", "1"),
+            ("x-real-ip", "1"),
+            ("accept", "*/*"),
+            ("x_odd", "1"),
+        ],
+    )
+    .unwrap();
+    assert_eq!(names(&request), ["accept", "host", "x-real-ip"]);
+    assert!(request.accepts_trailers());
+}
+
+/// Traefik CVE-2024-45410 and its bypass CVE-2026-29054: `Connection` in any case.
+#[test]
+fn cve_2024_45410_connection_names_are_read_in_any_case() {
+    for value in ["x-user", "X-User", "close,x-USER", " x-user "] {
+        let request = pass("/", &[("host", "h"), ("connection", value), ("x-user", "me")]).unwrap();
+        assert_eq!(names(&request), ["host"], "{value}");
+    }
+}
+
+/// oauth2-proxy CVE-2025-64484, Traefik CVE-2026-39858: `_` look-alikes of protected names.
+#[test]
+fn cve_2025_64484_underscore_look_alikes_are_refused() {
+    for name in ["x_forwarded_for", "content_length", "transfer_encoding", "x-forwarded_proto"] {
+        assert_eq!(pass("/", &[("host", "h"), (name, "1")]).unwrap_err(), RefusalReason::LookAlike, "{name}");
+    }
+}
+
+/// GHSA-p224-6x5r-fjpm: rules matched the raw path, the upstream resolved it.
+#[test]
+fn ghsa_p224_6x5r_fjpm_match_and_forward_see_one_path() {
+    let request = pass("/public/../admin/secrets", &[("host", "h")]).unwrap();
+    assert_eq!((request.url(), request.path()), ("http://h/admin/secrets", "/admin/secrets"));
+    for target in ["/public/..%2Fadmin", "/public/%2e%2e/admin", "/a/%2e%2e%2fb", "/a/..;/b"] {
+        assert_eq!(pass(target, &[("host", "h")]).unwrap_err(), RefusalReason::Path, "{target}");
+    }
+}
+
+/// heimdall CVE-2026-42272: `%2F` and `%2f` are one thing.
+#[test]
+fn cve_2026_42272_both_cases_of_an_encoded_slash_are_flagged() {
+    for target in ["/a%2Fb", "/a%2fb"] {
+        let request = pass(target, &[("host", "h")]).unwrap();
+        assert!(request.has_encoded_slash() && request.path() == "/a%2Fb", "{target}");
+    }
+}
+
+/// GHSA-vhr5-ggp3-qq85, and the table of serving spec 4.2.
+#[test]
+fn ghsa_vhr5_ggp3_qq85_forwarded_proto_counts_only_when_trusted() {
+    let rows = [
+        (true, false, None, "https"),
+        (false, false, None, "http"),
+        (false, true, Some("https"), "https"),
+        (false, false, Some("https"), "http"),
+        (true, true, Some("http"), "http"),
+        (false, true, Some("https,http"), "http"),
+    ];
+    for (tls, trust_forwarded_headers, proto, expected) in rows {
+        let mut headers = vec![("host", "h")];
+        headers.extend(proto.map(|proto| ("x-forwarded-proto", proto)));
+        let policy = GatePolicy { trust_forwarded_headers, ..GatePolicy::default() };
+        let request = admit(parts("GET", "/", &headers), &Arrival { tls, ..ARRIVAL }, &policy).unwrap();
+        assert_eq!(request.scheme().as_str(), expected, "{tls} {trust_forwarded_headers} {proto:?}");
+        assert_eq!(request.headers().contains_key("x-forwarded-proto"), proto.is_some() && trust_forwarded_headers);
+    }
+}
+
+#[test]
+fn limits_hold() {
+    let long = "a".repeat(9000);
+    assert_eq!(pass("/", &[("host", "h"), ("x", &long)]).unwrap_err(), RefusalReason::FieldSize);
+    assert_eq!(pass(&format!("/{long}"), &[("host", "h")]).unwrap_err(), RefusalReason::TargetSize);
+    assert_eq!(pass(&format!("/?{long}"), &[("host", "h")]).unwrap_err(), RefusalReason::TargetSize);
+    let many: Vec<(String, String)> = (0..101).map(|n| (format!("x-{n}"), String::new())).collect();
+    let mut many: Vec<(&str, &str)> = many.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
+    many.push(("host", "h"));
+    assert_eq!(pass("/", &many).unwrap_err(), RefusalReason::FieldCount);
+    let chunk = "a".repeat(8000);
+    let five: Vec<(&str, &str)> =
+        vec![("host", "h"), ("a", &chunk), ("b", &chunk), ("c", &chunk), ("d", &chunk), ("e", &chunk)];
+    assert_eq!(pass("/", &five).unwrap_err(), RefusalReason::FieldSize);
+}
+
+#[test]
+fn upgrades_are_recognised_on_http_1_only() {
+    let headers = [("host", "h"), ("connection", "Upgrade"), ("upgrade", "WebSocket")];
+    assert_eq!(pass("/", &headers).unwrap().upgrade(), Some("websocket"));
+    let h2c = [("host", "h"), ("connection", "Upgrade, HTTP2-Settings"), ("upgrade", "h2c"), ("http2-settings", "x")];
+    let request = pass("/", &h2c).unwrap();
+    assert_eq!((request.upgrade(), names(&request)), (None, vec!["host".to_owned()]));
+}
+
+/// The table of serving spec 7.9.
+#[test]
+fn the_decision_api_describes_requests_by_headers() {
+    let host = ("host", "ory.sh");
+    let rows: &[(&str, &[(&str, &str)], &str)] = &[
+        ("/decisions/foo", &[host], "GET http://ory.sh/foo"),
+        (
+            "/decisions/foo",
+            &[
+                host,
+                ("x-forwarded-method", "POST"),
+                ("x-forwarded-proto", "https"),
+                ("x-forwarded-host", "test.dev"),
+                ("x-forwarded-uri", "/bar?this=is"),
+            ],
+            "POST https://test.dev/bar",
+        ),
+        ("/decisions/foo", &[host, ("x-forwarded-proto", "https")], "GET https://ory.sh/foo"),
+        ("/decisions/foo", &[host, ("x-forwarded-method", "POST")], "POST http://ory.sh/foo"),
+        ("/decisions/foo", &[host, ("x-forwarded-host", "test.dev")], "GET http://test.dev/foo"),
+        ("/decisions/foo", &[host, ("x-forwarded-uri", "/bar")], "GET http://ory.sh/bar"),
+        ("/decisions/zzz", &[host, ("x-forwarded-uri", "?q=1")], "GET http://ory.sh/zzz"),
+        ("/decisions", &[host], "GET http://ory.sh"),
+        ("/decisions/a/../b", &[host], "GET http://ory.sh/b"),
+    ];
+    for (target, headers, expected) in rows {
+        let request = admit_forwarded(parts("GET", target, headers), &ARRIVAL, &GatePolicy::default()).unwrap();
+        assert_eq!(format!("{} {}", request.method(), request.url()), *expected, "{target} {headers:?}");
+    }
+    for uri in ["/%2e%2e/admin", "http://other/abs", "/a/..%2fb"] {
+        let headers = [host, ("x-forwarded-uri", uri)];
+        assert!(
+            admit_forwarded(parts("GET", "/decisions", &headers), &ARRIVAL, &GatePolicy::default()).is_err(),
+            "{uri}"
+        );
+    }
+}
