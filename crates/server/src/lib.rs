@@ -1,1 +1,23 @@
-//! placeholder
+//! Does the I/O that the core does not: configuration and rule documents, listeners, forwarding, key
+//! sets, the audit log, metrics, the API port and the token issuer.
+//!
+//! [`app`] wires the parts and is the only module that knows them all.
+
+pub mod api;
+pub mod app;
+pub mod audit;
+pub mod check;
+pub mod config;
+pub mod demo;
+pub mod http_client;
+pub mod http_server;
+pub mod issuer;
+pub mod keys;
+pub mod metrics;
+pub mod proxy;
+pub mod reload;
+pub mod repository;
+pub mod secrets;
+pub mod snapshot;
+pub mod telemetry;
+pub mod upstream;

@@ -1,0 +1,4 @@
+//! The audit log: one JSON record per request, on one line, written by a thread of its own.
+
+pub mod record;
+pub mod writer;

@@ -1,0 +1,237 @@
+//! The audit record and its encoding: by hand, into a buffer, one line whatever the input.
+
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+/// What is recorded about one request. Queries, headers and credentials' values have no place here.
+#[derive(Debug, Default)]
+pub struct AuditRecord<'a> {
+    /// When the request arrived.
+    pub ts: Option<SystemTime>,
+    /// The caller's `X-Request-Id`, or one of ours.
+    pub request_id: &'a str,
+    /// From `traceparent`.
+    pub trace_id: Option<&'a str>,
+    /// Who asked, when verified.
+    pub subject: Option<&'a str>,
+    /// Who vouched for them.
+    pub issuer: Option<&'a str>,
+    /// What they were granted.
+    pub scopes: &'a [String],
+    /// The rule that matched.
+    pub rule_id: Option<&'a str>,
+    /// Which rule set that was.
+    pub rules_version: &'a str,
+    /// allowed, denied or error.
+    pub outcome: &'a str,
+    /// Why, unless allowed.
+    pub reason: Option<&'a str>,
+    /// The request method.
+    pub method: &'a str,
+    /// The canonical path, without query.
+    pub path: &'a str,
+    /// The host the caller named.
+    pub host: &'a str,
+    /// Where it was sent, without query.
+    pub upstream_url: Option<&'a str>,
+    /// The status the caller got.
+    pub status: u16,
+    /// The status the upstream gave.
+    pub upstream_status: Option<u16>,
+    /// Payload bytes from the caller.
+    pub bytes_in: u64,
+    /// Payload bytes to the caller.
+    pub bytes_out: u64,
+    /// From arrival to the last byte.
+    pub duration: Duration,
+    /// Until the head of the upstream's answer.
+    pub upstream_duration: Option<Duration>,
+    /// The connection's peer.
+    pub client_ip: Option<std::net::IpAddr>,
+    /// Names of the headers that carried the injected credential.
+    pub credential: Option<&'a str>,
+}
+
+impl AuditRecord<'_> {
+    /// Appends the record as one line of JSON.
+    pub fn encode(&self, out: &mut Vec<u8>) {
+        out.extend_from_slice(b"{\"ts\":\"");
+        timestamp(self.ts.unwrap_or(UNIX_EPOCH), out);
+        out.push(b'"');
+        text(out, "request_id", Some(self.request_id));
+        text(out, "trace_id", self.trace_id);
+        text(out, "subject", self.subject);
+        text(out, "issuer", self.issuer);
+        out.extend_from_slice(b",\"scopes\":[");
+        for (index, scope) in self.scopes.iter().enumerate() {
+            if index > 0 {
+                out.push(b',');
+            }
+            string(out, scope);
+        }
+        out.push(b']');
+        text(out, "rule_id", self.rule_id);
+        text(out, "rules_version", Some(self.rules_version));
+        text(out, "outcome", Some(self.outcome));
+        text(out, "reason", self.reason);
+        text(out, "method", Some(self.method));
+        text(out, "path", Some(self.path));
+        text(out, "host", Some(self.host));
+        text(out, "upstream_url", self.upstream_url);
+        number(out, "status", Some(u64::from(self.status)));
+        number(out, "upstream_status", self.upstream_status.map(u64::from));
+        number(out, "bytes_in", Some(self.bytes_in));
+        number(out, "bytes_out", Some(self.bytes_out));
+        milliseconds(out, "duration_ms", Some(self.duration));
+        milliseconds(out, "upstream_ms", self.upstream_duration);
+        match self.client_ip {
+            Some(address) => text(out, "client_ip", Some(&address.to_canonical().to_string())),
+            None => text(out, "client_ip", None),
+        }
+        text(out, "credential", self.credential);
+        out.extend_from_slice(b"}\n");
+    }
+}
+
+fn key(out: &mut Vec<u8>, name: &str) {
+    out.extend_from_slice(b",\"");
+    out.extend_from_slice(name.as_bytes());
+    out.extend_from_slice(b"\":");
+}
+
+fn text(out: &mut Vec<u8>, name: &str, value: Option<&str>) {
+    key(out, name);
+    match value {
+        Some(value) => string(out, value),
+        None => out.extend_from_slice(b"null"),
+    }
+}
+
+fn number(out: &mut Vec<u8>, name: &str, value: Option<u64>) {
+    key(out, name);
+    match value {
+        Some(value) => out.extend_from_slice(itoa::Buffer::new().format(value).as_bytes()),
+        None => out.extend_from_slice(b"null"),
+    }
+}
+
+/// Milliseconds with three decimals.
+fn milliseconds(out: &mut Vec<u8>, name: &str, value: Option<Duration>) {
+    let Some(value) = value else { return number(out, name, None) };
+    let micros = u64::try_from(value.as_micros()).unwrap_or(u64::MAX);
+    number(out, name, Some(micros / 1000));
+    out.push(b'.');
+    padded(out, micros % 1000, 3);
+}
+
+/// A JSON string. Control characters are escaped, so a record is always one line.
+fn string(out: &mut Vec<u8>, value: &str) {
+    out.push(b'"');
+    let mut plain = 0;
+    for (index, byte) in value.bytes().enumerate() {
+        if byte >= 0x20 && byte != b'"' && byte != b'\\' && byte != 0x7f {
+            continue;
+        }
+        out.extend_from_slice(&value.as_bytes()[plain..index]);
+        plain = index + 1;
+        match byte {
+            b'"' => out.extend_from_slice(b"\\\""),
+            b'\\' => out.extend_from_slice(b"\\\\"),
+            byte => {
+                const DIGITS: &[u8; 16] = b"0123456789abcdef";
+                out.extend_from_slice(b"\\u00");
+                out.push(DIGITS[usize::from(byte >> 4)]);
+                out.push(DIGITS[usize::from(byte & 15)]);
+            }
+        }
+    }
+    out.extend_from_slice(&value.as_bytes()[plain..]);
+    out.push(b'"');
+}
+
+/// RFC 3339 in UTC with milliseconds.
+fn timestamp(time: SystemTime, out: &mut Vec<u8>) {
+    let since = time.duration_since(UNIX_EPOCH).unwrap_or_default();
+    let seconds = i64::try_from(since.as_secs()).unwrap_or(0);
+    let (year, month, day) = civil(seconds.div_euclid(86_400));
+    let second = u64::try_from(seconds.rem_euclid(86_400)).unwrap_or(0);
+    for (value, width, end) in [
+        (u64::try_from(year).unwrap_or(0), 4, b'-'),
+        (month, 2, b'-'),
+        (day, 2, b'T'),
+        (second / 3600, 2, b':'),
+        (second / 60 % 60, 2, b':'),
+        (second % 60, 2, b'.'),
+        (u64::from(since.subsec_millis()), 3, b'Z'),
+    ] {
+        padded(out, value, width);
+        out.push(end);
+    }
+}
+
+fn padded(out: &mut Vec<u8>, value: u64, width: usize) {
+    let mut buffer = itoa::Buffer::new();
+    let digits = buffer.format(value);
+    out.extend(std::iter::repeat_n(b'0', width.saturating_sub(digits.len())));
+    out.extend_from_slice(digits.as_bytes());
+}
+
+/// Days since 1970-01-01 to year, month, day (Howard Hinnant's `civil_from_days`).
+fn civil(days: i64) -> (i64, u64, u64) {
+    let days = days + 719_468;
+    let era = days.div_euclid(146_097);
+    let day_of_era = days.rem_euclid(146_097);
+    let year_of_era = (day_of_era - day_of_era / 1460 + day_of_era / 36_524 - day_of_era / 146_096) / 365;
+    let day_of_year = day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
+    let shifted = (5 * day_of_year + 2) / 153;
+    let day = day_of_year - (153 * shifted + 2) / 5 + 1;
+    let month = if shifted < 10 { shifted + 3 } else { shifted - 9 };
+    let year = year_of_era + era * 400 + i64::from(month <= 2);
+    (year, u64::try_from(month).unwrap_or(1), u64::try_from(day).unwrap_or(1))
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+
+    #[test]
+    fn a_record_has_the_documented_fields() {
+        let scopes = ["jira:read".to_owned()];
+        let record = AuditRecord {
+            ts: Some(UNIX_EPOCH + Duration::from_millis(1_795_523_696_007)),
+            request_id: "r1",
+            subject: Some("alice"),
+            scopes: &scopes,
+            rule_id: Some("jira"),
+            outcome: "allowed",
+            method: "GET",
+            path: "/jira/x",
+            status: 200,
+            duration: Duration::from_micros(1_234),
+            ..AuditRecord::default()
+        };
+        let mut line = Vec::new();
+        record.encode(&mut line);
+        let json: serde_json::Value = serde_json::from_slice(&line).unwrap();
+        assert_eq!(json["ts"], "2026-11-24T12:34:56.007Z");
+        assert_eq!((&json["subject"], &json["scopes"][0], &json["duration_ms"]), (&"alice".into(), &"jira:read".into(), &1.234.into()));
+        let keys: Vec<&str> = json.as_object().unwrap().keys().map(String::as_str).collect();
+        assert_eq!(
+            keys.join(" "),
+            "ts request_id trace_id subject issuer scopes rule_id rules_version outcome reason method path host \
+             upstream_url status upstream_status bytes_in bytes_out duration_ms upstream_ms client_ip credential"
+        );
+    }
+
+    proptest::proptest! {
+        /// RUSTSEC-2025-0055, Envoy CVE-2024-45808: nothing in a request can forge a line.
+        #[test]
+        fn a_record_is_one_line_of_json_whatever_it_holds(subject in "\\PC{0,20}|[\\x00-\\x1f\"\\\\]{0,20}", path in ".{0,20}") {
+            let mut line = Vec::new();
+            AuditRecord { subject: Some(&subject), path: &path, ..AuditRecord::default() }.encode(&mut line);
+            proptest::prop_assert_eq!(line.iter().filter(|byte| **byte == b'\n').count(), 1);
+            let json: serde_json::Value = serde_json::from_slice(&line).unwrap();
+            proptest::prop_assert_eq!(json["subject"].as_str(), Some(subject.as_str()));
+        }
+    }
+}

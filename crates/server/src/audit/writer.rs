@@ -1,0 +1,302 @@
+//! Takes records off the cores in batches and writes them, never making a core wait for a disk.
+//!
+//! Policy `block`: while records cannot be written, requests are refused before anything is forwarded.
+//! Policy `drop`: requests go on; lost records are counted, and a gap record says how many when writing
+//! works again.
+
+use std::cell::{Cell, RefCell};
+use std::fs::OpenOptions;
+use std::io::{self, Write};
+use std::os::unix::fs::OpenOptionsExt;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, TrySendError, sync_channel};
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
+
+use keyward_core::diagnostic::{Diagnostic, Origin};
+
+use super::record::AuditRecord;
+use crate::config::settings::{AuditSettings, AuditSink};
+
+/// Records in a batch before it is handed over.
+const BATCH_RECORDS: usize = 128;
+/// Batches that may wait for the writer.
+const QUEUE: usize = 64;
+/// What one core holds back while the queue is full.
+const MAX_HELD: usize = 1024 * 1024;
+/// How long the writer waits before it tries a failed sink again.
+const RETRY: Duration = Duration::from_millis(200);
+
+/// The audit log's state, shared by all cores.
+#[derive(Debug, Default)]
+pub struct AuditState {
+    failing: AtomicBool,
+    written: AtomicU64,
+    lost: AtomicU64,
+    blocks: bool,
+}
+
+impl AuditState {
+    /// Records written.
+    pub fn written(&self) -> u64 {
+        self.written.load(Ordering::Relaxed)
+    }
+
+    /// Records lost.
+    pub fn lost(&self) -> u64 {
+        self.lost.load(Ordering::Relaxed)
+    }
+
+    /// Whether the sink fails at the moment.
+    pub fn is_failing(&self) -> bool {
+        self.failing.load(Ordering::Relaxed)
+    }
+}
+
+/// The running writer.
+pub struct AuditLog {
+    state: Arc<AuditState>,
+    sender: Option<SyncSender<Batch>>,
+    thread: Option<JoinHandle<()>>,
+}
+
+struct Batch {
+    bytes: Vec<u8>,
+    records: u64,
+}
+
+/// One core's end.
+pub struct AuditHandle {
+    state: Arc<AuditState>,
+    sender: Option<SyncSender<Batch>>,
+    held: RefCell<Vec<u8>>,
+    records: Cell<u64>,
+}
+
+impl AuditLog {
+    /// Opens the sink and starts the writer. A sink that cannot be opened is an error: nothing starts
+    /// without its audit log.
+    pub fn start(settings: &AuditSettings) -> Result<Self, Diagnostic> {
+        let state = Arc::new(AuditState { blocks: settings.blocks, ..AuditState::default() });
+        let sink: Box<dyn Write + Send> = match &settings.sink {
+            AuditSink::Off => return Ok(Self { state, sender: None, thread: None }),
+            AuditSink::Stdout => Box::new(io::stdout()),
+            AuditSink::File(path) => {
+                let file = OpenOptions::new().create(true).append(true).mode(0o600).open(path);
+                Box::new(file.map_err(|error| {
+                    Diagnostic::error(format!("`audit.path`: the file cannot be opened: {error}"))
+                        .at(&Origin::whole(path.display().to_string()))
+                        .hint("make its directory, and let this user write there")
+                })?)
+            }
+        };
+        let (sender, receiver) = sync_channel(QUEUE);
+        let shared = state.clone();
+        let thread = std::thread::Builder::new()
+            .name("audit".to_owned())
+            .spawn(move || Writer { sink, state: shared, reported_lost: 0 }.run(&receiver))
+            .map_err(|error| Diagnostic::error(format!("the audit thread cannot be started: {error}")))?;
+        Ok(Self { state, sender: Some(sender), thread: Some(thread) })
+    }
+
+    /// An end for one core.
+    pub fn handle(&self) -> AuditHandle {
+        AuditHandle {
+            state: self.state.clone(),
+            sender: self.sender.clone(),
+            held: RefCell::default(),
+            records: Cell::new(0),
+        }
+    }
+
+    /// Counters and health.
+    pub fn state(&self) -> &Arc<AuditState> {
+        &self.state
+    }
+
+    /// Waits until everything handed over is written; every handle must be gone.
+    pub fn finish(mut self) {
+        self.sender = None;
+        if let Some(thread) = self.thread.take() {
+            let begun = Instant::now();
+            while !thread.is_finished() && begun.elapsed() < Duration::from_secs(5) {
+                std::thread::sleep(Duration::from_millis(5));
+            }
+        }
+    }
+}
+
+impl AuditHandle {
+    /// Whether a request may go on: under `block`, not while its record could not be kept.
+    pub fn admits(&self) -> bool {
+        !self.state.blocks || self.sender.is_none() || (!self.state.is_failing() && self.held.borrow().len() < MAX_HELD)
+    }
+
+    /// Takes a record.
+    pub fn write(&self, record: &AuditRecord<'_>) {
+        if self.sender.is_none() {
+            return;
+        }
+        let mut held = self.held.borrow_mut();
+        if held.len() >= MAX_HELD && !self.state.blocks {
+            self.state.lost.fetch_add(1, Ordering::Relaxed);
+            return;
+        }
+        record.encode(&mut held);
+        self.records.set(self.records.get() + 1);
+        drop(held);
+        if self.records.get() >= BATCH_RECORDS as u64 {
+            self.flush();
+        }
+    }
+
+    /// Hands over what is held; call every 50 ms.
+    pub fn flush(&self) {
+        let Some(sender) = &self.sender else { return };
+        if self.records.get() == 0 {
+            return;
+        }
+        let capacity = self.held.borrow().len().max(16 * 1024);
+        let bytes = self.held.replace(Vec::with_capacity(capacity));
+        match sender.try_send(Batch { bytes, records: self.records.get() }) {
+            Ok(()) => self.records.set(0),
+            Err(TrySendError::Full(batch)) => {
+                self.held.replace(batch.bytes);
+            }
+            Err(TrySendError::Disconnected(batch)) => {
+                self.state.lost.fetch_add(batch.records, Ordering::Relaxed);
+                self.records.set(0);
+            }
+        }
+    }
+}
+
+impl Drop for AuditHandle {
+    /// The last records of a core: these may wait for room.
+    fn drop(&mut self) {
+        let Some(sender) = &self.sender else { return };
+        let bytes = self.held.take();
+        if !bytes.is_empty() {
+            let _ = sender.send(Batch { bytes, records: self.records.get() });
+        }
+    }
+}
+
+struct Writer {
+    sink: Box<dyn Write + Send>,
+    state: Arc<AuditState>,
+    reported_lost: u64,
+}
+
+impl Writer {
+    fn run(mut self, receiver: &Receiver<Batch>) {
+        loop {
+            match receiver.recv_timeout(Duration::from_secs(1)) {
+                Ok(batch) => self.write(batch),
+                Err(RecvTimeoutError::Timeout) => self.report_gap(),
+                Err(RecvTimeoutError::Disconnected) => break,
+            }
+        }
+        self.report_gap();
+        let _ = self.sink.flush();
+    }
+
+    /// Writes a batch whole. Under `block` it is tried until it is written; under `drop` it is lost
+    /// after the first failure.
+    fn write(&mut self, batch: Batch) {
+        self.report_gap();
+        let mut rest = &batch.bytes[..];
+        let mut attempts = 0;
+        while !rest.is_empty() {
+            match self.sink.write(rest) {
+                Ok(count) if count > 0 => rest = &rest[count..],
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                failed => {
+                    if !self.state.failing.swap(true, Ordering::Relaxed) {
+                        let cause = failed.err().map_or("nothing was written".to_owned(), |error| error.to_string());
+                        tracing::error!(cause, "audit records cannot be written");
+                    }
+                    attempts += 1;
+                    // A shutdown must end even when the disk never comes back.
+                    if !self.state.blocks || attempts > 150 {
+                        self.state.lost.fetch_add(batch.records, Ordering::Relaxed);
+                        return;
+                    }
+                    std::thread::sleep(RETRY);
+                }
+            }
+        }
+        let _ = self.sink.flush();
+        if self.state.failing.swap(false, Ordering::Relaxed) {
+            tracing::info!("audit records are written again");
+        }
+        self.state.written.fetch_add(batch.records, Ordering::Relaxed);
+    }
+
+    fn report_gap(&mut self) {
+        let lost = self.state.lost();
+        if lost == self.reported_lost {
+            return;
+        }
+        let line = format!("{{\"audit\":\"gap\",\"lost\":{}}}\n", lost - self.reported_lost);
+        if self.sink.write_all(line.as_bytes()).is_ok() {
+            self.reported_lost = lost;
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+
+    fn settings(path: &std::path::Path, blocks: bool) -> AuditSettings {
+        AuditSettings { sink: AuditSink::File(path.to_owned()), blocks }
+    }
+
+    #[test]
+    fn every_record_is_in_the_file_after_shutdown_and_only_the_owner_reads_it() {
+        use std::os::unix::fs::PermissionsExt;
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("audit.log");
+        let log = AuditLog::start(&settings(&path, true)).unwrap();
+        let handles: Vec<AuditHandle> = (0..2).map(|_| log.handle()).collect();
+        for n in 0..1000_u16 {
+            handles[usize::from(n % 2)].write(&AuditRecord { status: n, ..AuditRecord::default() });
+        }
+        drop(handles);
+        log.finish();
+        let text = std::fs::read_to_string(&path).unwrap();
+        assert_eq!(text.lines().count(), 1000);
+        assert!(text.lines().all(|line| serde_json::from_str::<serde_json::Value>(line).is_ok()));
+        assert_eq!(std::fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);
+    }
+
+    #[test]
+    fn a_full_disk_blocks_under_block_and_counts_under_drop() {
+        for blocks in [true, false] {
+            let log = AuditLog::start(&settings(std::path::Path::new("/dev/full"), blocks)).unwrap();
+            let handle = log.handle();
+            handle.write(&AuditRecord::default());
+            handle.flush();
+            let begun = Instant::now();
+            while !log.state().is_failing() && begun.elapsed() < Duration::from_secs(5) {
+                std::thread::sleep(Duration::from_millis(5));
+            }
+            assert!(log.state().is_failing());
+            assert_eq!(handle.admits(), !blocks);
+            if !blocks {
+                while log.state().lost() == 0 && begun.elapsed() < Duration::from_secs(5) {
+                    std::thread::sleep(Duration::from_millis(5));
+                }
+                assert_eq!(log.state().lost(), 1);
+            }
+        }
+    }
+
+    #[test]
+    fn a_sink_that_cannot_be_opened_stops_the_start() {
+        assert!(AuditLog::start(&settings(std::path::Path::new("/nonexistent/audit.log"), true)).is_err());
+    }
+}

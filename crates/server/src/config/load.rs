@@ -1,0 +1,55 @@
+//! Loads configuration: files in order, then the environment, then the checks.
+
+use std::path::{Path, PathBuf};
+
+use keyward_core::diagnostic::{Diagnostic, Origin};
+use keyward_core::document::{Node, Value, merge};
+
+use super::settings::{self, Settings};
+use super::yaml::{self, Dialect};
+use super::environment;
+
+/// Settings with what was noticed on the way.
+#[derive(Debug)]
+pub struct Loaded {
+    /// The settings.
+    pub settings: Settings,
+    /// Findings that do not stop anything.
+    pub warnings: Vec<Diagnostic>,
+}
+
+/// Reads, merges and checks. Later files win over earlier ones, the environment wins over files.
+pub fn load(files: &[PathBuf], variables: &[(String, String)]) -> Result<Loaded, Vec<Diagnostic>> {
+    let mut root = Node { value: Value::Map(Vec::new()), origin: Origin::whole("built-in defaults") };
+    for path in files {
+        let node = read(path).map_err(|problem| vec![problem])?;
+        if !matches!(node.value, Value::Null) {
+            root = merge(&root, &node);
+        }
+    }
+    let mut errors = environment::apply(&mut root, variables);
+    match settings::check(&root) {
+        Ok((settings, warnings)) if errors.is_empty() => Ok(Loaded { settings, warnings }),
+        Ok(_) => Err(errors),
+        Err(found) => {
+            errors.extend(found);
+            Err(errors)
+        }
+    }
+}
+
+fn read(path: &Path) -> Result<Node, Diagnostic> {
+    let source = path.display().to_string();
+    let refuse = |message: String| Diagnostic::error(message).at(&Origin::whole(source.as_str()));
+    match path.extension().and_then(|extension| extension.to_str()) {
+        Some("yaml" | "yml" | "json") => {}
+        Some("toml") => return Err(refuse("TOML is not supported yet".to_owned()).hint("write YAML or JSON")),
+        _ => return Err(refuse("unknown configuration file extension".to_owned()).hint("name it `.yaml`, `.yml` or `.json`")),
+    }
+    let text = std::fs::read_to_string(path).map_err(|error| refuse(format!("the file cannot be read: {error}")))?;
+    let node = yaml::parse(&text, &source, Dialect::Core)?;
+    match node.value {
+        Value::Map(_) | Value::Null => Ok(node),
+        ref other => Err(Diagnostic::error(format!("a configuration must be a map, found {}", other.kind())).at(&node.origin)),
+    }
+}

@@ -1,0 +1,9 @@
+//! Configuration: files and environment in, checked settings out. The only place that knows file
+//! formats and the environment.
+
+pub mod environment;
+pub mod file;
+pub mod load;
+pub mod report;
+pub mod settings;
+pub mod yaml;

@@ -1,0 +1,264 @@
+//! Reads YAML and JSON into located documents: a thin adapter over `saphyr-parser`'s events.
+//!
+//! JSON is read as the YAML it is. Anchors, several documents and duplicate keys are refused: in a file
+//! that grants access, what looks like one thing must not be another.
+
+use std::sync::Arc;
+
+use keyward_core::diagnostic::{Diagnostic, Origin};
+use keyward_core::document::{Entry, Node, Value};
+use saphyr_parser::{Event, Parser, ScalarStyle, Span};
+
+/// The largest file that is read.
+pub const MAX_BYTES: usize = 16 * 1024 * 1024;
+/// How deep a document may nest.
+const MAX_DEPTH: usize = 64;
+
+/// Which plain words are booleans.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Dialect {
+    /// Configuration files: `true` and `false` (YAML 1.2 core schema).
+    Core,
+    /// Rule files: also `yes`, `no`, `on`, `off`, `y`, `n` (YAML 1.1), as the reference reads them.
+    Rules,
+}
+
+/// Parses one document.
+pub fn parse(text: &str, source: &str, dialect: Dialect) -> Result<Node, Diagnostic> {
+    if text.len() > MAX_BYTES {
+        return Err(Diagnostic::error("the file is larger than 16 MiB").at(&Origin::whole(source)));
+    }
+    let mut reader = Reader { parser: Parser::new_from_str(text), source: source.into(), dialect, depth: 0 };
+    reader.document()
+}
+
+struct Reader<'t> {
+    parser: Parser<'t, saphyr_parser::StrInput<'t>>,
+    source: Arc<str>,
+    dialect: Dialect,
+    depth: usize,
+}
+
+impl<'t> Reader<'t> {
+    fn next(&mut self) -> Result<(Event<'t>, Span), Diagnostic> {
+        match self.parser.next_event() {
+            Some(Ok(event)) => Ok(event),
+            Some(Err(error)) => {
+                let marker = error.marker();
+                let origin =
+                    Origin { source: self.source.clone(), line: place(marker.line()), column: place(marker.col() + 1) };
+                Err(Diagnostic::error(format!("not valid YAML or JSON: {}", error.info())).at(&origin))
+            }
+            None => Ok((Event::StreamEnd, Span::default())),
+        }
+    }
+
+    fn origin(&self, span: Span) -> Origin {
+        Origin { source: self.source.clone(), line: place(span.start.line()), column: place(span.start.col() + 1) }
+    }
+
+    fn document(&mut self) -> Result<Node, Diagnostic> {
+        let start = Origin { source: self.source.clone(), line: 1, column: 1 };
+        let mut root = None;
+        loop {
+            let (event, span) = self.next()?;
+            match event {
+                Event::StreamEnd => break,
+                Event::StreamStart | Event::DocumentStart(_) | Event::DocumentEnd | Event::Nothing => {}
+                _ if root.is_some() => {
+                    return Err(Diagnostic::error("the file holds more than one document").at(&self.origin(span)));
+                }
+                event => root = Some(self.node(event, span)?),
+            }
+        }
+        Ok(root.unwrap_or(Node { value: Value::Null, origin: start }))
+    }
+
+    fn node(&mut self, event: Event<'t>, span: Span) -> Result<Node, Diagnostic> {
+        let origin = self.origin(span);
+        let anchored = |anchor: usize| {
+            if anchor == 0 {
+                Ok(())
+            } else {
+                Err(Diagnostic::error("anchors (`&name`) are not allowed")
+                    .at(&origin)
+                    .hint("write the value out where it is used"))
+            }
+        };
+        let value = match event {
+            Event::Scalar(text, style, anchor, tag) => {
+                anchored(anchor)?;
+                if tag.is_some() {
+                    return Err(Diagnostic::error("tags (`!name`) are not allowed").at(&origin));
+                }
+                if style == ScalarStyle::Plain { self.plain(&text) } else { Value::String(text.into_owned()) }
+            }
+            Event::SequenceStart(anchor, _) => {
+                anchored(anchor)?;
+                self.enter(&origin)?;
+                let list = self.list()?;
+                self.depth -= 1;
+                Value::List(list)
+            }
+            Event::MappingStart(anchor, _) => {
+                anchored(anchor)?;
+                self.enter(&origin)?;
+                let map = self.map()?;
+                self.depth -= 1;
+                Value::Map(map)
+            }
+            Event::Alias(_) => {
+                return Err(Diagnostic::error("aliases (`*name`) are not allowed")
+                    .at(&origin)
+                    .hint("quote the text if it was meant as text"));
+            }
+            _ => return Err(Diagnostic::error("a value is missing").at(&origin)),
+        };
+        Ok(Node { value, origin })
+    }
+
+    fn enter(&mut self, origin: &Origin) -> Result<(), Diagnostic> {
+        self.depth += 1;
+        if self.depth > MAX_DEPTH {
+            return Err(Diagnostic::error("nested too deeply").at(origin));
+        }
+        Ok(())
+    }
+
+    fn list(&mut self) -> Result<Vec<Node>, Diagnostic> {
+        let mut list = Vec::new();
+        loop {
+            match self.next()? {
+                (Event::SequenceEnd | Event::StreamEnd, _) => return Ok(list),
+                (event, span) => list.push(self.node(event, span)?),
+            }
+        }
+    }
+
+    fn map(&mut self) -> Result<Vec<Entry>, Diagnostic> {
+        let mut entries: Vec<Entry> = Vec::new();
+        let mut known = std::collections::HashSet::new();
+        loop {
+            let (event, span) = self.next()?;
+            let key_origin = self.origin(span);
+            let key = match event {
+                Event::MappingEnd | Event::StreamEnd => return Ok(entries),
+                Event::Scalar(text, ..) => text.into_owned(),
+                _ => return Err(Diagnostic::error("a key must be a plain text").at(&key_origin)),
+            };
+            if !known.insert(key.clone()) {
+                return Err(Diagnostic::error(format!("`{key}` is written twice")).at(&key_origin));
+            }
+            let (event, span) = self.next()?;
+            let value = self.node(event, span)?;
+            entries.push(Entry { key, key_origin, value });
+        }
+    }
+
+    fn plain(&self, text: &str) -> Value {
+        match text {
+            "" | "~" | "null" | "Null" | "NULL" => return Value::Null,
+            "true" | "True" | "TRUE" => return Value::Bool(true),
+            "false" | "False" | "FALSE" => return Value::Bool(false),
+            _ => {}
+        }
+        if self.dialect == Dialect::Rules {
+            match text.to_ascii_lowercase().as_str() {
+                "yes" | "y" | "on" => return Value::Bool(true),
+                "no" | "n" | "off" => return Value::Bool(false),
+                _ => {}
+            }
+        }
+        number(text).map_or_else(|| Value::String(text.to_owned()), Value::Number)
+    }
+}
+
+/// Integers in the usual bases, and floats that look like floats.
+fn number(text: &str) -> Option<serde_json::Number> {
+    let digits = text.strip_prefix(['-', '+']).unwrap_or(text);
+    if !digits.starts_with(|c: char| c.is_ascii_digit() || c == '.') || digits == "." {
+        return None;
+    }
+    if let Some(hex) = text.strip_prefix("0x") {
+        return u64::from_str_radix(hex, 16).ok().map(Into::into);
+    }
+    if let Some(octal) = text.strip_prefix("0o") {
+        return u64::from_str_radix(octal, 8).ok().map(Into::into);
+    }
+    if let Ok(value) = text.parse::<i64>() {
+        return Some(value.into());
+    }
+    if let Ok(value) = text.parse::<u64>() {
+        return Some(value.into());
+    }
+    let looks_like_a_float = digits.bytes().all(|byte| byte.is_ascii_digit() || b".eE+-".contains(&byte));
+    text.parse::<f64>().ok().filter(|_| looks_like_a_float).and_then(serde_json::Number::from_f64)
+}
+
+fn place(number: usize) -> u32 {
+    u32::try_from(number).unwrap_or(u32::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+    use keyward_core::document::to_json;
+    use serde_json::json;
+
+    #[test]
+    fn documents_keep_values_and_places() {
+        let node = parse("a:\n  - b: 1\n    c: [x, 'y', \"z\"]\n", "f.yaml", Dialect::Core).unwrap();
+        assert_eq!(to_json(&node), json!({"a": [{"b": 1, "c": ["x", "y", "z"]}]}));
+        assert_eq!(node.get("a").unwrap().origin.to_string(), "f.yaml:2:3");
+        let json = parse("{\n\t\"a\": [1, 2.5, true, null]\n}", "f.json", Dialect::Core).unwrap();
+        assert_eq!(to_json(&json), json!({"a": [1, 2.5, true, null]}));
+        assert_eq!(to_json(&parse("", "f", Dialect::Core).unwrap()), json!(null));
+    }
+
+    #[test]
+    fn plain_words_mean_what_the_reference_reads() {
+        let rows = [
+            ("yes", json!("yes"), json!(true)),
+            ("n", json!("n"), json!(false)),
+            ("off", json!("off"), json!(false)),
+            ("true", json!(true), json!(true)),
+            ("'no'", json!("no"), json!("no")),
+            ("010", json!(10), json!(10)),
+            ("0x1f", json!(31), json!(31)),
+            ("1.5", json!(1.5), json!(1.5)),
+            ("1e3", json!(1000.0), json!(1000.0)),
+            ("1.2.3", json!("1.2.3"), json!("1.2.3")),
+            ("v1", json!("v1"), json!("v1")),
+            ("~", json!(null), json!(null)),
+        ];
+        for (text, core, rules) in rows {
+            assert_eq!(to_json(&parse(text, "f", Dialect::Core).unwrap()), core, "{text}");
+            assert_eq!(to_json(&parse(text, "f", Dialect::Rules).unwrap()), rules, "{text}");
+        }
+    }
+
+    #[test]
+    fn what_could_deceive_is_refused_with_its_place() {
+        let rows = [
+            ("a: 1\na: 2\n", "f:2:1: error: `a` is written twice"),
+            ("a: &x 1\nb: *x\n", "f:1:7: error: anchors (`&name`) are not allowed"),
+            ("--- 1\n--- 2\n", "more than one document"),
+            ("a: !x 1\n", "tags (`!name`) are not allowed"),
+            ("a: [1\n", "not valid YAML or JSON"),
+        ];
+        for (text, expected) in rows {
+            let error = parse(text, "f", Dialect::Core).unwrap_err().to_string();
+            assert!(error.contains(expected), "{text}: {error}");
+        }
+        assert!(parse(&"[".repeat(100), "f", Dialect::Core).is_err());
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn reading_never_panics(text in "[ \\n\\t{}\\[\\]:,\"'a-z0-9&*!|>#-]{0,60}", any in ".{0,60}") {
+            let _ = parse(&text, "f", Dialect::Core);
+            let _ = parse(&any, "f", Dialect::Rules);
+        }
+    }
+}

@@ -1,0 +1,127 @@
+//! A small HTTP/1.1 server for the ports that are not the proxy: answers are short and in memory.
+
+use std::cell::Cell;
+use std::net::SocketAddr;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use http::{HeaderValue, Request, Response, StatusCode, header};
+use http_body_util::Full;
+use hyper::body::Incoming;
+use hyper::server::conn::http1;
+use hyper::service::service_fn;
+use hyper_util::rt::{TokioIo, TokioTimer};
+use keyward_core::ports::LocalFuture;
+use rustls::ServerConfig;
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::net::TcpListener;
+use tokio::sync::watch;
+use tokio_rustls::TlsAcceptor;
+
+use crate::proxy::panics::Caught;
+
+/// Connections at a time; what comes beyond is closed.
+const MAX_CONNECTIONS: usize = 1024;
+/// From accepting to the end of a request's head.
+const HEAD_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// What answers.
+pub type Handler = Rc<dyn Fn(Request<Incoming>, Arrived) -> LocalFuture<'static, Response<Full<Bytes>>>>;
+
+/// How a request came.
+#[derive(Clone, Copy, Debug)]
+pub struct Arrived {
+    /// The other end.
+    pub peer: SocketAddr,
+    /// Over TLS.
+    pub tls: bool,
+}
+
+/// Serves until the shutdown begins; connections in use end with their current request.
+pub async fn serve(
+    listener: TcpListener,
+    tls: Option<Arc<ServerConfig>>,
+    handler: Handler,
+    mut shutdown: watch::Receiver<bool>,
+) {
+    let open = Rc::new(Cell::new(0_usize));
+    loop {
+        let accepted = tokio::select! {
+            accepted = listener.accept() => accepted,
+            _ = shutdown.wait_for(|begun| *begun) => return,
+        };
+        let Ok((stream, peer)) = accepted else {
+            // Out of descriptors: others must close first.
+            tokio::time::sleep(Duration::from_millis(50)).await;
+            continue;
+        };
+        if open.get() >= MAX_CONNECTIONS {
+            continue;
+        }
+        open.set(open.get() + 1);
+        let (open, tls, handler, shutdown) = (open.clone(), tls.clone(), handler.clone(), shutdown.clone());
+        tokio::task::spawn_local(async move {
+            // Small answers should not wait for the peer's acknowledgement; failing costs only time.
+            let _ = stream.set_nodelay(true);
+            match tls {
+                None => connection(stream, Arrived { peer, tls: false }, handler, shutdown).await,
+                Some(config) => {
+                    let handshake = tokio::time::timeout(HEAD_TIMEOUT, TlsAcceptor::from(config).accept(stream));
+                    if let Ok(Ok(stream)) = handshake.await {
+                        connection(stream, Arrived { peer, tls: true }, handler, shutdown).await;
+                    }
+                }
+            }
+            open.set(open.get() - 1);
+        });
+    }
+}
+
+async fn connection(
+    stream: impl AsyncRead + AsyncWrite + Unpin + 'static,
+    arrived: Arrived,
+    handler: Handler,
+    mut shutdown: watch::Receiver<bool>,
+) {
+    let service = service_fn(move |request: Request<Incoming>| {
+        let answer = handler(request, arrived);
+        async move {
+            let answer = Caught::new(answer).await;
+            Ok::<_, std::convert::Infallible>(
+                answer.unwrap_or_else(|| plain(StatusCode::INTERNAL_SERVER_ERROR, "internal error\n")),
+            )
+        }
+    });
+    let mut builder = http1::Builder::new();
+    builder.timer(TokioTimer::new()).header_read_timeout(HEAD_TIMEOUT).max_buf_size(64 * 1024);
+    let served = builder.serve_connection(TokioIo::new(stream), service);
+    tokio::pin!(served);
+    tokio::select! {
+        biased;
+        _ = served.as_mut() => return,
+        _ = shutdown.wait_for(|begun| *begun) => {}
+    }
+    served.as_mut().graceful_shutdown();
+    // An error here is the peer's going away.
+    let _ = served.await;
+}
+
+/// A text answer.
+pub fn plain(status: StatusCode, text: impl Into<Bytes>) -> Response<Full<Bytes>> {
+    typed(status, "text/plain; charset=utf-8", text)
+}
+
+/// A JSON answer with a final line feed.
+pub fn json(status: StatusCode, value: &serde_json::Value) -> Response<Full<Bytes>> {
+    typed(status, "application/json; charset=utf-8", format!("{value}\n"))
+}
+
+/// An answer of a media type.
+pub fn typed(status: StatusCode, media_type: &'static str, body: impl Into<Bytes>) -> Response<Full<Bytes>> {
+    let mut response = Response::new(Full::new(body.into()));
+    *response.status_mut() = status;
+    response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static(media_type));
+    response
+}

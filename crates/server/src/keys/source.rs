@@ -1,0 +1,171 @@
+//! One key set: what is in force, and the background task that renews it.
+
+use std::sync::{Arc, Weak};
+use std::time::{Duration, Instant};
+
+use arc_swap::ArcSwapOption;
+use keyward_core::jwt::KeySet;
+use keyward_core::ports::{KeySource, LocalFuture};
+use tokio::sync::{Notify, watch};
+
+use super::Fetching;
+use super::location::Location;
+
+/// How long the last good set counts when no newer one can be had.
+const CEILING: Duration = Duration::from_secs(3600);
+/// Between two fetches because of tokens that no key fits.
+const REFRESH_INTERVAL: Duration = Duration::from_secs(10);
+/// Between two attempts while there is no set, or fetching fails.
+const FIRST_RETRY: Duration = Duration::from_millis(500);
+const LAST_RETRY: Duration = Duration::from_secs(30);
+
+/// A key set that renews itself as long as somebody holds it.
+pub(super) struct Source {
+    url: String,
+    set: ArcSwapOption<Held>,
+    wanted: Arc<Notify>,
+    attempts: watch::Sender<Attempts>,
+    max_wait: Duration,
+    /// Whether anything ever fetches.
+    online: bool,
+}
+
+struct Held {
+    set: Arc<KeySet>,
+    since: Instant,
+}
+
+#[derive(Clone, Copy, Debug, Default)]
+struct Attempts {
+    begun: u64,
+    ended: u64,
+    last_begun: Option<Instant>,
+}
+
+impl Source {
+    pub(super) fn open(url: &str, location: Location, fetching: Option<&Fetching>) -> Arc<Self> {
+        let source = Arc::new(Self {
+            url: url.to_owned(),
+            set: ArcSwapOption::empty(),
+            wanted: Arc::new(Notify::new()),
+            attempts: watch::Sender::new(Attempts::default()),
+            max_wait: fetching.map_or(Duration::ZERO, |fetching| fetching.settings.max_wait),
+            online: fetching.is_some(),
+        });
+        if let Some(fetching) = fetching {
+            let renewal = Renewal {
+                source: Arc::downgrade(&source),
+                wanted: source.wanted.clone(),
+                location,
+                fetching: fetching.clone(),
+            };
+            fetching.runtime.spawn(renewal.run());
+        }
+        source
+    }
+
+    /// Waits for the first attempt to end, successful or not.
+    pub(super) async fn first_attempt(&self) {
+        let mut attempts = self.attempts.subscribe();
+        // Either outcome means that waiting longer is of no use.
+        let _ = tokio::time::timeout(self.max_wait, attempts.wait_for(|attempts| attempts.ended > 0)).await;
+    }
+
+    async fn refreshed(&self) {
+        if !self.online {
+            return;
+        }
+        let mut attempts = self.attempts.subscribe();
+        let now = *attempts.borrow_and_update();
+        let is_under_way = now.begun > now.ended;
+        let least = if self.current().is_some() { REFRESH_INTERVAL } else { FIRST_RETRY };
+        let may_begin = now.last_begun.is_none_or(|last| last.elapsed() >= least);
+        if !is_under_way {
+            if !may_begin {
+                return;
+            }
+            self.wanted.notify_one();
+        }
+        let target = now.ended + 1;
+        // When the time is up the token is judged by the keys that are there.
+        let _ = tokio::time::timeout(self.max_wait, attempts.wait_for(|attempts| attempts.ended >= target)).await;
+    }
+}
+
+impl KeySource for Source {
+    fn current(&self) -> Option<Arc<KeySet>> {
+        let held = self.set.load();
+        held.as_ref().filter(|held| held.since.elapsed() < CEILING).map(|held| held.set.clone())
+    }
+
+    fn refresh(&self) -> LocalFuture<'_, ()> {
+        Box::pin(self.refreshed())
+    }
+
+    fn location(&self) -> &str {
+        &self.url
+    }
+}
+
+/// The background task of one source. Holds it weakly, and ends when no rule uses it any more.
+struct Renewal {
+    source: Weak<Source>,
+    wanted: Arc<Notify>,
+    location: Location,
+    fetching: Fetching,
+}
+
+impl Renewal {
+    async fn run(self) {
+        let mut retry = FIRST_RETRY;
+        loop {
+            let Some(succeeded) = self.attempt().await else { return };
+            let pause = if succeeded {
+                retry = FIRST_RETRY;
+                self.fetching.settings.refresh
+            } else {
+                retry = (retry * 2).min(LAST_RETRY);
+                retry.min(self.fetching.settings.refresh)
+            };
+            // A request that finds no key ends the pause early.
+            let _ = tokio::time::timeout(pause, self.wanted.notified()).await;
+        }
+    }
+
+    /// `None` when the source is gone.
+    async fn attempt(&self) -> Option<bool> {
+        self.source.upgrade()?.attempts.send_modify(|attempts| {
+            attempts.begun += 1;
+            attempts.last_begun = Some(Instant::now());
+        });
+        let fetched = self.location.fetch(&self.fetching.client).await;
+        let source = self.source.upgrade()?;
+        let succeeded = match fetched {
+            Ok(set) => {
+                install(&source, set);
+                true
+            }
+            Err(cause) => {
+                self.fetching.metrics.key_set_failures.inc();
+                tracing::warn!(location = source.url, cause, "a key set could not be fetched");
+                false
+            }
+        };
+        source.attempts.send_modify(|attempts| attempts.ended += 1);
+        Some(succeeded)
+    }
+}
+
+fn install(source: &Source, set: KeySet) {
+    let before = source.set.load();
+    let is_new = before.as_ref().is_none_or(|held| held.set.revision() != set.revision());
+    if is_new {
+        tracing::info!(location = source.url, keys = set.len(), skipped = ?set.skipped(), "a key set is in force");
+    }
+    // An unchanged set keeps its identity, so that caches stay valid.
+    let set = match before.as_ref() {
+        Some(held) if !is_new => held.set.clone(),
+        _ => Arc::new(set),
+    };
+    source.set.store(Some(Arc::new(Held { set, since: Instant::now() })));
+}

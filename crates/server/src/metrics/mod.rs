@@ -1,0 +1,419 @@
+//! Metrics: the document's names, the reference's, and our own (product section 6).
+//!
+//! Label sets are bounded: methods are the standard ones or `other`, request paths are counted up to a
+//! number and then become `other`; queries and subjects are never labels. A core resolves a label set
+//! once and keeps the handles.
+
+use std::cell::RefCell;
+use std::collections::{HashMap, HashSet};
+use std::rc::Rc;
+use std::sync::atomic::{AtomicI64, AtomicU64};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use http::Method;
+use prometheus_client::encoding::EncodeLabelSet;
+use prometheus_client::encoding::text::encode;
+use prometheus_client::metrics::counter::Counter;
+use prometheus_client::metrics::family::Family;
+use prometheus_client::metrics::gauge::Gauge;
+use prometheus_client::metrics::histogram::Histogram;
+use prometheus_client::registry::Registry;
+
+use crate::config::settings::MetricsSettings;
+
+/// Distinct values of the `request` label.
+const MAX_PATHS: usize = 256;
+/// Buckets of the reference.
+const BUCKETS: [f64; 11] = [0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0];
+
+#[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
+struct RequestLabels {
+    service: &'static str,
+    method: &'static str,
+    request: String,
+    status_code: String,
+    outcome: &'static str,
+}
+
+#[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
+struct DurationLabels {
+    service: &'static str,
+    method: &'static str,
+    request: String,
+    status_code: String,
+}
+
+#[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
+struct RuleLabels {
+    rule: String,
+    outcome: &'static str,
+}
+
+#[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
+struct ReasonLabels {
+    reason: &'static str,
+}
+
+type Gauge64 = Gauge<i64, AtomicI64>;
+
+/// Everything that is counted in this process.
+pub struct Metrics {
+    registry: Registry,
+    requests: Family<RequestLabels, Counter>,
+    durations: Family<DurationLabels, Histogram, fn() -> Histogram>,
+    duration: Histogram,
+    rules: Family<RuleLabels, Counter>,
+    denials: Family<ReasonLabels, Counter>,
+    refusals: Family<ReasonLabels, Counter>,
+    upstream_seconds: Histogram,
+    upstream_errors: Family<ReasonLabels, Counter>,
+    /// Client connections that are open.
+    pub connections: Gauge64,
+    /// Connections turned away because there were too many.
+    pub connections_shed: Counter,
+    /// Panics caught.
+    pub panics: Counter,
+    /// Rules in the set in use.
+    pub rules_loaded: Gauge64,
+    /// Rules of it that deny everything.
+    pub rules_broken: Gauge64,
+    /// Reloads that took effect.
+    pub reloads: Counter,
+    /// Reloads that failed, leaving what was there.
+    pub reload_failures: Counter,
+    /// Key sets that are in force.
+    pub key_sets_ready: Gauge64,
+    /// Fetches of key sets that failed.
+    pub key_set_failures: Counter,
+    /// Audit records written.
+    pub audit_written: Gauge<u64, AtomicU64>,
+    /// Audit records lost.
+    pub audit_lost: Gauge<u64, AtomicU64>,
+    paths: Mutex<HashSet<String>>,
+    hide_request_paths: bool,
+    collapse_request_paths: bool,
+}
+
+fn histogram() -> Histogram {
+    Histogram::new(BUCKETS)
+}
+
+impl Metrics {
+    /// Registers every metric.
+    pub fn new(settings: &MetricsSettings) -> Arc<Self> {
+        let mut registry = Registry::default();
+        let prefix = &settings.prefix;
+        macro_rules! register {
+            ($name:expr, $help:literal, $metric:expr) => {{
+                let metric = $metric;
+                registry.register($name, $help, metric.clone());
+                metric
+            }};
+        }
+        let metrics = Self {
+            requests: register!(format!("{prefix}requests"), "Total number of requests", Family::default()),
+            durations: register!(
+                format!("{prefix}requests_duration_seconds"),
+                "Time spent serving requests",
+                Family::new_with_constructor(histogram as fn() -> Histogram)
+            ),
+            duration: register!(
+                format!("{prefix}request_duration_seconds"),
+                "Time from a request's arrival to the end of its answer",
+                histogram()
+            ),
+            rules: register!("keyward_rule_requests", "Requests by rule and outcome", Family::default()),
+            denials: register!("keyward_denials", "Denied requests by reason", Family::default()),
+            refusals: register!("keyward_gate_refusals", "Requests refused by the gate, by reason", Family::default()),
+            upstream_seconds: register!(
+                "keyward_upstream_seconds",
+                "Time until the head of an upstream's answer",
+                histogram()
+            ),
+            upstream_errors: register!("keyward_upstream_errors", "Upstream failures by kind", Family::default()),
+            connections: register!("keyward_connections", "Open client connections", Gauge64::default()),
+            connections_shed: register!(
+                "keyward_connections_shed",
+                "Connections turned away over the limit",
+                Counter::default()
+            ),
+            panics: register!("keyward_panics", "Panics caught in requests", Counter::default()),
+            rules_loaded: register!("keyward_rules", "Rules in use", Gauge64::default()),
+            rules_broken: register!("keyward_rules_broken", "Rules that deny everything", Gauge64::default()),
+            reloads: register!("keyward_reloads", "Reloads that took effect", Counter::default()),
+            reload_failures: register!(
+                "keyward_reload_failures",
+                "Reloads that failed and changed nothing",
+                Counter::default()
+            ),
+            key_sets_ready: register!("keyward_key_sets_ready", "Key sets in force", Gauge64::default()),
+            key_set_failures: register!("keyward_key_set_failures", "Failed fetches of key sets", Counter::default()),
+            audit_written: register!(
+                "keyward_audit_records_written",
+                "Audit records written",
+                Gauge::<u64, AtomicU64>::default()
+            ),
+            audit_lost: register!(
+                "keyward_audit_records_lost",
+                "Audit records lost",
+                Gauge::<u64, AtomicU64>::default()
+            ),
+            paths: Mutex::default(),
+            hide_request_paths: settings.hide_request_paths,
+            collapse_request_paths: settings.collapse_request_paths,
+            registry: Registry::default(),
+        };
+        Arc::new(Self { registry, ..metrics })
+    }
+
+    /// The scrape: OpenMetrics text, or Prometheus text without its end mark.
+    pub fn render(&self, open_metrics: bool) -> String {
+        let mut text = String::new();
+        // Encoding into a string cannot fail.
+        let _ = encode(&mut text, &self.registry);
+        if !open_metrics {
+            text = text.replace("# EOF\n", "");
+        }
+        process(&mut text);
+        if open_metrics {
+            text = text.replace("# EOF\n", "") + "# EOF\n";
+        }
+        text
+    }
+
+    /// Counts a denial.
+    pub fn denied(&self, reason: &'static str) {
+        self.denials.get_or_create(&ReasonLabels { reason }).inc();
+    }
+
+    /// Counts a refusal of the gate.
+    pub fn refused(&self, reason: &'static str) {
+        self.refusals.get_or_create(&ReasonLabels { reason }).inc();
+    }
+
+    /// Counts an upstream failure.
+    pub fn upstream_failed(&self, reason: &'static str) {
+        self.upstream_errors.get_or_create(&ReasonLabels { reason }).inc();
+    }
+
+    /// The `request` label for a path (serving spec 8.1), bounded in number.
+    pub fn request_label(&self, path: &str) -> String {
+        if self.hide_request_paths {
+            return String::new();
+        }
+        let label = if self.collapse_request_paths { first_segment(path) } else { path };
+        // Nobody panics while holding this lock; a poisoned one still holds the set.
+        let mut paths = self.paths.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        if paths.contains(label) {
+            return label.to_owned();
+        }
+        if paths.len() >= MAX_PATHS {
+            return "other".to_owned();
+        }
+        paths.insert(label.to_owned());
+        label.to_owned()
+    }
+
+    /// Counts a finished request where no worker's cache is at hand.
+    pub fn finished(&self, service: &'static str, method: &Method, path: &str, status: u16, outcome: &'static str, took: Duration) {
+        self.handles(service, method, &self.request_label(path), status, outcome, None).record(took);
+    }
+
+    fn handles(
+        &self,
+        service: &'static str,
+        method: &Method,
+        request: &str,
+        status: u16,
+        outcome: &'static str,
+        rule: Option<&str>,
+    ) -> Handles {
+        let method = method_label(method);
+        let status_code = status.to_string();
+        let labels = RequestLabels { service, method, request: request.to_owned(), status_code: status_code.clone(), outcome };
+        let durations = DurationLabels { service, method, request: request.to_owned(), status_code };
+        Handles {
+            requests: self.requests.get_or_create(&labels).clone(),
+            durations: self.durations.get_or_create(&durations).clone(),
+            duration: self.duration.clone(),
+            rule: rule.map(|rule| self.rules.get_or_create(&RuleLabels { rule: rule.to_owned(), outcome }).clone()),
+        }
+    }
+}
+
+/// Resolved counters of one label set.
+#[derive(Clone)]
+struct Handles {
+    requests: Counter,
+    durations: Histogram,
+    duration: Histogram,
+    rule: Option<Counter>,
+}
+
+impl Handles {
+    fn record(&self, took: Duration) {
+        let seconds = took.as_secs_f64();
+        self.requests.inc();
+        self.durations.observe(seconds);
+        self.duration.observe(seconds);
+        if let Some(rule) = &self.rule {
+            rule.inc();
+        }
+    }
+}
+
+/// What decides the labels of a proxied request.
+#[derive(Clone, PartialEq, Eq, Hash)]
+struct Key {
+    rule: Option<u32>,
+    method: &'static str,
+    status: u16,
+    outcome: &'static str,
+    first_segment: Box<str>,
+}
+
+/// One core's resolved counters.
+pub struct WorkerMetrics {
+    shared: Arc<Metrics>,
+    known: RefCell<HashMap<Key, Rc<Handles>, foldhash::fast::RandomState>>,
+}
+
+/// Label sets one core keeps; beyond that it starts anew.
+const MAX_KNOWN: usize = 4096;
+
+impl WorkerMetrics {
+    /// A core's view.
+    pub fn new(shared: Arc<Metrics>) -> Self {
+        Self { shared, known: RefCell::default() }
+    }
+
+    /// The process-wide metrics.
+    pub fn shared(&self) -> &Arc<Metrics> {
+        &self.shared
+    }
+
+    /// Counts a finished request.
+    pub fn finished(
+        &self,
+        rule: Option<(u32, &str)>,
+        method: &Method,
+        path: &str,
+        status: u16,
+        outcome: &'static str,
+        took: Duration,
+        upstream: Option<Duration>,
+    ) {
+        let shown = if self.shared.collapse_request_paths { first_segment(path) } else { path };
+        let key = Key {
+            rule: rule.map(|(number, _)| number),
+            method: method_label(method),
+            status,
+            outcome,
+            first_segment: shown.into(),
+        };
+        let known = self.known.borrow().get(&key).cloned();
+        let handles = known.unwrap_or_else(|| {
+            let label = self.shared.request_label(path);
+            let id = rule.map(|(_, id)| id);
+            let handles = Rc::new(self.shared.handles("oathkeeper-proxy", method, &label, status, outcome, id));
+            let mut known = self.known.borrow_mut();
+            if known.len() >= MAX_KNOWN {
+                known.clear();
+            }
+            known.insert(key, handles.clone());
+            handles
+        });
+        handles.record(took);
+        if let Some(upstream) = upstream {
+            self.shared.upstream_seconds.observe(upstream.as_secs_f64());
+        }
+    }
+
+    /// Rule numbers mean other rules after a reload.
+    pub fn forget(&self) {
+        self.known.borrow_mut().clear();
+    }
+}
+
+fn first_segment(path: &str) -> &str {
+    match path.get(1..).and_then(|rest| rest.find('/')) {
+        Some(end) => &path[..=end],
+        None if path.is_empty() => "/",
+        None => path,
+    }
+}
+
+fn method_label(method: &Method) -> &'static str {
+    const KNOWN: [&str; 9] = ["GET", "POST", "PUT", "PATCH", "DELETE", "HEAD", "OPTIONS", "CONNECT", "TRACE"];
+    KNOWN.iter().find(|known| **known == method.as_str()).copied().unwrap_or("other")
+}
+
+/// What dashboards expect of any process, from `/proc`.
+fn process(text: &mut String) {
+    use std::fmt::Write;
+    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let resident = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).and_then(|rest| {
+        rest.trim().split(' ').next().and_then(|kib| kib.parse::<u64>().ok())
+    });
+    if let Some(kib) = resident {
+        let _ = write!(
+            text,
+            "# HELP process_resident_memory_bytes Resident memory\n# TYPE process_resident_memory_bytes gauge\nprocess_resident_memory_bytes {}\n",
+            kib * 1024
+        );
+    }
+    if let Ok(entries) = std::fs::read_dir("/proc/self/fd") {
+        let _ = write!(
+            text,
+            "# HELP process_open_fds Open file descriptors\n# TYPE process_open_fds gauge\nprocess_open_fds {}\n",
+            entries.count()
+        );
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::settings::ListenerSettings;
+
+    fn metrics(hide: bool, collapse: bool) -> Arc<Metrics> {
+        Metrics::new(&MetricsSettings {
+            listener: ListenerSettings { key: "x", host: String::new(), port: 0, tls: None },
+            prefix: "ory_oathkeeper_".to_owned(),
+            hide_request_paths: hide,
+            collapse_request_paths: collapse,
+        })
+    }
+
+    /// Rows of serving spec 8.1 [T]; the query is never part of a label here.
+    #[test]
+    fn request_labels() {
+        for (path, collapsed) in [("/", "/"), ("/hello", "/hello"), ("/hello/world", "/hello"), ("/test/path/segments", "/test")] {
+            assert_eq!(metrics(false, true).request_label(path), collapsed);
+            assert_eq!(metrics(false, false).request_label(path), path);
+            assert_eq!(metrics(true, true).request_label(path), "");
+        }
+        let bounded = metrics(false, true);
+        let labels: HashSet<String> = (0..1000).map(|n| bounded.request_label(&format!("/{n}"))).collect();
+        assert_eq!(labels.len(), MAX_PATHS + 1);
+    }
+
+    #[test]
+    fn a_scrape_has_the_documented_names() {
+        let metrics = metrics(false, true);
+        let worker = WorkerMetrics::new(metrics.clone());
+        worker.finished(Some((0, "jira")), &Method::GET, "/jira/x", 200, "allowed", Duration::from_millis(3), None);
+        let text = metrics.render(false);
+        for expected in [
+            "ory_oathkeeper_requests_total{service=\"oathkeeper-proxy\",method=\"GET\",request=\"/jira\",status_code=\"200\",outcome=\"allowed\"} 1",
+            "ory_oathkeeper_request_duration_seconds_bucket{le=\"0.005\"} 1",
+            "ory_oathkeeper_requests_duration_seconds_count{service=\"oathkeeper-proxy\",method=\"GET\",request=\"/jira\",status_code=\"200\"} 1",
+            "keyward_rule_requests_total{rule=\"jira\",outcome=\"allowed\"} 1",
+            "process_resident_memory_bytes",
+        ] {
+            assert!(text.contains(expected), "{expected}\n{text}");
+        }
+        assert!(!text.contains("# EOF") && metrics.render(true).ends_with("# EOF\n"));
+    }
+}

@@ -1,0 +1,220 @@
+//! Bodies on their way through: streamed, counted, limited in pauses, never buffered.
+
+use std::cell::Cell;
+use std::io;
+use std::pin::Pin;
+use std::rc::Rc;
+use std::task::{Context, Poll, ready};
+use std::time::Duration;
+
+use bytes::{Buf, Bytes};
+use http_body::{Body, Frame, SizeHint};
+use hyper::body::Incoming;
+
+use super::completion::Completion;
+use super::stall::Stall;
+use crate::upstream::pool::Lease;
+
+/// What went through of a request body; shared with the completion of the exchange.
+#[derive(Debug, Default)]
+pub struct RequestTally {
+    /// Payload bytes.
+    pub bytes: Cell<u64>,
+    /// The body ended as it should.
+    pub ended: Cell<bool>,
+    /// The body was longer than allowed.
+    pub too_long: Cell<bool>,
+}
+
+/// A request body to an upstream.
+pub enum RequestBody {
+    /// None.
+    Empty,
+    /// The caller's, as it comes.
+    Streamed(Streamed),
+}
+
+/// A caller's body in transit.
+pub struct Streamed {
+    incoming: Incoming,
+    tally: Rc<RequestTally>,
+    stall: Stall,
+    limit: u64,
+}
+
+impl RequestBody {
+    /// Wraps a caller's body; `limit` in bytes.
+    pub fn new(incoming: Incoming, tally: Rc<RequestTally>, pause: Duration, limit: Option<u64>) -> Self {
+        if incoming.is_end_stream() {
+            tally.ended.set(true);
+            return RequestBody::Empty;
+        }
+        RequestBody::Streamed(Streamed { incoming, tally, stall: Stall::new(pause), limit: limit.unwrap_or(u64::MAX) })
+    }
+
+    /// What has gone through of it; none when there is nothing to send.
+    pub fn tally(&self) -> Option<Rc<RequestTally>> {
+        match self {
+            RequestBody::Empty => None,
+            RequestBody::Streamed(body) => Some(body.tally.clone()),
+        }
+    }
+
+    /// Whether there is nothing to send, so that sending again repeats nothing.
+    pub fn is_empty(&self) -> bool {
+        matches!(self, RequestBody::Empty)
+    }
+}
+
+impl Body for RequestBody {
+    type Data = Bytes;
+    type Error = io::Error;
+
+    fn poll_frame(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, io::Error>>> {
+        let RequestBody::Streamed(body) = self.get_mut() else { return Poll::Ready(None) };
+        match Pin::new(&mut body.incoming).poll_frame(cx) {
+            Poll::Pending => {
+                ready!(body.stall.poll(cx));
+                Poll::Ready(Some(Err(io::Error::new(io::ErrorKind::TimedOut, "the caller's body stalled"))))
+            }
+            Poll::Ready(None) => {
+                body.tally.ended.set(true);
+                Poll::Ready(None)
+            }
+            Poll::Ready(Some(Ok(frame))) => {
+                body.stall.reset();
+                if let Some(data) = frame.data_ref() {
+                    let bytes = body.tally.bytes.get() + data.remaining() as u64;
+                    body.tally.bytes.set(bytes);
+                    if bytes > body.limit {
+                        body.tally.too_long.set(true);
+                        return Poll::Ready(Some(Err(io::Error::other("the caller's body is too long"))));
+                    }
+                } else {
+                    // Trailers of callers are dropped: they could smuggle what the gate took out.
+                    body.tally.ended.set(true);
+                    return Poll::Ready(None);
+                }
+                Poll::Ready(Some(Ok(frame)))
+            }
+            Poll::Ready(Some(Err(error))) => Poll::Ready(Some(Err(io::Error::other(error)))),
+        }
+    }
+
+    fn is_end_stream(&self) -> bool {
+        match self {
+            RequestBody::Empty => true,
+            RequestBody::Streamed(body) => body.incoming.is_end_stream(),
+        }
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        match self {
+            RequestBody::Empty => SizeHint::with_exact(0),
+            RequestBody::Streamed(body) => body.incoming.size_hint(),
+        }
+    }
+}
+
+/// A body to a caller.
+pub enum ResponseBody {
+    /// In memory.
+    Full(Option<Bytes>),
+    /// An upstream's, as it comes.
+    Upstream(Box<UpstreamBody>),
+}
+
+/// An upstream's body in transit. Holds what has to happen when it ends.
+pub struct UpstreamBody {
+    /// The body.
+    pub incoming: Incoming,
+    /// The connection it comes over, if that can be used again.
+    pub lease: Option<Lease>,
+    /// The request body of the same exchange.
+    pub request: Rc<RequestTally>,
+    /// Limits pauses.
+    pub stall: Stall,
+    /// Writes the record when the stream has ended, one way or the other.
+    pub completion: Option<Completion>,
+}
+
+impl UpstreamBody {
+    fn end(&mut self) {
+        if let Some(completion) = &mut self.completion {
+            completion.complete();
+        }
+        self.completion = None;
+        // A request body that was not read to its end would be the next caller's problem.
+        if let Some(lease) = self.lease.take().filter(|_| self.request.ended.get()) {
+            lease.give_back();
+        }
+    }
+}
+
+impl ResponseBody {
+    /// A body in memory.
+    pub fn full(bytes: Bytes) -> Self {
+        ResponseBody::Full(Some(bytes).filter(|bytes| !bytes.is_empty()))
+    }
+
+    /// An upstream's body. One that is empty already ends here, since nobody will poll it.
+    pub fn upstream(mut body: UpstreamBody) -> Self {
+        if body.incoming.is_end_stream() {
+            body.end();
+            return ResponseBody::Full(None);
+        }
+        ResponseBody::Upstream(Box::new(body))
+    }
+}
+
+impl Body for ResponseBody {
+    type Data = Bytes;
+    type Error = io::Error;
+
+    fn poll_frame(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, io::Error>>> {
+        let body = match self.get_mut() {
+            ResponseBody::Full(bytes) => return Poll::Ready(bytes.take().map(|bytes| Ok(Frame::data(bytes)))),
+            ResponseBody::Upstream(body) => body,
+        };
+        match Pin::new(&mut body.incoming).poll_frame(cx) {
+            Poll::Pending => {
+                ready!(body.stall.poll(cx));
+                body.lease = None;
+                Poll::Ready(Some(Err(io::Error::new(io::ErrorKind::TimedOut, "the upstream's body stalled"))))
+            }
+            Poll::Ready(None) => {
+                body.end();
+                Poll::Ready(None)
+            }
+            Poll::Ready(Some(Ok(frame))) => {
+                body.stall.reset();
+                if let (Some(data), Some(completion)) = (frame.data_ref(), &mut body.completion) {
+                    completion.add_bytes_out(data.remaining() as u64);
+                }
+                if body.incoming.is_end_stream() {
+                    body.end();
+                }
+                Poll::Ready(Some(Ok(frame)))
+            }
+            // The caller's stream breaks as the upstream's did: an error here makes hyper abort.
+            Poll::Ready(Some(Err(error))) => {
+                body.lease = None;
+                Poll::Ready(Some(Err(io::Error::other(error))))
+            }
+        }
+    }
+
+    fn is_end_stream(&self) -> bool {
+        match self {
+            ResponseBody::Full(bytes) => bytes.is_none(),
+            ResponseBody::Upstream(body) => body.incoming.is_end_stream(),
+        }
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        match self {
+            ResponseBody::Full(bytes) => SizeHint::with_exact(bytes.as_ref().map_or(0, |bytes| bytes.len() as u64)),
+            ResponseBody::Upstream(body) => body.incoming.size_hint(),
+        }
+    }
+}

@@ -1,0 +1,14 @@
+//! The data plane: one runtime, one listening socket and one pool per core.
+
+pub mod body;
+pub mod completion;
+pub mod connection;
+pub mod head_scan;
+pub mod listener;
+pub mod panics;
+pub mod scanned_io;
+pub mod service;
+pub mod stall;
+pub mod tls;
+pub mod upgrade;
+pub mod workers;

@@ -1,0 +1,50 @@
+//! TLS to callers: certificate and key from settings, TLS 1.2 and later, HTTP/2 by ALPN.
+
+use std::sync::Arc;
+
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use keyward_core::diagnostic::{Diagnostic, Origin};
+use rustls::ServerConfig;
+use rustls::pki_types::pem::PemObject;
+use rustls::pki_types::{CertificateDer, PrivateKeyDer};
+use zeroize::Zeroizing;
+
+use crate::config::settings::TlsFiles;
+
+/// Loads certificate and key, and checks that they belong together.
+pub fn server_config(files: &TlsFiles, key: &str, protocols: &[&[u8]]) -> Result<Arc<ServerConfig>, Diagnostic> {
+    let refuse = |part: &str, message: String| Diagnostic::error(format!("`{key}.tls.{part}`: {message}"));
+    let (cert, private) = match files {
+        TlsFiles::Paths { cert, key: private } => {
+            let read = |part: &str, path: &std::path::Path| {
+                std::fs::read(path).map(Zeroizing::new).map_err(|error| {
+                    refuse(part, format!("the file cannot be read: {error}"))
+                        .at(&Origin::whole(path.display().to_string()))
+                })
+            };
+            (read("cert", cert)?, read("key", private)?)
+        }
+        TlsFiles::Inline { cert, key: private } => {
+            let decode = |part: &str, text: &str| {
+                let decoded = STANDARD.decode(text).map(Zeroizing::new);
+                decoded.map_err(|_| refuse(part, "it is not standard base64".to_owned()))
+            };
+            (decode("cert", cert)?, decode("key", private.expose())?)
+        }
+    };
+    let chain: Vec<CertificateDer<'static>> = CertificateDer::pem_slice_iter(&cert)
+        .collect::<Result<_, _>>()
+        .map_err(|error| refuse("cert", format!("it is not PEM: {error}")))?;
+    if chain.is_empty() {
+        return Err(refuse("cert", "it holds no certificate".to_owned()));
+    }
+    let private = PrivateKeyDer::from_pem_slice(&private)
+        .map_err(|_| refuse("key", "it holds no private key in PEM".to_owned()))?;
+    let mut config = ServerConfig::builder()
+        .with_no_client_auth()
+        .with_single_cert(chain, private)
+        .map_err(|error| refuse("cert", format!("certificate and key are not usable together: {error}")))?;
+    config.alpn_protocols = protocols.iter().map(|name| name.to_vec()).collect();
+    Ok(Arc::new(config))
+}

@@ -1,0 +1,20 @@
+//! After a 101 on both sides: bytes both ways until either side ends.
+
+use hyper::upgrade::OnUpgrade;
+use hyper_util::rt::TokioIo;
+
+use super::completion::Completion;
+
+/// Joins the two connections once both have switched. The record is written when it is over.
+pub fn tunnel(client: OnUpgrade, upstream: OnUpgrade, mut completion: Completion) {
+    tokio::task::spawn_local(async move {
+        let (Ok(client), Ok(upstream)) = tokio::join!(client, upstream) else { return };
+        let copied =
+            tokio::io::copy_bidirectional(&mut TokioIo::new(client), &mut TokioIo::new(upstream)).await;
+        if let Ok((bytes_in, bytes_out)) = copied {
+            completion.add_bytes_in(bytes_in);
+            completion.add_bytes_out(bytes_out);
+        }
+        completion.complete();
+    });
+}

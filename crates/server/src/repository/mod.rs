@@ -1,0 +1,74 @@
+//! Where rules come from: one file per kind of location, one table of schemes.
+
+mod file;
+mod inline;
+
+use std::path::PathBuf;
+
+use keyward_core::diagnostic::{Diagnostic, Origin};
+use keyward_core::document::Node;
+
+use crate::config::yaml::{self, Dialect};
+
+/// A checked repository URL.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RepositoryUrl {
+    text: String,
+    location: Location,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+enum Location {
+    File(PathBuf),
+    Inline(String),
+}
+
+/// Schemes of the reference that a later version brings.
+const PLANNED: &[&str] = &["http", "https", "s3", "gs", "azblob"];
+
+impl RepositoryUrl {
+    /// Parses `file://PATH` (absolute, or relative to the working directory), `PATH`, or
+    /// `inline://BASE64` (serving spec 6.1).
+    pub fn parse(text: &str) -> Result<Self, String> {
+        let location = match text.split_once("://") {
+            None => Location::File(file::path(text)?),
+            Some(("file", path)) => Location::File(file::path(path)?),
+            Some(("inline", encoded)) => Location::Inline(inline::decode(encoded)?),
+            Some((scheme, _)) if PLANNED.contains(&scheme) => {
+                return Err(format!("rule repositories on `{scheme}://` are not supported yet"));
+            }
+            Some((scheme, _)) => return Err(format!("`{scheme}://` is not a scheme of rule repositories")),
+        };
+        Ok(Self { text: text.to_owned(), location })
+    }
+
+    /// The file behind it, to be watched.
+    pub fn file(&self) -> Option<&std::path::Path> {
+        match &self.location {
+            Location::File(path) => Some(path),
+            Location::Inline(_) => None,
+        }
+    }
+
+    /// For messages; an inline document is not repeated.
+    pub fn name(&self) -> &str {
+        match self.location {
+            Location::File(_) => &self.text,
+            Location::Inline(_) => "inline://",
+        }
+    }
+
+    /// Loads the rule document.
+    pub fn load(&self) -> Result<Node, Diagnostic> {
+        match &self.location {
+            Location::File(path) => {
+                let source = path.display().to_string();
+                let text = file::read(path).map_err(|problem| {
+                    Diagnostic::error(format!("the rules cannot be read: {problem}")).at(&Origin::whole(source.as_str()))
+                })?;
+                yaml::parse(&text, &source, Dialect::Rules)
+            }
+            Location::Inline(text) => yaml::parse(text, "inline rules", Dialect::Rules),
+        }
+    }
+}

@@ -1,0 +1,105 @@
+//! Makes one connection to an upstream: name, TCP, TLS.
+
+use std::io;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use keyward_core::gate::Scheme;
+use keyward_core::rule::upstream::UpstreamOrigin;
+use rustls::ClientConfig;
+use rustls::pki_types::ServerName;
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::net::TcpStream;
+use tokio_rustls::TlsConnector;
+use tokio_rustls::client::TlsStream;
+
+use super::error::ForwardError;
+use super::resolve::Resolver;
+
+/// A connected stream, plain or TLS.
+pub enum UpstreamStream {
+    /// Plain.
+    Plain(TcpStream),
+    /// Verified TLS. Boxed: its state is large, and most of it cold.
+    Tls(Box<TlsStream<TcpStream>>),
+}
+
+impl UpstreamStream {
+    /// Whether ALPN chose HTTP/2.
+    pub fn speaks_http2(&self) -> bool {
+        match self {
+            UpstreamStream::Plain(_) => false,
+            UpstreamStream::Tls(stream) => stream.get_ref().1.alpn_protocol() == Some(b"h2"),
+        }
+    }
+}
+
+/// Connects within the limit, trying addresses in order. The name that TLS verifies is always the
+/// configured one.
+pub async fn connect(
+    origin: &UpstreamOrigin,
+    resolver: &Resolver,
+    tls: &Arc<ClientConfig>,
+    limit: Duration,
+) -> Result<UpstreamStream, ForwardError> {
+    match tokio::time::timeout(limit, attempt(origin, resolver, tls)).await {
+        Ok(Ok(stream)) => Ok(stream),
+        Ok(Err(error)) => Err(ForwardError::Connect(format!("{}: {error}", origin.authority()))),
+        Err(_) => Err(ForwardError::Timeout("to connect")),
+    }
+}
+
+async fn attempt(origin: &UpstreamOrigin, resolver: &Resolver, tls: &Arc<ClientConfig>) -> io::Result<UpstreamStream> {
+    let mut last = io::Error::new(io::ErrorKind::NotFound, "the name has no address");
+    for address in resolver.resolve(&origin.host, origin.port).await? {
+        match TcpStream::connect(address).await {
+            Ok(stream) => {
+                stream.set_nodelay(true)?;
+                return match origin.scheme {
+                    Scheme::Http => Ok(UpstreamStream::Plain(stream)),
+                    Scheme::Https => {
+                        let name = ServerName::try_from(origin.host.clone()).map_err(io::Error::other)?;
+                        let stream = TlsConnector::from(tls.clone()).connect(name, stream).await?;
+                        Ok(UpstreamStream::Tls(Box::new(stream)))
+                    }
+                };
+            }
+            Err(error) => last = error,
+        }
+    }
+    Err(last)
+}
+
+impl AsyncRead for UpstreamStream {
+    fn poll_read(self: Pin<&mut Self>, cx: &mut Context<'_>, buffer: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+        match self.get_mut() {
+            UpstreamStream::Plain(stream) => Pin::new(stream).poll_read(cx, buffer),
+            UpstreamStream::Tls(stream) => Pin::new(stream).poll_read(cx, buffer),
+        }
+    }
+}
+
+impl AsyncWrite for UpstreamStream {
+    fn poll_write(self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+        match self.get_mut() {
+            UpstreamStream::Plain(stream) => Pin::new(stream).poll_write(cx, bytes),
+            UpstreamStream::Tls(stream) => Pin::new(stream).poll_write(cx, bytes),
+        }
+    }
+
+    fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        match self.get_mut() {
+            UpstreamStream::Plain(stream) => Pin::new(stream).poll_flush(cx),
+            UpstreamStream::Tls(stream) => Pin::new(stream).poll_flush(cx),
+        }
+    }
+
+    fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        match self.get_mut() {
+            UpstreamStream::Plain(stream) => Pin::new(stream).poll_shutdown(cx),
+            UpstreamStream::Tls(stream) => Pin::new(stream).poll_shutdown(cx),
+        }
+    }
+}

@@ -1,0 +1,49 @@
+//! Why an upstream did not answer.
+
+use std::fmt;
+
+/// A failure between this proxy and an upstream. Texts name hosts and causes, never credentials.
+#[derive(Debug)]
+pub enum ForwardError {
+    /// No connection could be made: name, TCP or TLS.
+    Connect(String),
+    /// The exchange broke before the head of an answer arrived.
+    Exchange(String),
+    /// A limit of time was reached.
+    Timeout(&'static str),
+    /// The upstream switched protocols when nobody asked, or to another than was asked for.
+    Upgrade(&'static str),
+}
+
+impl ForwardError {
+    /// 504 for time, 502 for everything else (serving spec 4.7).
+    pub fn status(&self) -> http::StatusCode {
+        match self {
+            ForwardError::Timeout(_) => http::StatusCode::GATEWAY_TIMEOUT,
+            _ => http::StatusCode::BAD_GATEWAY,
+        }
+    }
+
+    /// The spelling in audit records and metrics.
+    pub fn reason(&self) -> &'static str {
+        match self {
+            ForwardError::Connect(_) => "upstream_connect",
+            ForwardError::Exchange(_) => "upstream_exchange",
+            ForwardError::Timeout(_) => "upstream_timeout",
+            ForwardError::Upgrade(_) => "upstream_upgrade",
+        }
+    }
+}
+
+impl fmt::Display for ForwardError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            ForwardError::Connect(detail) => write!(f, "no connection to the upstream: {detail}"),
+            ForwardError::Exchange(detail) => write!(f, "the exchange with the upstream broke: {detail}"),
+            ForwardError::Timeout(what) => write!(f, "the upstream took too long {what}"),
+            ForwardError::Upgrade(what) => write!(f, "the upstream {what}"),
+        }
+    }
+}
+
+impl std::error::Error for ForwardError {}

@@ -1,0 +1,297 @@
+//! Sends a credentialed request and takes the head of the answer. Nothing else can be sent.
+
+use std::rc::Rc;
+use std::sync::Arc;
+use std::time::Duration;
+
+use http::header::{CONNECTION, HOST, TE, UPGRADE};
+use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, Response, Uri, Version};
+use hyper::body::Incoming;
+use hyper::client::conn::{TrySendError, http1, http2};
+use hyper_util::rt::{TokioIo, TokioTimer};
+use keyward_core::pipeline::grant::{CredentialedRequest, Outgoing};
+use keyward_core::rule::upstream::UpstreamOrigin;
+use rustls::ClientConfig;
+
+use super::connect::connect;
+use super::error::ForwardError;
+use super::pool::{Lease, Pool};
+use super::resolve::Resolver;
+use crate::proxy::body::{RequestBody, RequestTally};
+
+/// What an answer's head may hold.
+const MAX_RESPONSE_HEADERS: usize = 128;
+/// The read buffer of an upstream connection.
+const MAX_BUFFER: usize = 64 * 1024;
+
+/// One core's way to upstreams.
+pub struct Forwarder {
+    pool: Rc<Pool>,
+    resolver: Rc<Resolver>,
+    tls: UpstreamTls,
+    connect_timeout: Duration,
+    header_timeout: Duration,
+}
+
+/// TLS to upstreams. An upgrade is HTTP/1.1's, so a connection for one must not negotiate HTTP/2.
+#[derive(Clone)]
+pub struct UpstreamTls {
+    /// Offers HTTP/2 and HTTP/1.1.
+    pub any: Arc<ClientConfig>,
+    /// Offers HTTP/1.1 only.
+    pub http1: Arc<ClientConfig>,
+}
+
+/// The head of an answer, its body still to come.
+pub struct Answer {
+    /// Hop-by-hop fields are gone.
+    pub response: Response<Incoming>,
+    /// The connection, when it can be used again once the body has ended.
+    pub lease: Option<Lease>,
+}
+
+impl Forwarder {
+    /// A forwarder over a pool.
+    pub fn new(
+        pool: Rc<Pool>,
+        resolver: Rc<Resolver>,
+        tls: UpstreamTls,
+        connect_timeout: Duration,
+        header_timeout: Duration,
+    ) -> Self {
+        Self { pool, resolver, tls, connect_timeout, header_timeout }
+    }
+
+    /// The pool, for upkeep.
+    pub fn pool(&self) -> &Pool {
+        &self.pool
+    }
+
+    /// Sends a request. It is sent again, once and on a fresh connection, only when a pooled one turned
+    /// out to be dead before anything went out, or when the method is idempotent and the body empty.
+    pub async fn send(&self, request: CredentialedRequest, body: RequestBody) -> Result<Answer, ForwardError> {
+        let outgoing = request.into_outgoing();
+        let origin = outgoing.origin.clone();
+        let upgrade = outgoing.upgrade.clone();
+        let tally = body.tally();
+        let exchange = self.exchange(&origin, outgoing, body);
+        let mut answer = self.answered(exchange, tally.as_deref()).await?;
+        check_upgrade(&answer.response, upgrade.as_ref())?;
+        let switches = answer.response.status() == http::StatusCode::SWITCHING_PROTOCOLS;
+        if switches {
+            answer.lease = None;
+        }
+        remove_hop_by_hop(answer.response.headers_mut(), switches);
+        Ok(answer)
+    }
+
+    /// Limits the wait for an answer's head. While the caller's body moves, the wait has not begun.
+    async fn answered(
+        &self,
+        exchange: impl Future<Output = Result<Answer, ForwardError>>,
+        tally: Option<&RequestTally>,
+    ) -> Result<Answer, ForwardError> {
+        let progress = || tally.map(|tally| (tally.bytes.get(), tally.ended.get()));
+        tokio::pin!(exchange);
+        let mut before = progress();
+        loop {
+            match tokio::time::timeout(self.header_timeout, exchange.as_mut()).await {
+                Ok(outcome) => return outcome,
+                Err(_) if progress() != before => before = progress(),
+                Err(_) => return Err(ForwardError::Timeout("to answer")),
+            }
+        }
+    }
+
+    async fn exchange(
+        &self,
+        origin: &Arc<UpstreamOrigin>,
+        outgoing: Outgoing,
+        body: RequestBody,
+    ) -> Result<Answer, ForwardError> {
+        if outgoing.upgrade.is_none() {
+            if let Some(sender) = self.pool.http2(origin) {
+                return send_http2(sender, outgoing, body).await;
+            }
+        }
+        let request = http1_request(outgoing, body)?;
+        let Some(lease) = self.pool.take(origin) else { return self.fresh(origin, request).await };
+        let repeatable = repeatable(&request);
+        match try_send(lease, request).await {
+            Ok(answer) => Ok(answer),
+            Err((Some(unsent), _)) => self.fresh(origin, unsent).await,
+            Err((None, error)) => match repeatable {
+                Some(again) => self.fresh(origin, again).await,
+                None => Err(error),
+            },
+        }
+    }
+
+    async fn fresh(&self, origin: &Arc<UpstreamOrigin>, request: Request<RequestBody>) -> Result<Answer, ForwardError> {
+        let tls = if request.headers().contains_key(UPGRADE) { &self.tls.http1 } else { &self.tls.any };
+        let stream = connect(origin, &self.resolver, tls, self.connect_timeout).await?;
+        let broken = |error: hyper::Error| ForwardError::Connect(format!("{}: {error}", origin.authority()));
+        if stream.speaks_http2() {
+            let mut builder = http2::Builder::new(LocalExecutor);
+            builder.timer(TokioTimer::new()).max_header_list_size(32 * 1024).max_concurrent_reset_streams(64);
+            let (sender, connection) = builder.handshake(TokioIo::new(stream)).await.map_err(broken)?;
+            tokio::task::spawn_local(connection);
+            self.pool.keep_http2(origin, sender.clone());
+            let (head, body) = request.into_parts();
+            return send_http2_parts(sender, origin, head, body).await;
+        }
+        let mut builder = http1::Builder::new();
+        builder.writev(false).max_headers(MAX_RESPONSE_HEADERS).max_buf_size(MAX_BUFFER);
+        let (mut sender, connection) = builder.handshake(TokioIo::new(stream)).await.map_err(broken)?;
+        tokio::task::spawn_local(connection.with_upgrades());
+        sender.ready().await.map_err(broken)?;
+        try_send(self.pool.lease(origin, sender), request).await.map_err(|(_, error)| error)
+    }
+}
+
+/// Sends over an HTTP/1 connection; an error carries the request back when nothing of it went out.
+async fn try_send(
+    mut lease: Lease,
+    request: Request<RequestBody>,
+) -> Result<Answer, (Option<Request<RequestBody>>, ForwardError)> {
+    match lease.sender.try_send_request(request).await {
+        Ok(response) => Ok(Answer { response, lease: Some(lease) }),
+        Err(mut error) => Err((error.take_message(), exchange_error(error))),
+    }
+}
+
+fn exchange_error<T>(error: TrySendError<T>) -> ForwardError {
+    ForwardError::Exchange(chain(&error.into_error()))
+}
+
+/// A copy that may be sent again without doing anything twice (RFC 9110 section 9.2.2).
+fn repeatable(request: &Request<RequestBody>) -> Option<Request<RequestBody>> {
+    let idempotent = [Method::GET, Method::HEAD, Method::OPTIONS, Method::PUT, Method::DELETE].contains(request.method());
+    if !idempotent || !request.body().is_empty() || request.headers().contains_key(UPGRADE) {
+        return None;
+    }
+    let mut again = Request::new(RequestBody::Empty);
+    *again.method_mut() = request.method().clone();
+    *again.uri_mut() = request.uri().clone();
+    *again.headers_mut() = request.headers().clone();
+    Some(again)
+}
+
+/// Origin form with `Host` (RFC 9112 section 3.2.1).
+fn http1_request(outgoing: Outgoing, body: RequestBody) -> Result<Request<RequestBody>, ForwardError> {
+    let mut request = Request::new(body);
+    *request.method_mut() = outgoing.method;
+    *request.uri_mut() = Uri::try_from(outgoing.target)
+        .map_err(|_| ForwardError::Exchange("the target is not a valid request target".to_owned()))?;
+    *request.headers_mut() = outgoing.headers;
+    let headers = request.headers_mut();
+    headers.insert(HOST, outgoing.host);
+    if let Some(protocol) = outgoing.upgrade {
+        headers.insert(CONNECTION, HeaderValue::from_static("upgrade"));
+        headers.insert(UPGRADE, protocol);
+    } else if outgoing.accepts_trailers {
+        headers.insert(TE, HeaderValue::from_static("trailers"));
+        headers.insert(CONNECTION, HeaderValue::from_static("te"));
+    }
+    Ok(request)
+}
+
+async fn send_http2(
+    sender: http2::SendRequest<RequestBody>,
+    outgoing: Outgoing,
+    body: RequestBody,
+) -> Result<Answer, ForwardError> {
+    let origin = outgoing.origin.clone();
+    let (head, body) = http1_request(outgoing, body)?.into_parts();
+    send_http2_parts(sender, &origin, head, body).await
+}
+
+/// The same request in HTTP/2's form: authority in the target, no connection fields (RFC 9113 section 8.2.2).
+async fn send_http2_parts(
+    mut sender: http2::SendRequest<RequestBody>,
+    origin: &UpstreamOrigin,
+    mut head: http::request::Parts,
+    body: RequestBody,
+) -> Result<Answer, ForwardError> {
+    let host = head.headers.remove(HOST);
+    head.headers.remove(CONNECTION);
+    let authority = match host.as_ref().and_then(|host| host.to_str().ok()) {
+        Some(host) => host.to_owned(),
+        None => origin.authority(),
+    };
+    let target = head.uri.path_and_query().map_or("/", |target| target.as_str());
+    head.uri = Uri::builder()
+        .scheme(origin.scheme.as_str())
+        .authority(authority)
+        .path_and_query(target)
+        .build()
+        .map_err(|error| ForwardError::Exchange(error.to_string()))?;
+    head.version = Version::HTTP_2;
+    sender.ready().await.map_err(|error| ForwardError::Exchange(chain(&error)))?;
+    match sender.send_request(Request::from_parts(head, body)).await {
+        Ok(response) => Ok(Answer { response, lease: None }),
+        Err(error) => Err(ForwardError::Exchange(chain(&error))),
+    }
+}
+
+/// A 101 counts only when it was asked for, and names the same protocol (CVE-2026-73548).
+fn check_upgrade(response: &Response<Incoming>, asked: Option<&HeaderValue>) -> Result<(), ForwardError> {
+    if response.status() != http::StatusCode::SWITCHING_PROTOCOLS {
+        return Ok(());
+    }
+    let given = response.headers().get(UPGRADE);
+    match (asked, given) {
+        (None, _) => Err(ForwardError::Upgrade("switched protocols without being asked")),
+        (Some(asked), Some(given)) if given.as_bytes().eq_ignore_ascii_case(asked.as_bytes()) => Ok(()),
+        _ => Err(ForwardError::Upgrade("switched to another protocol than was asked for")),
+    }
+}
+
+/// Fields of the upstream's own hop (RFC 9110 section 7.6.1). A 101 keeps those that make the switch.
+fn remove_hop_by_hop(headers: &mut HeaderMap, switches: bool) {
+    let named: Vec<HeaderName> = match headers.get(CONNECTION) {
+        None => Vec::new(),
+        Some(_) => headers
+            .get_all(CONNECTION)
+            .iter()
+            .filter_map(|value| value.to_str().ok())
+            .flat_map(|value| value.split(','))
+            .filter_map(|name| HeaderName::from_bytes(name.trim().as_bytes()).ok())
+            .filter(|name| name != UPGRADE)
+            .collect(),
+    };
+    if !switches {
+        headers.remove(UPGRADE);
+    }
+    for name in named {
+        headers.remove(name);
+    }
+    for name in ["connection", "keep-alive", "proxy-connection", "proxy-authenticate", "te", "transfer-encoding"] {
+        headers.remove(name);
+    }
+}
+
+/// An error with its causes. hyper's texts hold no header values.
+fn chain(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut source = error.source();
+    while let Some(cause) = source {
+        text.push_str(": ");
+        text.push_str(&cause.to_string());
+        source = cause.source();
+    }
+    text
+}
+
+/// Runs HTTP/2's background work on this core.
+#[derive(Clone, Copy)]
+struct LocalExecutor;
+
+impl<F: Future + 'static> hyper::rt::Executor<F> for LocalExecutor
+where
+    F::Output: 'static,
+{
+    fn execute(&self, future: F) {
+        tokio::task::spawn_local(future);
+    }
+}

@@ -1,0 +1,8 @@
+//! Connections to upstreams: names to addresses, TLS, the per-core pool, and sending.
+
+pub mod connect;
+pub mod error;
+pub mod forward;
+pub mod pool;
+pub mod resolve;
+pub mod tls;
