@@ -8,7 +8,6 @@ pub mod app;
 pub mod audit;
 pub mod check;
 pub mod config;
-pub mod demo;
 pub mod http_client;
 pub mod http_server;
 pub mod issuer;

@@ -4,7 +4,7 @@ use super::Scheme;
 
 /// Lower case, no trailing dot, no default port; `None` when it is not an authority that a request may
 /// have: user information, empty or impossible host, port out of range (RFC 3986 section 3.2).
-pub fn canonicalize(text: &str, scheme: Scheme) -> Option<String> {
+pub(super) fn canonicalize(text: &str, scheme: Scheme) -> Option<String> {
     let (host, port) = split(text)?;
     let port = match port {
         None => None,

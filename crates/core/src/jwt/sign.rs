@@ -5,7 +5,7 @@ use std::fmt;
 use aws_lc_rs::signature::{self, EcdsaKeyPair, Ed25519KeyPair, KeyPair};
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use jsonwebtoken::EncodingKey;
+use jsonwebtoken::{DecodingKey, EncodingKey};
 use serde_json::{Map, Value, json};
 use zeroize::Zeroizing;
 
@@ -59,6 +59,20 @@ impl SigningKey {
     /// Its public half as a JWK; none for a symmetric key.
     pub fn public_jwk(&self) -> Option<&Value> {
         (!self.public.is_null()).then_some(&self.public)
+    }
+
+    /// Whether a PEM public key is the other half, shown by a signature.
+    pub fn matches_public_pem(&self, pem: &[u8]) -> bool {
+        let decoding = match self.algorithm {
+            Algorithm::ES256 | Algorithm::ES384 => DecodingKey::from_ec_pem(pem),
+            Algorithm::EdDSA => DecodingKey::from_ed_pem(pem),
+            _ => DecodingKey::from_rsa_pem(pem),
+        };
+        let Ok(decoding) = decoding else { return false };
+        let message = b"which key is this?";
+        jsonwebtoken::crypto::sign(message, &self.encoding, self.algorithm)
+            .and_then(|signature| jsonwebtoken::crypto::verify(&signature, message, &decoding, self.algorithm))
+            .unwrap_or(false)
     }
 
     /// Signs claims as a compact JWS with `typ`, `alg` and `kid`.

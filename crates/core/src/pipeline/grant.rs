@@ -54,15 +54,22 @@ impl Grant {
     }
 
     /// The request as it will be sent: the caller's credential removed, then the session's headers set.
-    pub fn credential(self, request: GatedRequest, rule: &Rule) -> Result<CredentialedRequest, Denial> {
+    /// A denial gives the request back, to be answered.
+    pub fn credential(
+        self,
+        request: GatedRequest,
+        rule: &Rule,
+    ) -> Result<CredentialedRequest, Box<(Denial, GatedRequest)>> {
         let Some(upstream) = rule.upstream() else {
-            return Err(Denial::new(ErrorKind::Internal, Reason::NoUpstream)
-                .detail("the matched rule has no `upstream.url`; it can only serve the decision API"));
+            let denial = Denial::new(ErrorKind::Internal, Reason::NoUpstream)
+                .detail("the matched rule has no `upstream.url`; it can only serve the decision API");
+            return Err(Box::new((denial, request)));
         };
         let upgrade = match request.upgrade() {
             Some(protocol) if !upstream.upgrade.iter().any(|allowed| allowed.eq_ignore_ascii_case(protocol)) => {
-                return Err(Denial::forbidden(Reason::Denied)
-                    .detail("the caller asked for an upgrade that `upstream.upgrade` of the rule does not list"));
+                let denial = Denial::forbidden(Reason::Denied)
+                    .detail("the caller asked for an upgrade that `upstream.upgrade` of the rule does not list");
+                return Err(Box::new((denial, request)));
             }
             Some(protocol) => HeaderValue::from_str(protocol).ok(),
             None => None,

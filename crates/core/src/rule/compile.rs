@@ -115,7 +115,6 @@ impl Compiler<'_> {
             (None, Err(problem)) => Err(problem.clone()),
             (None, Ok(_)) => self.plan(written, &context, &mut errors),
         };
-        drop(context);
         let mut findings = warnings.into_inner();
         findings.extend(plan.as_ref().err().cloned());
         report.extend(findings.into_iter().map(|mut finding| {

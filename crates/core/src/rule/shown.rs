@@ -6,7 +6,7 @@ use crate::document::to_json;
 use crate::rule::model::{HandlerReference, RuleDefinition};
 
 /// The text that stands for a value that is not shown.
-pub const REDACTED: &str = "[redacted]";
+const REDACTED: &str = "[redacted]";
 
 /// Keys whose values are credentials or may hold one written out: headers and cookies that mutators
 /// or side calls send, and anything called a secret.

@@ -199,6 +199,7 @@ mirror! {
     /// Where rules come from and how they match.
     AccessRules {
         /// `file://` and `inline://` URLs.
+        #[schemars(with = "Option<Vec<String>>")]
         repositories: Vec<Node>,
         /// `glob` or `regexp`.
         matching_strategy: StrategyName,
@@ -208,6 +209,7 @@ mirror! {
     /// How denials are answered.
     Errors {
         /// Handlers to try when no rule's own handler answers.
+        #[schemars(with = "Option<Vec<String>>")]
         fallback: Vec<Node>,
         /// Error handlers by id.
         handlers: BTreeMap<String, Handler>,

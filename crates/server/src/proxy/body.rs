@@ -22,8 +22,39 @@ pub struct RequestTally {
     pub bytes: Cell<u64>,
     /// The body ended as it should.
     pub ended: Cell<bool>,
-    /// The body was longer than allowed.
-    pub too_long: Cell<bool>,
+    /// Why it did not.
+    pub fault: Cell<Option<BodyFault>>,
+}
+
+/// What went wrong with a caller's body.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum BodyFault {
+    /// The caller went away, or its framing broke.
+    Broken,
+    /// Nothing came for too long.
+    Stalled,
+    /// Longer than allowed.
+    TooLong,
+}
+
+impl BodyFault {
+    /// The answer, where one can still be given.
+    pub fn status(self) -> http::StatusCode {
+        match self {
+            BodyFault::Broken => http::StatusCode::BAD_REQUEST,
+            BodyFault::Stalled => http::StatusCode::REQUEST_TIMEOUT,
+            BodyFault::TooLong => http::StatusCode::PAYLOAD_TOO_LARGE,
+        }
+    }
+
+    /// The spelling in audit records.
+    pub fn reason(self) -> &'static str {
+        match self {
+            BodyFault::Broken => "request_body_broken",
+            BodyFault::Stalled => "request_body_stalled",
+            BodyFault::TooLong => "request_body_too_long",
+        }
+    }
 }
 
 /// A request body to an upstream.
@@ -75,6 +106,7 @@ impl Body for RequestBody {
         match Pin::new(&mut body.incoming).poll_frame(cx) {
             Poll::Pending => {
                 ready!(body.stall.poll(cx));
+                body.tally.fault.set(Some(BodyFault::Stalled));
                 Poll::Ready(Some(Err(io::Error::new(io::ErrorKind::TimedOut, "the caller's body stalled"))))
             }
             Poll::Ready(None) => {
@@ -87,7 +119,7 @@ impl Body for RequestBody {
                     let bytes = body.tally.bytes.get() + data.remaining() as u64;
                     body.tally.bytes.set(bytes);
                     if bytes > body.limit {
-                        body.tally.too_long.set(true);
+                        body.tally.fault.set(Some(BodyFault::TooLong));
                         return Poll::Ready(Some(Err(io::Error::other("the caller's body is too long"))));
                     }
                 } else {
@@ -97,7 +129,10 @@ impl Body for RequestBody {
                 }
                 Poll::Ready(Some(Ok(frame)))
             }
-            Poll::Ready(Some(Err(error))) => Poll::Ready(Some(Err(io::Error::other(error)))),
+            Poll::Ready(Some(Err(error))) => {
+                body.tally.fault.set(Some(BodyFault::Broken));
+                Poll::Ready(Some(Err(io::Error::other(error))))
+            }
         }
     }
 

@@ -40,7 +40,7 @@ pub fn bind(address: SocketAddr, key: &str, shared: bool) -> Result<std::net::Tc
 }
 
 fn open(address: SocketAddr, shared: bool) -> io::Result<std::net::TcpListener> {
-    let attempt = |address: SocketAddr| {
+    let attempt = |address: SocketAddr| -> io::Result<std::net::TcpListener> {
         let socket = Socket::new(Domain::for_address(address), Type::STREAM, Some(Protocol::TCP))?;
         if address.is_ipv6() && address.ip().is_unspecified() {
             socket.set_only_v6(false)?;

@@ -1,0 +1,127 @@
+//! `/decisions`: the same gate, rules and decision as the proxy, and no upstream (serving spec 7.9).
+
+use std::time::{Instant, SystemTime};
+
+use bytes::Bytes;
+use http::{Method, Request, Response, StatusCode};
+use http_body_util::Full;
+use hyper::body::Incoming;
+use keyward_core::gate::{Arrival, GatedRequest, admit_forwarded};
+use keyward_core::pipeline::RequestFacts;
+use keyward_core::pipeline::answer::answer;
+use keyward_core::pipeline::decide::decide;
+use keyward_core::pipeline::denial::{Denial, ErrorKind, Reason};
+use keyward_core::rule::Rule;
+use keyward_core::session::Caller;
+
+use super::{Api, error, respond};
+use crate::audit::record::AuditRecord;
+use crate::http_server::Arrived;
+use crate::issuer::routes::now;
+use crate::snapshot::Snapshot;
+
+/// What a decision came to.
+struct Verdict {
+    response: Response<Full<Bytes>>,
+    rule: Option<u32>,
+    caller: Option<Caller>,
+    reason: Option<Reason>,
+}
+
+impl Api {
+    pub(super) async fn decide(&self, request: Request<Incoming>, arrived: Arrived) -> Response<Full<Bytes>> {
+        let begun = (Instant::now(), SystemTime::now());
+        let snapshot = self.snapshots.load_full();
+        let (head, _) = request.into_parts();
+        let request_id = head.headers.get("x-request-id").and_then(|value| value.to_str().ok()).map(str::to_owned);
+        let arrival = Arrival { tls: arrived.tls, peer: arrived.peer, violation: None };
+        let request = match admit_forwarded(head, &arrival, &snapshot.gate) {
+            Ok(request) => request,
+            Err(reason) => {
+                self.metrics.refused(reason.as_str());
+                return error(reason.status(), ErrorKind::BadRequest.generic_message());
+            }
+        };
+        if !self.audit.admits() {
+            return error(ErrorKind::Overloaded.status(), ErrorKind::Overloaded.generic_message());
+        }
+        let (method, path, host) =
+            (request.method().clone(), request.path().to_owned(), request.authority().to_owned());
+        let verdict = judge(&snapshot, request).await;
+        self.record(&snapshot, &verdict, begun, &Asked { request_id, method, path, host, peer: arrived });
+        verdict.response
+    }
+
+    fn record(&self, snapshot: &Snapshot, verdict: &Verdict, begun: (Instant, SystemTime), asked: &Asked) {
+        let rule = verdict.rule.and_then(|number| snapshot.rules.rules().get(number as usize));
+        let status = verdict.response.status();
+        let outcome = match verdict.reason {
+            None => "allowed",
+            Some(_) if status == StatusCode::INTERNAL_SERVER_ERROR => "error",
+            Some(reason) => {
+                self.metrics.denied(reason.as_str());
+                "denied"
+            }
+        };
+        let caller = verdict.caller.as_ref();
+        let took = begun.0.elapsed();
+        self.audit.write(&AuditRecord {
+            ts: Some(begun.1),
+            request_id: asked.request_id.as_deref().unwrap_or_default(),
+            subject: caller.map(|caller| &*caller.subject).filter(|subject| !subject.is_empty()),
+            issuer: caller.and_then(|caller| caller.issuer.as_deref()),
+            scopes: caller.map_or(&[], |caller| &caller.scopes),
+            rule_id: rule.map(|rule| &**rule.id()),
+            rules_version: snapshot.rules.version(),
+            outcome,
+            reason: verdict.reason.map(Reason::as_str),
+            method: asked.method.as_str(),
+            path: &asked.path,
+            host: &asked.host,
+            status: status.as_u16(),
+            duration: took,
+            client_ip: Some(asked.peer.peer.ip()),
+            ..AuditRecord::default()
+        });
+        self.audit.flush();
+        self.metrics.finished("oathkeeper-api", &asked.method, "/decisions", status.as_u16(), outcome, took);
+    }
+}
+
+struct Asked {
+    request_id: Option<String>,
+    method: Method,
+    path: String,
+    host: String,
+    peer: Arrived,
+}
+
+async fn judge(snapshot: &Snapshot, request: GatedRequest) -> Verdict {
+    let rule = match snapshot.rules.find(&request) {
+        Ok(rule) => rule,
+        Err(denial) => return denied(snapshot, None, denial, &request),
+    };
+    match decide(rule, &request, now()).await {
+        Ok(grant) => {
+            let caller = Some(grant.caller().clone());
+            let mut response = Response::new(Full::default());
+            *response.headers_mut() = grant.into_decision_headers(&request);
+            Verdict { response, rule: Some(rule.number()), caller, reason: None }
+        }
+        Err(denial) => denied(snapshot, Some(rule), denial, &request),
+    }
+}
+
+fn denied(snapshot: &Snapshot, rule: Option<&Rule>, denial: Denial, request: &GatedRequest) -> Verdict {
+    let url = match request.query() {
+        Some(query) => format!("{}?{query}", request.url()),
+        None => request.url().to_owned(),
+    };
+    let facts =
+        RequestFacts { method: request.method(), url: &url, headers: request.headers(), peer: request.peer() };
+    let (reason, detail) = (denial.reason.as_str(), denial.detail.as_deref().unwrap_or_default());
+    let rule_id = rule.map(|rule| &**rule.id()).unwrap_or_default();
+    tracing::info!(rule_id, reason, detail, handler = denial.handler.unwrap_or_default(), "decision: denied");
+    let response = respond(answer(rule, &snapshot.fallback, &denial, &facts));
+    Verdict { response, rule: rule.map(Rule::number), reason: Some(denial.reason), caller: denial.caller }
+}

@@ -1,0 +1,142 @@
+//! The API port: health, version, rules, decisions, key set, metrics (serving spec 7).
+
+mod decisions;
+mod not_found;
+mod rules;
+
+use std::rc::Rc;
+use std::sync::Arc;
+
+use arc_swap::ArcSwap;
+use bytes::Bytes;
+use http::{HeaderMap, Method, Request, Response, StatusCode, header};
+use http_body_util::Full;
+use hyper::body::Incoming;
+use keyward_core::pipeline::error_response::{ErrorResponse, json as error_json};
+use serde_json::json;
+
+use crate::audit::writer::{AuditHandle, AuditState};
+use crate::http_server::{Arrived, Handler, json as json_answer, typed};
+use crate::keys::KeySetRegistry;
+use crate::metrics::Metrics;
+use crate::snapshot::Snapshot;
+
+/// What the API tells about.
+pub struct Api {
+    /// The rules in force.
+    pub snapshots: Arc<ArcSwap<Snapshot>>,
+    /// Key sets.
+    pub keys: Arc<KeySetRegistry>,
+    /// Counters.
+    pub metrics: Arc<Metrics>,
+    /// Decisions are recorded like requests.
+    pub audit: AuditHandle,
+    /// The audit log's health.
+    pub audit_state: Arc<AuditState>,
+    /// Every source has delivered once. Set by the API itself, never reset.
+    pub was_ready: std::cell::Cell<bool>,
+}
+
+impl Api {
+    /// Everything on the API port.
+    pub fn handler(self: Rc<Self>) -> Handler {
+        Rc::new(move |request, arrived| {
+            let api = self.clone();
+            Box::pin(async move { api.answer(request, arrived).await })
+        })
+    }
+
+    /// The metrics port: `/metrics` and nothing else.
+    pub fn metrics_handler(self: Rc<Self>) -> Handler {
+        Rc::new(move |request, _| {
+            let api = self.clone();
+            Box::pin(async move {
+                match (is_read(request.method()), request.uri().path()) {
+                    (true, "/metrics") => api.scrape(request.headers()),
+                    _ => not_found::page(request.headers()),
+                }
+            })
+        })
+    }
+
+    async fn answer(&self, request: Request<Incoming>, arrived: Arrived) -> Response<Full<Bytes>> {
+        let path = request.uri().path();
+        if path == "/decisions" || path.starts_with("/decisions/") {
+            return self.decide(request, arrived).await;
+        }
+        if !is_read(request.method()) {
+            return not_found::page(request.headers());
+        }
+        match path {
+            "/health/alive" => json_answer(StatusCode::OK, &json!({"status": "ok"})),
+            "/health/ready" => self.ready(),
+            "/version" => json_answer(StatusCode::OK, &json!({"version": env!("CARGO_PKG_VERSION")})),
+            "/metrics" => self.scrape(request.headers()),
+            // Nothing is signed yet, so there is nothing to publish.
+            "/.well-known/jwks.json" => json_answer(StatusCode::OK, &json!({"keys": []})),
+            "/rules" => rules::list(&self.snapshots.load(), request.uri().query().unwrap_or_default()),
+            path => match path.strip_prefix("/rules/") {
+                Some(id) if !id.is_empty() && !id.contains('/') => rules::get(&self.snapshots.load(), id),
+                _ => not_found::page(request.headers()),
+            },
+        }
+    }
+
+    /// Ready: a usable rule is loaded, and every key set that rules name was had once. The body names
+    /// what is missing.
+    fn ready(&self) -> Response<Full<Bytes>> {
+        let snapshot = self.snapshots.load();
+        let usable = snapshot.rules.rules().iter().any(|rule| rule.broken().is_none());
+        let missing = if self.was_ready.get() { Vec::new() } else { self.keys.missing() };
+        if usable && missing.is_empty() {
+            self.was_ready.set(true);
+            return json_answer(StatusCode::OK, &json!({"status": "ok"}));
+        }
+        let mut errors = serde_json::Map::new();
+        if !usable {
+            errors.insert("rules_loaded".into(), "no usable rule is loaded".into());
+        }
+        if !missing.is_empty() {
+            let text = format!("not fetched yet: {}", missing.join(", "));
+            errors.insert("key_sets".into(), text.into());
+        }
+        let body = json!({
+            "error": {
+                "code": 500,
+                "status": "Internal Server Error",
+                "message": "The requested resource could not be found",
+            },
+            "errors": errors,
+        });
+        json_answer(StatusCode::SERVICE_UNAVAILABLE, &body)
+    }
+
+    fn scrape(&self, headers: &HeaderMap) -> Response<Full<Bytes>> {
+        self.metrics.key_sets_ready.set(i64::try_from(self.keys.in_force()).unwrap_or(i64::MAX));
+        self.metrics.audit_written.set(self.audit_state.written());
+        self.metrics.audit_lost.set(self.audit_state.lost());
+        let accepts = headers.get(header::ACCEPT).and_then(|value| value.to_str().ok()).unwrap_or_default();
+        let open_metrics = accepts.contains("application/openmetrics-text");
+        let media_type = if open_metrics {
+            "application/openmetrics-text; version=1.0.0; charset=utf-8"
+        } else {
+            "text/plain; version=0.0.4; charset=utf-8"
+        };
+        typed(StatusCode::OK, media_type, self.metrics.render(open_metrics))
+    }
+}
+
+fn is_read(method: &Method) -> bool {
+    matches!(*method, Method::GET | Method::HEAD)
+}
+
+fn error(status: StatusCode, message: &str) -> Response<Full<Bytes>> {
+    respond(error_json(status, message, None, None))
+}
+
+fn respond(error: ErrorResponse) -> Response<Full<Bytes>> {
+    let mut response = Response::new(Full::new(error.body));
+    *response.status_mut() = error.status;
+    *response.headers_mut() = error.headers;
+    response
+}

@@ -1,0 +1,44 @@
+//! `/rules` and `/rules/{id}` (serving spec 7.5, 7.6): usable rules, redacted.
+
+use bytes::Bytes;
+use http::{Response, StatusCode};
+use http_body_util::Full;
+use keyward_core::pipeline::error_response::escape_html;
+use percent_encoding::percent_decode_str;
+
+use crate::http_server::typed;
+use crate::snapshot::Snapshot;
+
+const MEDIA_TYPE: &str = "application/json; charset=utf-8";
+const DEFAULT_LIMIT: usize = 50;
+const MAX_LIMIT: usize = 500;
+
+pub(super) fn list(snapshot: &Snapshot, query: &str) -> Response<Full<Bytes>> {
+    let limit = number(query, "limit").unwrap_or(DEFAULT_LIMIT).min(MAX_LIMIT);
+    let offset = number(query, "offset").unwrap_or(0);
+    let shown: Vec<&serde_json::Value> = snapshot
+        .rules
+        .rules()
+        .iter()
+        .filter(|rule| rule.broken().is_none())
+        .skip(offset)
+        .take(limit)
+        .map(|rule| rule.document())
+        .collect();
+    let text = serde_json::to_string(&shown).unwrap_or_default();
+    typed(StatusCode::OK, MEDIA_TYPE, escape_html(&text) + "\n")
+}
+
+pub(super) fn get(snapshot: &Snapshot, encoded: &str) -> Response<Full<Bytes>> {
+    let id = percent_decode_str(encoded).decode_utf8_lossy();
+    match snapshot.rules.rules().iter().find(|rule| rule.broken().is_none() && **rule.id() == *id) {
+        Some(rule) => typed(StatusCode::OK, MEDIA_TYPE, escape_html(&rule.document().to_string()) + "\n"),
+        None => super::error(StatusCode::NOT_FOUND, "The requested resource could not be found"),
+    }
+}
+
+/// Negative numbers count as zero; what is no number is not there.
+fn number(query: &str, name: &str) -> Option<usize> {
+    let (_, text) = form_urlencoded::parse(query.as_bytes()).find(|(key, _)| key == name)?;
+    text.parse::<i64>().ok().map(|number| usize::try_from(number).unwrap_or(0))
+}

@@ -1,0 +1,7 @@
+//! The token issuer: signs short-lived tokens for callers, and publishes the keys to check them with.
+
+pub mod clients;
+pub mod keys;
+pub mod routes;
+pub mod settings;
+pub mod token;

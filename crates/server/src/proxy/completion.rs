@@ -1,0 +1,234 @@
+//! The end of an exchange: one audit record and the counters, exactly once, however it ends.
+
+use std::net::SocketAddr;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::time::{Duration, Instant, SystemTime};
+
+use http::{HeaderMap, Method};
+use keyward_core::session::Caller;
+
+use super::body::RequestTally;
+use crate::audit::record::AuditRecord;
+use crate::audit::writer::AuditHandle;
+use crate::metrics::WorkerMetrics;
+use crate::snapshot::Snapshot;
+
+/// One core's ends of the audit log and the metrics.
+pub struct Sinks {
+    /// The audit log.
+    pub audit: AuditHandle,
+    /// The metrics.
+    pub metrics: WorkerMetrics,
+    /// Names requests that bring no id.
+    pub request_ids: RequestIds,
+}
+
+/// Ids for requests that bring none: a random start per core, then counted.
+pub struct RequestIds {
+    prefix: u64,
+    next: std::cell::Cell<u64>,
+}
+
+impl RequestIds {
+    /// A series that starts at random.
+    pub fn new() -> Self {
+        let (prefix, next) = uuid::Uuid::new_v4().as_u64_pair();
+        Self { prefix, next: std::cell::Cell::new(next) }
+    }
+
+    fn next(&self) -> String {
+        let number = self.next.get();
+        self.next.set(number.wrapping_add(1));
+        format!("{:016x}{number:016x}", self.prefix)
+    }
+}
+
+impl Default for RequestIds {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+/// What is known about an exchange so far; written down when it is dropped.
+pub struct Completion {
+    sinks: Rc<Sinks>,
+    snapshot: Arc<Snapshot>,
+    peer: SocketAddr,
+    method: Method,
+    arrived: Instant,
+    arrived_at: SystemTime,
+    request_id: String,
+    trace_id: Option<String>,
+    completed: bool,
+    bytes_in: u64,
+    bytes_out: u64,
+    /// What went through of the request body.
+    pub tally: Rc<RequestTally>,
+    /// The canonical path, without query.
+    pub path: String,
+    /// The host the caller named.
+    pub host: String,
+    /// Who asked.
+    pub caller: Option<Caller>,
+    /// The number of the rule that matched.
+    pub rule: Option<u32>,
+    /// Where it was sent.
+    pub upstream_url: Option<String>,
+    /// The status the caller gets.
+    pub status: u16,
+    /// The status the upstream gave.
+    pub upstream_status: Option<u16>,
+    /// Until the head of the upstream's answer.
+    pub upstream_duration: Option<Duration>,
+    /// allowed, denied or error.
+    pub outcome: &'static str,
+    /// Why, unless allowed.
+    pub reason: Option<&'static str>,
+}
+
+/// The longest id of a caller that is repeated.
+const MAX_REQUEST_ID: usize = 128;
+
+impl Completion {
+    /// The beginning of an exchange.
+    pub fn begin(sinks: Rc<Sinks>, snapshot: Arc<Snapshot>, peer: SocketAddr, method: Method, headers: &HeaderMap) -> Self {
+        let request_id = headers
+            .get("x-request-id")
+            .and_then(|value| value.to_str().ok())
+            .filter(|id| !id.is_empty() && id.len() <= MAX_REQUEST_ID)
+            .map_or_else(|| sinks.request_ids.next(), str::to_owned);
+        let trace_id = headers.get("traceparent").and_then(|value| value.to_str().ok()).and_then(trace_id);
+        Self {
+            sinks,
+            snapshot,
+            peer,
+            method,
+            arrived: Instant::now(),
+            arrived_at: SystemTime::now(),
+            request_id,
+            trace_id,
+            completed: false,
+            bytes_in: 0,
+            bytes_out: 0,
+            tally: Rc::default(),
+            path: String::new(),
+            host: String::new(),
+            caller: None,
+            rule: None,
+            upstream_url: None,
+            status: 0,
+            upstream_status: None,
+            upstream_duration: None,
+            outcome: "error",
+            reason: Some("internal"),
+        }
+    }
+
+    /// The rules the exchange is judged by.
+    pub fn snapshot(&self) -> &Arc<Snapshot> {
+        &self.snapshot
+    }
+
+    /// The id for logs.
+    pub fn request_id(&self) -> &str {
+        &self.request_id
+    }
+
+    /// When the request arrived.
+    pub fn arrived_at(&self) -> SystemTime {
+        self.arrived_at
+    }
+
+    /// Time since then.
+    pub fn elapsed(&self) -> Duration {
+        self.arrived.elapsed()
+    }
+
+    /// The connection's peer.
+    pub fn peer(&self) -> SocketAddr {
+        self.peer
+    }
+
+    /// The request method.
+    pub fn method(&self) -> &Method {
+        &self.method
+    }
+
+    /// Payload from the caller that did not pass as a body.
+    pub fn add_bytes_in(&mut self, bytes: u64) {
+        self.bytes_in += bytes;
+    }
+
+    /// Payload to the caller.
+    pub fn add_bytes_out(&mut self, bytes: u64) {
+        self.bytes_out += bytes;
+    }
+
+    /// The exchange ended as it should.
+    pub fn complete(&mut self) {
+        self.completed = true;
+    }
+
+    /// What it ended as. A stream that broke is an error, though it was allowed.
+    fn verdict(&self) -> (&'static str, Option<&'static str>) {
+        if self.completed || self.outcome != "allowed" {
+            return (self.outcome, self.reason);
+        }
+        ("error", Some(self.tally.fault.get().map_or("stream_broken", |fault| fault.reason())))
+    }
+}
+
+impl Drop for Completion {
+    fn drop(&mut self) {
+        let (outcome, reason) = self.verdict();
+        let took = self.elapsed();
+        let number = self.rule.map(|number| number as usize);
+        let rule = number.and_then(|number| self.snapshot.rules.rules().get(number));
+        let credential = number
+            .filter(|_| self.upstream_url.is_some())
+            .and_then(|number| self.snapshot.credentials.get(number))
+            .filter(|names| !names.is_empty());
+        let caller = self.caller.as_ref();
+        self.sinks.audit.write(&AuditRecord {
+            ts: Some(self.arrived_at),
+            request_id: &self.request_id,
+            trace_id: self.trace_id.as_deref(),
+            subject: caller.map(|caller| &*caller.subject).filter(|subject| !subject.is_empty()),
+            issuer: caller.and_then(|caller| caller.issuer.as_deref()),
+            scopes: caller.map_or(&[], |caller| &caller.scopes),
+            rule_id: rule.map(|rule| &**rule.id()),
+            rules_version: self.snapshot.rules.version(),
+            outcome,
+            reason,
+            method: self.method.as_str(),
+            path: &self.path,
+            host: &self.host,
+            upstream_url: self.upstream_url.as_deref(),
+            status: self.status,
+            upstream_status: self.upstream_status,
+            bytes_in: self.bytes_in + self.tally.bytes.get(),
+            bytes_out: self.bytes_out,
+            duration: took,
+            upstream_duration: self.upstream_duration,
+            client_ip: Some(self.peer.ip()),
+            credential: credential.map(|names| &**names),
+        });
+        self.sinks.metrics.finished(
+            rule.map(|rule| (rule.number(), &**rule.id())),
+            &self.method,
+            &self.path,
+            self.status,
+            outcome,
+            took,
+            self.upstream_duration,
+        );
+    }
+}
+
+/// The trace id of a `traceparent` (W3C Trace Context section 3.2.2).
+fn trace_id(parent: &str) -> Option<String> {
+    let id = parent.split('-').nth(1)?;
+    let is_valid = id.len() == 32 && id.bytes().all(|byte| byte.is_ascii_hexdigit()) && id.bytes().any(|byte| byte != b'0');
+    is_valid.then(|| id.to_ascii_lowercase())
+}

@@ -1,0 +1,298 @@
+//! One request from its head to the answer's: the walk through gate, rules, decision and upstream. It
+//! holds no policy of its own.
+
+use std::cell::Cell;
+use std::convert::Infallible;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+
+use arc_swap::ArcSwap;
+use bytes::Bytes;
+use http::header::{CONNECTION, HOST, RETRY_AFTER, UPGRADE};
+use http::{HeaderValue, Request, Response, StatusCode, Uri, Version};
+use http_body::Body;
+use hyper::body::Incoming;
+use hyper::upgrade::OnUpgrade;
+use keyward_core::gate::{Arrival, GatedRequest, RefusalReason, admit};
+use keyward_core::pipeline::RequestFacts;
+use keyward_core::pipeline::answer::answer;
+use keyward_core::pipeline::decide::decide;
+use keyward_core::pipeline::denial::{Denial, ErrorKind};
+use keyward_core::pipeline::error_response::{ErrorResponse, json};
+use keyward_core::ports::UnixTime;
+use keyward_core::rule::Rule;
+
+use super::body::{BodyFault, RequestBody, ResponseBody, UpstreamBody};
+use super::completion::{Completion, Sinks};
+use super::connection::Connection;
+use super::panics::Caught;
+use super::stall::Stall;
+use super::upgrade::tunnel;
+use crate::snapshot::Snapshot;
+use crate::upstream::error::ForwardError;
+use crate::upstream::forward::{Answer, Forwarder};
+
+/// One core's service.
+pub struct Service {
+    snapshots: Arc<ArcSwap<Snapshot>>,
+    forwarder: Forwarder,
+    sinks: Rc<Sinks>,
+    limits: BodyLimits,
+    generation: Cell<u64>,
+}
+
+/// Limits on bodies.
+#[derive(Clone, Copy, Debug)]
+pub struct BodyLimits {
+    /// The longest pause, either way.
+    pub pause: Duration,
+    /// The longest request body, in bytes.
+    pub request_bytes: Option<u64>,
+}
+
+impl Service {
+    /// A service over the snapshot in force, whichever that is when a request arrives.
+    pub fn new(
+        snapshots: Arc<ArcSwap<Snapshot>>,
+        forwarder: Forwarder,
+        sinks: Rc<Sinks>,
+        limits: BodyLimits,
+    ) -> Self {
+        Self { snapshots, forwarder, sinks, limits, generation: Cell::new(0) }
+    }
+
+    /// Regular upkeep: hands audit records over.
+    pub fn flush(&self) {
+        self.sinks.audit.flush();
+    }
+
+    /// Regular upkeep: drops upstream connections that have been idle too long.
+    pub fn sweep(&self) {
+        self.forwarder.pool().sweep();
+    }
+
+    /// Serves one request. Never fails: whatever goes wrong has an answer.
+    pub async fn serve(
+        self: Rc<Self>,
+        request: Request<Incoming>,
+        connection: Rc<Connection>,
+    ) -> Result<Response<ResponseBody>, Infallible> {
+        let is_http1 = request.version() < Version::HTTP_2;
+        let walk = Caught::new(self.clone().walk(request, connection));
+        let mut response = match walk.await {
+            Some(response) => response,
+            None => {
+                self.sinks.metrics.shared().panics.inc();
+                local(ErrorKind::Internal.status(), ErrorKind::Internal.generic_message())
+            }
+        };
+        if !is_http1 {
+            response.headers_mut().remove(CONNECTION);
+        }
+        Ok(response)
+    }
+
+    async fn walk(self: Rc<Self>, mut request: Request<Incoming>, connection: Rc<Connection>) -> Response<ResponseBody> {
+        let number = connection.requests.replace(connection.requests.get() + 1);
+        let snapshot = self.current();
+        let client_upgrade = request.headers().contains_key(UPGRADE).then(|| hyper::upgrade::on(&mut request));
+        let (head, body) = request.into_parts();
+        let mut record =
+            Completion::begin(self.sinks.clone(), snapshot.clone(), connection.peer, head.method.clone(), &head.headers);
+        let (uri, host) = (head.uri.clone(), head.headers.get(HOST).cloned());
+        let arrival = Arrival { tls: connection.tls, peer: connection.peer, violation: connection.verdict.on(number) };
+        let request = match admit(head, &arrival, &snapshot.gate) {
+            Ok(request) => request,
+            Err(reason) => return self.refuse(record, reason, &uri, host.as_ref()),
+        };
+        record.path = request.path().to_owned();
+        record.host = request.authority().to_owned();
+        if !self.sinks.audit.admits() {
+            return shed(record);
+        }
+        let rule = match snapshot.rules.find(&request) {
+            Ok(rule) => rule,
+            Err(denial) => return self.deny(record, None, &denial, &request),
+        };
+        record.rule = Some(rule.number());
+        let grant = match decide(rule, &request, unix(record.arrived_at())).await {
+            Ok(grant) => grant,
+            Err(denial) => return self.deny(record, Some(rule), &denial, &request),
+        };
+        record.caller = Some(grant.caller().clone());
+        if let Some(too_long) = self.too_long(&body) {
+            return too_long.refuse(record);
+        }
+        let credentialed = match grant.credential(request, rule) {
+            Ok(credentialed) => credentialed,
+            Err(refused) => return self.deny(record, Some(rule), &refused.0, &refused.1),
+        };
+        record.upstream_url = Some(credentialed.upstream_url());
+        let body = RequestBody::new(body, record.tally.clone(), self.limits.pause, self.limits.request_bytes);
+        let sent = Instant::now();
+        let outcome = self.forwarder.send(credentialed, body).await;
+        record.upstream_duration = Some(sent.elapsed());
+        match outcome {
+            Ok(answer) => self.relay(record, answer, client_upgrade, &connection),
+            Err(error) => self.upstream_failed(record, &error),
+        }
+    }
+
+    fn current(&self) -> Arc<Snapshot> {
+        let snapshot = self.snapshots.load_full();
+        if self.generation.replace(snapshot.generation) != snapshot.generation {
+            self.sinks.metrics.forget();
+        }
+        snapshot
+    }
+
+    /// The gate's no: nothing about the request can be relied on, so the connection ends.
+    fn refuse(
+        &self,
+        mut record: Completion,
+        reason: RefusalReason,
+        uri: &Uri,
+        host: Option<&HeaderValue>,
+    ) -> Response<ResponseBody> {
+        self.sinks.metrics.shared().refused(reason.as_str());
+        record.path = uri.path().to_owned();
+        record.host = host.and_then(|host| host.to_str().ok()).unwrap_or_default().to_owned();
+        record.outcome = "denied";
+        record.reason = Some("request_refused");
+        let refusal = reason.as_str();
+        tracing::info!(request_id = record.request_id(), peer = %record.peer(), refusal, "request refused");
+        let mut response = local(reason.status(), status_text(reason.status()));
+        response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
+        answered(record, response)
+    }
+
+    fn deny(
+        &self,
+        mut record: Completion,
+        rule: Option<&Rule>,
+        denial: &Denial,
+        request: &GatedRequest,
+    ) -> Response<ResponseBody> {
+        let reason = denial.reason.as_str();
+        self.sinks.metrics.shared().denied(reason);
+        record.outcome = if denial.error == ErrorKind::Internal { "error" } else { "denied" };
+        record.reason = Some(reason);
+        record.caller = denial.caller.clone().or_else(|| record.caller.take());
+        let (request_id, rule_id) = (record.request_id(), rule.map(|rule| &**rule.id()).unwrap_or_default());
+        let (handler, detail) = (denial.handler.unwrap_or_default(), denial.detail.as_deref().unwrap_or_default());
+        let (method, path) = (request.method().as_str(), request.path());
+        if denial.error == ErrorKind::Internal {
+            tracing::error!(request_id, rule_id, reason, handler, detail, method, path, "request failed");
+        } else {
+            tracing::info!(request_id, rule_id, reason, handler, detail, method, path, "request denied");
+        }
+        let url = match request.query() {
+            Some(query) => format!("{}?{query}", request.url()),
+            None => request.url().to_owned(),
+        };
+        let facts =
+            RequestFacts { method: request.method(), url: &url, headers: request.headers(), peer: request.peer() };
+        let response = respond(answer(rule, &record.snapshot().fallback, denial, &facts));
+        answered(record, response)
+    }
+
+    /// A body that announces itself as too long is not even begun.
+    fn too_long(&self, body: &Incoming) -> Option<BodyFault> {
+        let limit = self.limits.request_bytes?;
+        (body.size_hint().lower() > limit).then_some(BodyFault::TooLong)
+    }
+
+    fn relay(
+        &self,
+        mut record: Completion,
+        answer: Answer,
+        client_upgrade: Option<OnUpgrade>,
+        connection: &Connection,
+    ) -> Response<ResponseBody> {
+        let Answer { mut response, lease } = answer;
+        record.status = response.status().as_u16();
+        record.upstream_status = Some(record.status);
+        (record.outcome, record.reason) = ("allowed", None);
+        *response.version_mut() = Version::HTTP_11;
+        if response.status() == StatusCode::SWITCHING_PROTOCOLS {
+            response.headers_mut().insert(CONNECTION, HeaderValue::from_static("upgrade"));
+            if let Some(client) = client_upgrade {
+                connection.verdict.stop_scanning();
+                tunnel(client, hyper::upgrade::on(&mut response), record);
+            }
+            return response.map(|_| ResponseBody::full(Bytes::new()));
+        }
+        let (stall, request) = (Stall::new(self.limits.pause), record.tally.clone());
+        response.map(|incoming| {
+            ResponseBody::upstream(UpstreamBody { incoming, lease, request, stall, completion: Some(record) })
+        })
+    }
+
+    /// No answer came. When it was the caller's body that broke, that is what is said.
+    fn upstream_failed(&self, mut record: Completion, error: &ForwardError) -> Response<ResponseBody> {
+        if let Some(fault) = record.tally.fault.get() {
+            return fault.refuse(record);
+        }
+        self.sinks.metrics.shared().upstream_failed(error.reason());
+        let (request_id, upstream) = (record.request_id(), record.upstream_url.as_deref().unwrap_or_default());
+        tracing::error!(request_id, upstream, %error, "upstream failed");
+        record.outcome = "error";
+        record.reason = Some(error.reason());
+        // The reference's gateway errors have no body (serving spec 4.7).
+        let mut response = Response::new(ResponseBody::full(Bytes::new()));
+        *response.status_mut() = error.status();
+        answered(record, response)
+    }
+}
+
+impl BodyFault {
+    fn refuse(self, mut record: Completion) -> Response<ResponseBody> {
+        record.outcome = "error";
+        record.reason = Some(self.reason());
+        let mut response = local(self.status(), status_text(self.status()));
+        response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
+        answered(record, response)
+    }
+}
+
+/// Nothing is forwarded that could not be recorded.
+fn shed(mut record: Completion) -> Response<ResponseBody> {
+    record.outcome = "error";
+    record.reason = Some("overloaded");
+    let mut response = local(ErrorKind::Overloaded.status(), ErrorKind::Overloaded.generic_message());
+    response.headers_mut().insert(RETRY_AFTER, HeaderValue::from_static("1"));
+    answered(record, response)
+}
+
+/// Writes the record of an answer that is complete already.
+fn answered(mut record: Completion, response: Response<ResponseBody>) -> Response<ResponseBody> {
+    record.status = response.status().as_u16();
+    record.add_bytes_out(response.body().size_hint().exact().unwrap_or(0));
+    record.complete();
+    response
+}
+
+/// An answer of our own in the reference's shape.
+fn local(status: StatusCode, message: &str) -> Response<ResponseBody> {
+    respond(json(status, message, None, None))
+}
+
+fn respond(error: ErrorResponse) -> Response<ResponseBody> {
+    let mut response = Response::new(ResponseBody::full(error.body));
+    *response.status_mut() = error.status;
+    *response.headers_mut() = error.headers;
+    response
+}
+
+fn status_text(status: StatusCode) -> &'static str {
+    match status {
+        StatusCode::BAD_REQUEST => ErrorKind::BadRequest.generic_message(),
+        other => other.canonical_reason().unwrap_or_default(),
+    }
+}
+
+fn unix(time: SystemTime) -> UnixTime {
+    let seconds = time.duration_since(UNIX_EPOCH).unwrap_or_default().as_secs();
+    UnixTime(i64::try_from(seconds).unwrap_or(i64::MAX))
+}

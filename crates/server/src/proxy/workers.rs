@@ -1,0 +1,174 @@
+//! The cores that serve: each with a runtime, a listening socket, a pool and a service of its own.
+
+use std::net::TcpListener;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+use arc_swap::ArcSwap;
+use keyward_core::diagnostic::Diagnostic;
+use rustls::ServerConfig;
+use tokio::net::TcpStream;
+use tokio::sync::watch;
+use tokio::task::{JoinSet, LocalSet};
+
+use super::completion::{RequestIds, Sinks};
+use super::connection::{self, ConnectionOptions};
+use super::service::{BodyLimits, Service};
+use crate::audit::writer::AuditHandle;
+use crate::config::settings::ProxySettings;
+use crate::metrics::{Metrics, WorkerMetrics};
+use crate::snapshot::Snapshot;
+use crate::upstream::forward::{Forwarder, UpstreamTls};
+use crate::upstream::pool::Pool;
+use crate::upstream::resolve::Resolver;
+
+/// How often a core hands over what it has gathered.
+const UPKEEP: Duration = Duration::from_millis(50);
+/// Every how manieth upkeep the pools are swept.
+const SWEEP_EVERY: u32 = 20;
+/// After a failed accept: out of descriptors, others must close first.
+const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
+/// What a connection over the limit is told.
+const SHED: &[u8] = b"HTTP/1.1 503 Service Unavailable\r\nretry-after: 1\r\ncontent-length: 0\r\nconnection: close\r\n\r\n";
+
+/// What every core gets.
+#[derive(Clone)]
+pub struct WorkerSetup {
+    /// The proxy's settings.
+    pub settings: Arc<ProxySettings>,
+    /// Serve TLS.
+    pub tls: Option<Arc<ServerConfig>>,
+    /// TLS to upstreams.
+    pub upstream_tls: UpstreamTls,
+    /// The rules in force.
+    pub snapshots: Arc<ArcSwap<Snapshot>>,
+    /// The metrics.
+    pub metrics: Arc<Metrics>,
+    /// True once the drain begins.
+    pub shutdown: watch::Receiver<bool>,
+    /// Open connections of all cores.
+    pub open: Arc<AtomicUsize>,
+}
+
+/// Starts one core on its listening socket. The thread ends when the drain has ended.
+pub fn start(setup: WorkerSetup, number: usize, listener: TcpListener, audit: AuditHandle) -> Result<JoinHandle<()>, Diagnostic> {
+    let refuse = |error: std::io::Error| Diagnostic::error(format!("a core cannot be started: {error}"));
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(refuse)?;
+    std::thread::Builder::new()
+        .name(format!("core-{number}"))
+        .spawn(move || LocalSet::new().block_on(&runtime, run(setup, listener, audit)))
+        .map_err(refuse)
+}
+
+async fn run(setup: WorkerSetup, listener: TcpListener, audit: AuditHandle) {
+    let listener = match tokio::net::TcpListener::from_std(listener) {
+        Ok(listener) => listener,
+        Err(error) => return tracing::error!(%error, "a listening socket cannot be used"),
+    };
+    let settings = setup.settings.clone();
+    let service = service(&setup, audit);
+    let upkeep = tokio::task::spawn_local(upkeep(service.clone()));
+    let options = Rc::new(ConnectionOptions {
+        tls: setup.tls.clone(),
+        header_timeout: settings.header_timeout,
+        handshake_timeout: settings.handshake_timeout,
+        idle_timeout: settings.idle_timeout,
+    });
+    let mut connections = JoinSet::new();
+    let mut shutdown = setup.shutdown.clone();
+    loop {
+        let accepted = tokio::select! {
+            biased;
+            _ = shutdown.wait_for(|begun| *begun) => break,
+            accepted = listener.accept() => accepted,
+            Some(_) = connections.join_next(), if !connections.is_empty() => continue,
+        };
+        let (stream, peer) = match accepted {
+            Ok(accepted) => accepted,
+            Err(error) => {
+                tracing::warn!(%error, "a connection could not be accepted");
+                tokio::time::sleep(ACCEPT_PAUSE).await;
+                continue;
+            }
+        };
+        let Some(counted) = Counted::admit(&setup) else {
+            shed(&stream, options.tls.is_some());
+            continue;
+        };
+        let (options, service, shutdown) = (options.clone(), service.clone(), setup.shutdown.clone());
+        connections.spawn_local(async move {
+            connection::serve(stream, peer, &options, service, shutdown).await;
+            drop(counted);
+        });
+    }
+    drop(listener);
+    let drained = async { while connections.join_next().await.is_some() {} };
+    if tokio::time::timeout(settings.shutdown_timeout, drained).await.is_err() {
+        tracing::warn!(connections = connections.len(), "the drain took too long; connections are cut off");
+        connections.shutdown().await;
+    }
+    upkeep.abort();
+}
+
+fn service(setup: &WorkerSetup, audit: AuditHandle) -> Rc<Service> {
+    let upstream = &setup.settings.upstream;
+    let forwarder = Forwarder::new(
+        Rc::new(Pool::new(upstream.idle_timeout)),
+        Rc::new(Resolver::new(upstream.resolve.clone())),
+        setup.upstream_tls.clone(),
+        upstream.connect_timeout,
+        upstream.response_header_timeout,
+    );
+    let sinks =
+        Sinks { audit, metrics: WorkerMetrics::new(setup.metrics.clone()), request_ids: RequestIds::new() };
+    let limits = BodyLimits { pause: upstream.stream_idle_timeout, request_bytes: setup.settings.max_body_bytes };
+    Rc::new(Service::new(setup.snapshots.clone(), forwarder, Rc::new(sinks), limits))
+}
+
+async fn upkeep(service: Rc<Service>) {
+    let mut rounds = 0_u32;
+    loop {
+        tokio::time::sleep(UPKEEP).await;
+        service.flush();
+        rounds = rounds.wrapping_add(1);
+        if rounds.is_multiple_of(SWEEP_EVERY) {
+            service.sweep();
+        }
+    }
+}
+
+/// Says no where that can be said; a TLS peer only sees the end.
+fn shed(stream: &TcpStream, tls: bool) {
+    if !tls {
+        // The peer may be gone already.
+        let _ = stream.try_write(SHED);
+    }
+}
+
+/// A connection's place under the limit.
+struct Counted {
+    open: Arc<AtomicUsize>,
+    metrics: Arc<Metrics>,
+}
+
+impl Counted {
+    fn admit(setup: &WorkerSetup) -> Option<Self> {
+        let counted = Self { open: setup.open.clone(), metrics: setup.metrics.clone() };
+        counted.metrics.connections.inc();
+        if counted.open.fetch_add(1, Ordering::Relaxed) < setup.settings.max_connections {
+            return Some(counted);
+        }
+        setup.metrics.connections_shed.inc();
+        None
+    }
+}
+
+impl Drop for Counted {
+    fn drop(&mut self) {
+        self.open.fetch_sub(1, Ordering::Relaxed);
+        self.metrics.connections.dec();
+    }
+}

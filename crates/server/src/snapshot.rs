@@ -1,0 +1,132 @@
+//! Everything a request is judged by, compiled: immutable, and replaced as a whole.
+
+use std::collections::HashSet;
+use std::sync::Arc;
+
+use aws_lc_rs::digest::{Context, SHA256};
+use keyward_core::diagnostic::Diagnostic;
+use keyward_core::document::to_json;
+use keyward_core::gate::GatePolicy;
+use keyward_core::jwt::TokenCache;
+use keyward_core::ports::{KeySources, SecretSource};
+use keyward_core::rule::compile::{BoundErrorHandler, Compiler};
+use keyward_core::rule::model;
+use keyward_core::rule::rule_set::{Authorities, RuleSet};
+use keyward_handlers::TABLES;
+
+use crate::config::file::MatchAuthority;
+use crate::config::settings::Settings;
+
+/// The rules in use, with what surrounds them.
+pub struct Snapshot {
+    /// The rules.
+    pub rules: RuleSet,
+    /// Error handlers for what no rule's own answer.
+    pub fallback: Vec<BoundErrorHandler>,
+    /// What the gate lets through.
+    pub gate: GatePolicy,
+    /// For each rule, the names of the headers that carry its credential: the audit record's
+    /// `credential`.
+    pub credentials: Vec<Box<str>>,
+    /// Counts replacements in this process.
+    pub generation: u64,
+}
+
+/// What compiling rules reaches for.
+pub struct Sources<'a> {
+    /// Where templates find `env`.
+    pub secrets: &'a dyn SecretSource,
+    /// Where key sets come from.
+    pub keys: &'a dyn KeySources,
+    /// The verified-token cache.
+    pub tokens: &'a Arc<TokenCache>,
+}
+
+/// A snapshot with what was noticed on the way.
+pub struct Built {
+    /// The snapshot.
+    pub snapshot: Snapshot,
+    /// Errors name rules that deny; warnings do not stop anything.
+    pub findings: Vec<Diagnostic>,
+    /// Repositories that could not be read. Their rules are missing from the snapshot.
+    pub unread: Vec<Diagnostic>,
+}
+
+impl Snapshot {
+    /// Reads every repository and compiles every rule. `own_port` is the port the proxy really listens
+    /// on. An error means that the settings themselves cannot be used.
+    pub fn build(
+        settings: &Settings,
+        own_port: u16,
+        sources: &Sources<'_>,
+        generation: u64,
+    ) -> Result<Built, Diagnostic> {
+        let compiler = Compiler {
+            handlers: TABLES,
+            settings: &settings.handlers,
+            strategy: settings.strategy,
+            secrets: sources.secrets,
+            keys: sources.keys,
+            tokens: sources.tokens,
+        };
+        let fallback = compiler.fallback(&settings.fallback)?;
+        let (mut findings, mut unread) = (Vec::new(), Vec::new());
+        let mut digest = Context::new(&SHA256);
+        let mut rules = Vec::new();
+        for repository in &settings.repositories {
+            let written = repository.load().and_then(|document| {
+                digest.update(to_json(&document).to_string().as_bytes());
+                model::read(&document)
+            });
+            match written {
+                Ok(written) => {
+                    for rule in &written {
+                        let number = u32::try_from(rules.len()).unwrap_or(u32::MAX);
+                        rules.push(compiler.compile(number, rule, &mut findings));
+                    }
+                }
+                Err(problem) => unread.push(problem),
+            }
+        }
+        let mut ids = HashSet::new();
+        for rule in rules.iter().filter(|rule| !rule.id().is_empty()) {
+            if !ids.insert(rule.id().clone()) {
+                findings.push(Diagnostic::warning(format!("rule id `{}` is used more than once", rule.id())));
+            }
+        }
+        let credentials = rules
+            .iter()
+            .map(|rule| {
+                let names: Vec<&str> = rule.written_headers().iter().map(|name| name.as_str()).collect();
+                names.join(",").into()
+            })
+            .collect();
+        let authorities = match settings.match_authority {
+            MatchAuthority::Strict => Authorities::default(),
+            MatchAuthority::Loopback => {
+                Authorities { own_port: Some(own_port), names: settings.proxy.authorities.clone() }
+            }
+        };
+        let version = hex(&digest.finish().as_ref()[..8]);
+        Ok(Built {
+            snapshot: Snapshot {
+                rules: RuleSet::new(rules, authorities, version),
+                fallback,
+                gate: settings.proxy.gate.clone(),
+                credentials,
+                generation,
+            },
+            findings,
+            unread,
+        })
+    }
+
+    /// How many rules deny everything.
+    pub fn broken_rules(&self) -> usize {
+        self.rules.rules().iter().filter(|rule| rule.broken().is_some()).count()
+    }
+}
+
+fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}

@@ -1,0 +1,22 @@
+//! The diagnostics log, on standard error. Standard output belongs to audit records.
+
+use std::io::IsTerminal;
+
+use tracing_subscriber::EnvFilter;
+
+/// Starts the log. `level` is a filter directive. A second call changes nothing.
+pub fn start(level: &str, json: bool) {
+    let filter = EnvFilter::try_new(format!("{level},rustls=warn,hyper=warn,h2=warn")).unwrap_or_default();
+    let builder = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).with_target(false);
+    // An error means that a log runs already.
+    let _ = if json {
+        builder.json().flatten_event(true).try_init()
+    } else {
+        builder.with_ansi(std::io::stderr().is_terminal()).try_init()
+    };
+    std::panic::set_hook(Box::new(|panic| {
+        // The payload may quote request data; the place is enough to find the fault.
+        let place = panic.location().map(ToString::to_string).unwrap_or_default();
+        tracing::error!(place, "panic");
+    }));
+}
