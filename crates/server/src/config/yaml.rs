@@ -1,8 +1,10 @@
 //! Reads YAML and JSON into located documents: a thin adapter over `saphyr-parser`'s events.
 //!
-//! JSON is read as the YAML it is. Anchors, several documents and duplicate keys are refused: in a file
-//! that grants access, what looks like one thing must not be another.
+//! JSON is read as the YAML it is. Tags, several documents and duplicate keys are refused: in a file that
+//! grants access, what looks like one thing must not be another. Anchors, aliases and merge keys (`<<`)
+//! work as in the reference, up to a number of values.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 
 use keyward_core::diagnostic::{Diagnostic, Origin};
@@ -13,6 +15,8 @@ use saphyr_parser::{Event, Parser, ScalarStyle, Span};
 pub const MAX_BYTES: usize = 16 * 1024 * 1024;
 /// How deep a document may nest.
 const MAX_DEPTH: usize = 64;
+/// How many values a document may hold once its aliases are written out.
+const MAX_VALUES: usize = 2_000_000;
 
 /// Which plain words are booleans.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -28,7 +32,7 @@ pub fn parse(text: &str, source: &str, dialect: Dialect) -> Result<Node, Diagnos
     if text.len() > MAX_BYTES {
         return Err(Diagnostic::error("the file is larger than 16 MiB").at(&Origin::whole(source)));
     }
-    let mut reader = Reader { parser: Parser::new_from_str(text), source: source.into(), dialect, depth: 0 };
+    let mut reader = Reader { parser: Parser::new_from_str(text), source: source.into(), dialect, depth: 0, values: 0, anchors: HashMap::new() };
     reader.document()
 }
 
@@ -37,6 +41,9 @@ struct Reader<'t> {
     source: Arc<str>,
     dialect: Dialect,
     depth: usize,
+    values: usize,
+    /// What anchors stand for, with how many values that is.
+    anchors: HashMap<usize, (Node, usize)>,
 }
 
 impl<'t> Reader<'t> {
@@ -76,45 +83,52 @@ impl<'t> Reader<'t> {
 
     fn node(&mut self, event: Event<'t>, span: Span) -> Result<Node, Diagnostic> {
         let origin = self.origin(span);
-        let anchored = |anchor: usize| {
-            if anchor == 0 {
-                Ok(())
-            } else {
-                Err(Diagnostic::error("anchors (`&name`) are not allowed")
-                    .at(&origin)
-                    .hint("write the value out where it is used"))
-            }
-        };
+        let before = self.values;
+        self.count(1, &origin)?;
         let value = match event {
             Event::Scalar(text, style, anchor, tag) => {
-                anchored(anchor)?;
                 if tag.is_some() {
                     return Err(Diagnostic::error("tags (`!name`) are not allowed").at(&origin));
                 }
-                if style == ScalarStyle::Plain { self.plain(&text) } else { Value::String(text.into_owned()) }
+                let plain = style == ScalarStyle::Plain;
+                (anchor, if plain { self.plain(&text) } else { Value::String(text.into_owned()) })
             }
             Event::SequenceStart(anchor, _) => {
-                anchored(anchor)?;
                 self.enter(&origin)?;
                 let list = self.list()?;
                 self.depth -= 1;
-                Value::List(list)
+                (anchor, Value::List(list))
             }
             Event::MappingStart(anchor, _) => {
-                anchored(anchor)?;
                 self.enter(&origin)?;
                 let map = self.map()?;
                 self.depth -= 1;
-                Value::Map(map)
+                (anchor, Value::Map(map))
             }
-            Event::Alias(_) => {
-                return Err(Diagnostic::error("aliases (`*name`) are not allowed")
-                    .at(&origin)
-                    .hint("quote the text if it was meant as text"));
+            Event::Alias(anchor) => {
+                // The parser knows every anchor; only one that is still being read has no value yet.
+                let Some((node, values)) = self.anchors.get(&anchor).cloned() else {
+                    return Err(Diagnostic::error("an alias stands inside of what it names").at(&origin));
+                };
+                self.count(values, &origin)?;
+                return Ok(node);
             }
             _ => return Err(Diagnostic::error("a value is missing").at(&origin)),
         };
-        Ok(Node { value, origin })
+        let (anchor, value) = value;
+        let node = Node { value, origin };
+        if anchor != 0 {
+            self.anchors.insert(anchor, (node.clone(), self.values - before));
+        }
+        Ok(node)
+    }
+
+    fn count(&mut self, values: usize, origin: &Origin) -> Result<(), Diagnostic> {
+        self.values = self.values.saturating_add(values);
+        if self.values > MAX_VALUES {
+            return Err(Diagnostic::error("the document holds too many values").at(origin));
+        }
+        Ok(())
     }
 
     fn enter(&mut self, origin: &Origin) -> Result<(), Diagnostic> {
@@ -138,11 +152,20 @@ impl<'t> Reader<'t> {
     fn map(&mut self) -> Result<Vec<Entry>, Diagnostic> {
         let mut entries: Vec<Entry> = Vec::new();
         let mut known = std::collections::HashSet::new();
+        let mut merged = Vec::new();
         loop {
             let (event, span) = self.next()?;
             let key_origin = self.origin(span);
             let key = match event {
-                Event::MappingEnd | Event::StreamEnd => return Ok(entries),
+                Event::MappingEnd | Event::StreamEnd => {
+                    entries.extend(merged.into_iter().filter(|entry: &Entry| known.insert(entry.key.clone())));
+                    return Ok(entries);
+                }
+                Event::Scalar(text, ScalarStyle::Plain, ..) if text == "<<" => {
+                    let (event, span) = self.next()?;
+                    merged.extend(entries_to_merge(self.node(event, span)?)?);
+                    continue;
+                }
                 Event::Scalar(text, ..) => text.into_owned(),
                 _ => return Err(Diagnostic::error("a key must be a plain text").at(&key_origin)),
             };
@@ -170,6 +193,15 @@ impl<'t> Reader<'t> {
             }
         }
         number(text).map_or_else(|| Value::String(text.to_owned()), Value::Number)
+    }
+}
+
+/// What a merge key brings: a map's entries, or those of several maps, earlier ones first.
+fn entries_to_merge(node: Node) -> Result<Vec<Entry>, Diagnostic> {
+    match node.value {
+        Value::Map(entries) => Ok(entries),
+        Value::List(list) => Ok(list.into_iter().map(entries_to_merge).collect::<Result<Vec<_>, _>>()?.concat()),
+        other => Err(Diagnostic::error(format!("`<<` needs a map, found {}", other.kind())).at(&node.origin)),
     }
 }
 
@@ -242,7 +274,9 @@ mod tests {
     fn what_could_deceive_is_refused_with_its_place() {
         let rows = [
             ("a: 1\na: 2\n", "f:2:1: error: `a` is written twice"),
-            ("a: &x 1\nb: *x\n", "f:1:7: error: anchors (`&name`) are not allowed"),
+            ("a: &x [*x]\n", "f:1:8: error: an alias stands inside of what it names"),
+            ("<<: 1\n", "f:1:5: error: `<<` needs a map, found a number"),
+            ("<<: [[{a: 1}], 2]\n", "`<<` needs a map"),
             ("--- 1\n--- 2\n", "more than one document"),
             ("a: !x 1\n", "tags (`!name`) are not allowed"),
             ("a: [1\n", "not valid YAML or JSON"),
@@ -252,6 +286,21 @@ mod tests {
             assert!(error.contains(expected), "{text}: {error}");
         }
         assert!(parse(&"[".repeat(100), "f", Dialect::Core).is_err());
+    }
+
+    #[test]
+    fn anchors_and_merge_keys_are_written_out_up_to_a_limit() {
+        let text = "base: &b {x: 1, y: 2}\nitem: {<<: *b, y: 3}\nlist: [*b, &n 5, *n]\nboth: {<<: [{z: 1}, *b]}\n";
+        assert_eq!(
+            to_json(&parse(text, "f", Dialect::Core).unwrap()),
+            json!({"base": {"x": 1, "y": 2}, "item": {"y": 3, "x": 1}, "list": [{"x": 1, "y": 2}, 5, 5], "both": {"z": 1, "x": 1, "y": 2}})
+        );
+        let mut laughs = "l0: &l0 [x, x, x, x, x, x, x, x, x, x]\n".to_owned();
+        for level in 1..20 {
+            let below = vec![format!("*l{}", level - 1); 10].join(", ");
+            laughs += &format!("l{level}: &l{level} [{below}]\n");
+        }
+        assert!(parse(&laughs, "f", Dialect::Core).unwrap_err().to_string().contains("too many values"));
     }
 
     proptest::proptest! {

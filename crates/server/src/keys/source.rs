@@ -42,6 +42,14 @@ struct Attempts {
     last_begun: Option<Instant>,
 }
 
+impl Attempts {
+    /// Asking for an attempt begins it, so that all who ask meanwhile share it.
+    fn begin(&mut self) {
+        self.begun = self.ended + 1;
+        self.last_begun = Some(Instant::now());
+    }
+}
+
 impl Source {
     pub(super) fn open(url: &str, location: Location, fetching: Option<&Fetching>) -> Arc<Self> {
         let source = Arc::new(Self {
@@ -77,13 +85,15 @@ impl Source {
         }
         let mut attempts = self.attempts.subscribe();
         let now = *attempts.borrow_and_update();
-        let is_under_way = now.begun > now.ended;
+        // The very first attempt is under way from the beginning.
+        let is_under_way = now.begun > now.ended || now.begun == 0;
         let least = if self.current().is_some() { REFRESH_INTERVAL } else { FIRST_RETRY };
         let may_begin = now.last_begun.is_none_or(|last| last.elapsed() >= least);
         if !is_under_way {
             if !may_begin {
                 return;
             }
+            self.attempts.send_modify(Attempts::begin);
             self.wanted.notify_one();
         }
         let target = now.ended + 1;
@@ -134,10 +144,7 @@ impl Renewal {
 
     /// `None` when the source is gone.
     async fn attempt(&self) -> Option<bool> {
-        self.source.upgrade()?.attempts.send_modify(|attempts| {
-            attempts.begun += 1;
-            attempts.last_begun = Some(Instant::now());
-        });
+        self.source.upgrade()?.attempts.send_modify(Attempts::begin);
         let fetched = self.location.fetch(&self.fetching.client).await;
         let source = self.source.upgrade()?;
         let succeeded = match fetched {

@@ -1,0 +1,58 @@
+//! `keyward serve`
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use keyward_server::app::{App, Origin, asked_to_stop};
+use keyward_server::config::load::load;
+use keyward_server::telemetry;
+use tokio::task::LocalSet;
+
+use crate::EXIT_USAGE;
+use crate::output::{complain, environment, report};
+
+/// Options of `serve`.
+#[derive(clap::Args)]
+pub(crate) struct Arguments {
+    /// Accepted and without effect: nothing is ever reported anywhere
+    #[arg(long)]
+    disable_telemetry: bool,
+    /// Accepted and without effect, as above
+    #[arg(long)]
+    sqa_opt_out: bool,
+}
+
+pub(crate) fn run(_: &Arguments, files: Vec<PathBuf>) -> ExitCode {
+    let variables = environment();
+    let loaded = match load(&files, &variables) {
+        Ok(loaded) => loaded,
+        Err(findings) => {
+            report(&findings);
+            complain("the configuration cannot be used; nothing was started\n");
+            return ExitCode::from(EXIT_USAGE);
+        }
+    };
+    telemetry::start(loaded.settings.log_level, loaded.settings.log_json);
+    let runtime = match tokio::runtime::Builder::new_current_thread().enable_all().build() {
+        Ok(runtime) => runtime,
+        Err(error) => {
+            complain(&format!("the runtime cannot be started: {error}\n"));
+            return ExitCode::FAILURE;
+        }
+    };
+    let served = LocalSet::new().block_on(&runtime, async {
+        let app = App::start(loaded, Origin { files, variables }).await?;
+        asked_to_stop().await;
+        tracing::info!("draining: no new connections, requests in flight finish");
+        app.stop().await;
+        tracing::info!("stopped");
+        Ok::<_, Vec<_>>(())
+    });
+    match served {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(findings) => {
+            report(&findings);
+            ExitCode::FAILURE
+        }
+    }
+}

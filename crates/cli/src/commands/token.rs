@@ -1,0 +1,82 @@
+//! `keyward token`
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use keyward_core::jwt::algorithm;
+use keyward_core::jwt::sign::SigningKey;
+use keyward_server::issuer::routes::now;
+use keyward_server::issuer::settings::CallerKind;
+use keyward_server::issuer::token::{TokenRequest, sign};
+
+use crate::output::{complain, print};
+
+/// Options of `token`.
+#[derive(clap::Args)]
+pub(crate) struct Arguments {
+    /// The signing key: a JWK, a key set or PEM
+    #[arg(long, env = "PRIVATE_KEY_PATH", value_name = "FILE")]
+    key: PathBuf,
+    /// Who the token speaks for
+    #[arg(long)]
+    sub: String,
+    /// What it allows; repeat it, or separate with spaces
+    #[arg(long, required = true)]
+    scope: Vec<String>,
+    /// Whom it is meant for
+    #[arg(long, default_value = "oathkeeper-proxy")]
+    audience: String,
+    /// Who vouches for it
+    #[arg(long, default_value = "http://token-issuer:8080")]
+    issuer: String,
+    /// Seconds it lives; by default what is usual for --kind
+    #[arg(long, conflicts_with = "kind")]
+    ttl: Option<u32>,
+    /// The kind of caller: ci (15 minutes), worker (1 hour), interactive (8 hours)
+    #[arg(long, value_parser = ["ci", "worker", "interactive"], default_value = "ci")]
+    kind: String,
+    /// The key's id, over what its file says
+    #[arg(long)]
+    kid: Option<String>,
+    /// The algorithm, over what the key's file says; RS256 for PEM
+    #[arg(long)]
+    alg: Option<String>,
+}
+
+pub(crate) fn run(arguments: &Arguments) -> ExitCode {
+    match token(arguments) {
+        Ok(token) => {
+            print(&format!("{token}\n"));
+            ExitCode::SUCCESS
+        }
+        Err(problem) => {
+            complain(&format!("error: {problem}\n"));
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn token(arguments: &Arguments) -> Result<String, String> {
+    let place = arguments.key.display();
+    let document = std::fs::read(&arguments.key).map_err(|error| format!("{place}: the key cannot be read: {error}"))?;
+    let algorithm = match &arguments.alg {
+        Some(name) => Some(algorithm(name).ok_or_else(|| format!("`{name}` is not a supported algorithm"))?),
+        None => None,
+    };
+    let key = SigningKey::read(&document, algorithm, arguments.kid.as_deref())
+        .map_err(|error| format!("{place}: the key is not usable: {error}"))?;
+    let kind = match arguments.kind.as_str() {
+        "worker" => CallerKind::Worker,
+        "interactive" => CallerKind::Interactive,
+        _ => CallerKind::Ci,
+    };
+    let usual = i64::try_from(kind.usual_ttl().as_secs()).unwrap_or(i64::MAX);
+    let request = TokenRequest {
+        issuer: arguments.issuer.clone(),
+        subject: arguments.sub.clone(),
+        audience: arguments.audience.clone(),
+        scope: arguments.scope.join(" "),
+        ttl: arguments.ttl.map_or(usual, i64::from),
+    };
+    sign(&key, &request, now()).map_err(|error| error.to_string())
+}

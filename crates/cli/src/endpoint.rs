@@ -1,0 +1,74 @@
+//! One GET against a running server's API.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use http::Request;
+use http_body_util::{BodyExt, Full};
+use hyper::client::conn::http1;
+use hyper_util::rt::TokioIo;
+use keyward_core::rule::upstream::Upstream;
+use keyward_server::upstream::connect::connect;
+use keyward_server::upstream::resolve::Resolver;
+use keyward_server::upstream::tls::{client_config, install_provider};
+
+/// How long a server may take.
+const TIME: Duration = Duration::from_secs(10);
+
+/// The `--endpoint` of commands that ask a server.
+#[derive(clap::Args)]
+pub(crate) struct Endpoint {
+    /// The API's URL, such as http://127.0.0.1:4456
+    #[arg(short, long, global = true, default_value = "", hide_default_value = true, value_name = "URL")]
+    endpoint: String,
+}
+
+/// A server's answer.
+pub(crate) struct Answer {
+    /// The status.
+    pub(crate) status: u16,
+    /// The body.
+    pub(crate) body: Bytes,
+}
+
+impl Endpoint {
+    /// Asks for a path. The error is for the terminal.
+    pub(crate) fn get(&self, path: &str) -> Result<Answer, String> {
+        if self.endpoint.is_empty() {
+            return Err("Please specify the endpoint url using the --endpoint flag, for more information use \
+                        `keyward help rules`"
+                .to_owned());
+        }
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+        let runtime = runtime.map_err(|error| error.to_string())?;
+        let url = format!("{}{path}", self.endpoint.trim_end_matches('/'));
+        let asked = async { tokio::time::timeout(TIME, get(&url)).await };
+        match runtime.block_on(asked) {
+            Ok(Ok(answer)) => Ok(answer),
+            Ok(Err(problem)) => Err(format!("Get \"{url}\": {problem}")),
+            Err(_) => Err(format!("Get \"{url}\": no answer within {} seconds", TIME.as_secs())),
+        }
+    }
+}
+
+async fn get(url: &str) -> Result<Answer, String> {
+    install_provider();
+    let (address, query) = url.split_once('?').map_or((url, None), |(address, query)| (address, Some(query)));
+    let place = Upstream::parse(address, "")?;
+    let tls = client_config(&[], &[b"http/1.1"]).map_err(|problem| problem.message)?;
+    let stream = connect(place.origin(), &Resolver::default(), &Arc::clone(&tls), TIME).await;
+    let stream = stream.map_err(|error| error.to_string())?;
+    let (mut sender, connection) =
+        http1::handshake(TokioIo::new(stream)).await.map_err(|error| error.to_string())?;
+    tokio::spawn(connection);
+    let request = Request::get(place.target("/", query))
+        .header(http::header::HOST, place.host())
+        .header(http::header::ACCEPT, "application/json")
+        .body(Full::<Bytes>::default())
+        .map_err(|error| error.to_string())?;
+    let answer = sender.send_request(request).await.map_err(|error| error.to_string())?;
+    let status = answer.status().as_u16();
+    let body = answer.into_body().collect().await.map_err(|error| error.to_string())?.to_bytes();
+    Ok(Answer { status, body })
+}
