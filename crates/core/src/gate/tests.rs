@@ -128,7 +128,9 @@ fn cve_2025_64484_underscore_look_alikes_are_refused() {
 fn ghsa_p224_6x5r_fjpm_match_and_forward_see_one_path() {
     let request = pass("/public/../admin/secrets", &[("host", "h")]).unwrap();
     assert_eq!((request.url(), request.path()), ("http://h/admin/secrets", "/admin/secrets"));
-    for target in ["/public/..%2Fadmin", "/public/%2e%2e/admin", "/a/%2e%2e%2fb", "/a/..;/b"] {
+    let request = pass("/public/%2e%2e/admin", &[("host", "h")]).unwrap();
+    assert_eq!((request.url(), request.path()), ("http://h/admin", "/admin"));
+    for target in ["/public/..%2Fadmin", "/a/%2e%2e%2fb", "/a/..;/b"] {
         assert_eq!(pass(target, &[("host", "h")]).unwrap_err(), RefusalReason::Path, "{target}");
     }
 }

@@ -149,7 +149,7 @@ impl<'p> Stage<'p> {
     }
 
     fn lay_out(&self, scenario: &Value) {
-        for name in ["jwks.json", "oct.jwks.json", "id_token.jwks.json"] {
+        for name in ["jwks.json", "ec.jwks.json", "oct.jwks.json", "id_token.jwks.json"] {
             let source = self.player.data.join("keys").join(name);
             if source.exists() {
                 fs::copy(source, self.directory.join(name)).unwrap();

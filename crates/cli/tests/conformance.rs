@@ -1,0 +1,133 @@
+//! Every recorded scenario, played against the binary: each passes, names the rows of
+//! `conformance/differences.toml` that explain what differs, or needs something that is refused as "not
+//! supported yet".
+//!
+//! `KEYWARD_CONFORMANCE=update` writes what happened into the scenario files, rows to be filled in.
+
+#![allow(clippy::unwrap_used)]
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use keyward_testkit::conformance::compare::{Difference, compare};
+use keyward_testkit::conformance::player::Player;
+use serde_json::{Value, json};
+
+/// Scenarios played at a time: they mostly wait.
+const AT_ONCE: usize = 8;
+
+fn conformance() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../../conformance")
+}
+
+fn scenario_files() -> Vec<PathBuf> {
+    let areas = fs::read_dir(conformance().join("scenarios")).unwrap();
+    let mut files: Vec<PathBuf> = areas
+        .flat_map(|area| fs::read_dir(area.unwrap().path()).unwrap())
+        .map(|file| file.unwrap().path())
+        .filter(|path| std::env::var("KEYWARD_SCENARIO").map_or(true, |only| path.display().to_string().contains(&only)))
+        .collect();
+    files.sort();
+    files
+}
+
+/// Ids of the rows, in order.
+fn rows() -> Vec<String> {
+    let table = fs::read_to_string(conformance().join("differences.toml")).unwrap();
+    table.lines().filter_map(|line| line.strip_prefix("id = \"")?.strip_suffix('"').map(str::to_owned)).collect()
+}
+
+#[test]
+fn recorded_scenarios_pass_or_differ_as_intended() {
+    let player = Player::new(conformance(), env!("CARGO_BIN_EXE_keyward"));
+    let update = std::env::var_os("KEYWARD_CONFORMANCE").is_some();
+    let files = scenario_files();
+    let (next, faults, used) = (AtomicUsize::new(0), Mutex::new(Vec::new()), Mutex::new(BTreeSet::new()));
+    std::thread::scope(|scope| {
+        for _ in 0..AT_ONCE {
+            scope.spawn(|| {
+                while let Some(path) = files.get(next.fetch_add(1, Ordering::Relaxed)) {
+                    let mut scenario: Value = serde_json::from_slice(&fs::read(path).unwrap()).unwrap();
+                    let (now, log) = player.play(&scenario);
+                    let differences = compare(&scenario["recorded"], &now);
+                    if update {
+                        write_down(path, &mut scenario, &differences, &log);
+                    }
+                    used.lock().unwrap().extend(rows_used(&scenario));
+                    let found = judge(&scenario, &differences, &log);
+                    faults.lock().unwrap().extend(found.iter().map(|fault| format!("{}: {fault}", path.display())));
+                }
+            });
+        }
+    });
+    let mut faults = faults.into_inner().unwrap();
+    let (rows, used) = (rows(), used.into_inner().unwrap());
+    faults.extend(used.iter().filter(|row| !rows.contains(row)).map(|row| format!("no row `{row}`")));
+    if std::env::var_os("KEYWARD_SCENARIO").is_none() {
+        assert_eq!(files.len(), 363);
+        faults.extend(rows.iter().filter(|row| !used.contains(*row)).map(|row| format!("row `{row}` is never used")));
+    }
+    assert!(faults.is_empty(), "{} faults\n{}", faults.len(), faults.join("\n"));
+}
+
+/// What is wrong with how a scenario went.
+fn judge(scenario: &Value, differences: &[Difference], log: &str) -> Vec<String> {
+    if let Some(needs) = scenario["pending"].as_str() {
+        let mut wrong = Vec::new();
+        if differences.is_empty() {
+            wrong.push("passes, but is marked as pending".to_owned());
+        }
+        if !log.contains("not supported yet") || !log.contains(needs) {
+            wrong.push(format!("`{needs}` is not refused as not supported yet:\n{log}"));
+        }
+        return wrong;
+    }
+    let intended = scenario["differs"].as_array().cloned().unwrap_or_default();
+    let mut wrong: Vec<String> = intended
+        .iter()
+        .filter(|entry| !differences.iter().any(|found| found.at == entry["at"] && found.now == entry["now"]))
+        .map(|entry| format!("{} no longer differs as it says", entry["at"]))
+        .collect();
+    wrong.extend(
+        differences
+            .iter()
+            .filter(|found| !intended.iter().any(|entry| found.at == entry["at"] && found.now == entry["now"]))
+            .map(|found| format!("{}: recorded {}, now {}", found.at, found.recorded, found.now)),
+    );
+    wrong
+}
+
+fn rows_used(scenario: &Value) -> Vec<String> {
+    let entries = scenario["differs"].as_array().into_iter().flatten();
+    entries.filter_map(|entry| entry["row"].as_str().map(str::to_owned)).collect()
+}
+
+/// Keeps the rows of what still differs in the same place.
+fn write_down(path: &Path, scenario: &mut Value, differences: &[Difference], log: &str) {
+    let before = scenario["differs"].as_array().cloned().unwrap_or_default();
+    let row_of = |at: &str| {
+        before.iter().find(|entry| entry["at"] == at).map_or(json!("?"), |entry| entry["row"].clone())
+    };
+    let differs: Vec<Value> = differences
+        .iter()
+        .map(|found| json!({"row": row_of(&found.at), "at": found.at, "now": found.now}))
+        .collect();
+    let map = scenario.as_object_mut().unwrap();
+    map.remove("differs");
+    map.remove("pending");
+    let refused = log.lines().find(|line| line.contains("not supported yet"));
+    match refused.filter(|_| !differs.is_empty()) {
+        Some(line) => {
+            let needs = line.split('`').find(|part| part.contains(|c: char| c.is_ascii_lowercase()) && !part.contains(' '));
+            map.insert("pending".into(), needs.unwrap_or_default().into());
+        }
+        None if !differs.is_empty() => {
+            map.insert("differs".into(), differs.into());
+        }
+        None => {}
+    }
+    fs::write(path, format!("{scenario:#}\n")).unwrap();
+}
