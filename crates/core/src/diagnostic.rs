@@ -51,12 +51,14 @@ pub struct Diagnostic {
     pub origin: Option<Origin>,
     /// What to do about it.
     pub hint: Option<String>,
+    /// What a caller may read of it when errors are verbose: one of the reference's fixed texts.
+    pub caller_text: Option<&'static str>,
 }
 
 impl Diagnostic {
     /// An error without a place yet.
     pub fn error(message: impl Into<String>) -> Self {
-        Self { severity: Severity::Error, message: message.into(), origin: None, hint: None }
+        Self { severity: Severity::Error, message: message.into(), origin: None, hint: None, caller_text: None }
     }
 
     /// A warning without a place yet.
@@ -67,6 +69,12 @@ impl Diagnostic {
     /// Adds the place, unless a more precise one is already known.
     pub fn at(mut self, origin: &Origin) -> Self {
         self.origin.get_or_insert_with(|| origin.clone());
+        self
+    }
+
+    /// Adds what a caller may read of it, unless that is known already.
+    pub fn told(mut self, caller_text: &'static str) -> Self {
+        self.caller_text.get_or_insert(caller_text);
         self
     }
 

@@ -14,10 +14,34 @@ use keyward_core::rule::compile::{HandlerTables, Table};
 
 /// Every handler there is, and every one a later version brings.
 pub const TABLES: HandlerTables<'static> = HandlerTables {
-    authenticators: Table { noun: "authenticator", all: authenticators::ALL, planned: authenticators::PLANNED },
-    authorizers: Table { noun: "authorizer", all: authorizers::ALL, planned: authorizers::PLANNED },
-    mutators: Table { noun: "mutator", all: mutators::ALL, planned: mutators::PLANNED },
-    error_handlers: Table { noun: "error handler", all: error_handlers::ALL, planned: error_handlers::PLANNED },
+    authenticators: Table {
+        noun: "authenticator",
+        unusable: "authenticator matching this route is misconfigured or disabled",
+        none: "No authentication handler was set in the rule",
+        all: authenticators::ALL,
+        planned: authenticators::PLANNED,
+    },
+    authorizers: Table {
+        noun: "authorizer",
+        unusable: "authorizer matching this route is misconfigured or disabled",
+        none: "requested pipeline handler does not exist",
+        all: authorizers::ALL,
+        planned: authorizers::PLANNED,
+    },
+    mutators: Table {
+        noun: "mutator",
+        unusable: "mutator matching this route is misconfigured or disabled",
+        none: "No mutation handler was set in the rule",
+        all: mutators::ALL,
+        planned: mutators::PLANNED,
+    },
+    error_handlers: Table {
+        noun: "error handler",
+        unusable: "error handler matching this route is misconfigured or disabled",
+        none: "requested pipeline handler does not exist",
+        all: error_handlers::ALL,
+        planned: error_handlers::PLANNED,
+    },
 };
 
 #[cfg(test)]

@@ -109,7 +109,13 @@ fn read_chunks(reader: &mut impl BufRead, body: &mut Vec<u8>) -> io::Result<()> 
     }
 }
 
+/// First byte of a TLS connection: no line will ever end.
+const TLS_HANDSHAKE: u8 = 0x16;
+
 fn read_line(reader: &mut impl BufRead) -> io::Result<Option<String>> {
+    if reader.fill_buf()?.first() == Some(&TLS_HANDSHAKE) {
+        return Err(io::ErrorKind::InvalidData.into());
+    }
     let mut line = Vec::new();
     if reader.read_until(b'\n', &mut line)? == 0 {
         return Ok(None);

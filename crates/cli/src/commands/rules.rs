@@ -51,7 +51,7 @@ pub(crate) fn run(arguments: &Arguments, files: &[PathBuf]) -> ExitCode {
 }
 
 fn list(endpoint: &Endpoint, limit: u32, page: u32) -> ExitCode {
-    let offset = i64::from(limit) * i64::from(page) - i64::from(page);
+    let offset = i64::from(limit) * (i64::from(page) - 1);
     let answer = endpoint.get(&format!("/rules?limit={limit}&offset={offset}"));
     let rules = answer.and_then(|answer| match answer.status {
         200 => serde_json::from_slice::<Vec<Value>>(&answer.body).map_err(|error| error.to_string()),

@@ -13,7 +13,10 @@ use crate::session::Session;
 
 /// Runs a rule. Polls to completion without any runtime as long as no handler has to wait.
 pub async fn decide(rule: &Rule, request: &GatedRequest, now: UnixTime) -> Result<Grant, Denial> {
-    let plan = rule.plan.as_ref().map_err(|diagnostic| Denial::internal(Reason::RuleBroken, diagnostic.to_string()))?;
+    let plan = rule.plan.as_ref().map_err(|problem| {
+        let denial = Denial::internal(Reason::RuleBroken, problem.to_string());
+        Denial { message: problem.caller_text.unwrap_or(denial.message), ..denial }
+    })?;
     let allows_encoded_slashes = plan.upstream.as_ref().is_some_and(|upstream| upstream.allow_encoded_slashes);
     if request.has_encoded_slash() && !allows_encoded_slashes {
         return Err(Denial::new(ErrorKind::BadRequest, Reason::RequestRefused)

@@ -63,6 +63,8 @@ impl Grant {
         let Some(upstream) = rule.upstream() else {
             let denial = Denial::new(ErrorKind::Internal, Reason::NoUpstream)
                 .detail("the matched rule has no `upstream.url`; it can only serve the decision API");
+            let message = "Unable to forward the request because matched rule does not define an upstream URL";
+            let denial = Denial { message, ..denial };
             return Err(Box::new((denial, request)));
         };
         let upgrade = match request.upgrade() {

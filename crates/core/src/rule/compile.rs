@@ -40,6 +40,10 @@ pub struct HandlerTables<'a> {
 pub struct Table<'a, K: ?Sized> {
     /// What one of them is called.
     pub noun: &'static str,
+    /// What a caller may read when one of them cannot be used in a rule.
+    pub unusable: &'static str,
+    /// What a caller may read when a rule names none.
+    pub none: &'static str,
     /// Those that exist.
     pub all: &'a [&'a K],
     /// Ids that are known but refused: `not supported yet`.
@@ -191,7 +195,7 @@ impl Compiler<'_> {
         let authenticators = self.bind_all(
             written,
             "authenticators",
-            required(authenticators, "authenticators")?,
+            required(authenticators, "authenticators", &self.handlers.authenticators)?,
             &self.handlers.authenticators,
             &self.settings.authenticators,
             |kind, config| kind.bind(config, context),
@@ -203,7 +207,9 @@ impl Compiler<'_> {
             (Some(one), None) => ("authorizer", std::slice::from_ref(one)),
             (None, Some(list)) if !list.is_empty() => ("authorizers", list.as_slice()),
             (None, _) => {
-                return Err(Diagnostic::error("`authorizer` is missing").hint("add `authorizer: {handler: allow}`"));
+                return Err(Diagnostic::error("`authorizer` is missing")
+                    .hint("add `authorizer: {handler: allow}`")
+                    .told(self.handlers.authorizers.none));
             }
         };
         let authorizers = self.bind_all(
@@ -217,7 +223,7 @@ impl Compiler<'_> {
         let mutators = self.bind_all(
             written,
             "mutators",
-            required(mutators, "mutators")?,
+            required(mutators, "mutators", &self.handlers.mutators)?,
             &self.handlers.mutators,
             &self.settings.mutators,
             |kind, config| kind.bind(config, context),
@@ -253,7 +259,7 @@ impl Compiler<'_> {
             let id = kind.id();
             let handler = bind(kind, &config).map_err(|mut problem| {
                 problem.message = format!("{} `{id}`: {}", table.noun, problem.message);
-                problem.at(&origin)
+                problem.at(&origin).told(table.unusable)
             })?;
             Ok(Bound { id, handler })
         };
@@ -274,7 +280,7 @@ impl Compiler<'_> {
         };
         let handler = kind.bind(&config, context).map_err(|mut problem| {
             problem.message = format!("error handler `{}`: {}", kind.id(), problem.message);
-            problem.at(origin)
+            problem.at(origin).told(table.unusable)
         })?;
         Ok(BoundErrorHandler { id: kind.id(), when, handler })
     }
@@ -301,20 +307,22 @@ fn resolve<'t, K: HandlerKind + ?Sized>(
     let id = reference.handler.as_str();
     let noun = table.noun;
     if table.planned.contains(&id) {
-        return Err(Diagnostic::error(format!("{noun} `{id}` is not supported yet")).at(origin));
+        return Err(Diagnostic::error(format!("{noun} `{id}` is not supported yet")).at(origin).told(table.unusable));
     }
     let Some(kind) = table.all.iter().find(|kind| kind.id() == id) else {
         let known: Vec<String> = table.all.iter().map(|kind| format!("`{}`", kind.id())).collect();
         return Err(Diagnostic::error(format!("there is no {noun} `{id}`"))
             .at(origin)
-            .hint(format!("use one of {}", known.join(", "))));
+            .hint(format!("use one of {}", known.join(", ")))
+            .told("requested pipeline handler does not exist"));
     };
     let empty = || Node { value: Value::Map(Vec::new()), origin: origin.clone() };
     let setting = settings.get(id);
     if !setting.is_some_and(|setting| setting.enabled) {
         return Err(Diagnostic::error(format!("{noun} `{id}` is disabled"))
             .at(origin)
-            .hint(format!("set `enabled: true` for `{id}` in the configuration")));
+            .hint(format!("set `enabled: true` for `{id}` in the configuration"))
+            .told(table.unusable));
     }
     let global = setting.map_or_else(empty, |setting| setting.config.clone());
     let config = match &reference.config {
@@ -325,14 +333,19 @@ fn resolve<'t, K: HandlerKind + ?Sized>(
         Ok((*kind, config))
     } else {
         Err(Diagnostic::error(format!("`config` of {noun} `{id}` must be a map, found {}", config.value.kind()))
-            .at(&config.origin))
+            .at(&config.origin)
+            .told(table.unusable))
     }
 }
 
-fn required<'a>(list: &'a Option<Vec<HandlerReference>>, key: &str) -> Result<&'a [HandlerReference], Diagnostic> {
+fn required<'a, K: ?Sized>(
+    list: &'a Option<Vec<HandlerReference>>,
+    key: &str,
+    table: &Table<'_, K>,
+) -> Result<&'a [HandlerReference], Diagnostic> {
     match list {
         Some(list) if !list.is_empty() => Ok(list),
-        _ => Err(Diagnostic::error(format!("`{key}` must be a list with at least one entry"))),
+        _ => Err(Diagnostic::error(format!("`{key}` must be a list with at least one entry")).told(table.none)),
     }
 }
 

@@ -108,7 +108,10 @@ impl Api {
             },
             "errors": errors,
         });
-        json_answer(StatusCode::SERVICE_UNAVAILABLE, &body)
+        let mut answer = json_answer(StatusCode::SERVICE_UNAVAILABLE, &body);
+        let headers = error(StatusCode::SERVICE_UNAVAILABLE, "").headers().clone();
+        *answer.headers_mut() = headers;
+        answer
     }
 
     fn scrape(&self, headers: &HeaderMap) -> Response<Full<Bytes>> {

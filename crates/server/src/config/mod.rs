@@ -6,4 +6,5 @@ pub mod file;
 pub mod load;
 pub mod report;
 pub mod settings;
+pub mod shape;
 pub mod yaml;

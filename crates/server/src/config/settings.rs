@@ -436,30 +436,14 @@ impl Check<'_> {
         settings
     }
 
-    /// Unknown keys of a handler's global settings; values are checked when a rule binds the handler.
+    /// The shape of a handler's global settings; what they mean is checked when a rule binds the handler.
     fn handler_keys<K: HandlerKind + ?Sized>(&mut self, path: &str, kind: &K, config: Option<&Node>) {
         let Some(config) = config else { return };
         let mut generator = super::environment::generator();
         let Some(schema) = kind.settings(&mut generator) else {
             return self.refuse(&format!("{path}.config"), format!("`{}` takes no settings", kind.id()));
         };
-        let Value::Map(entries) = &config.value else {
-            if !matches!(config.value, Value::Null) {
-                self.refuse(&format!("{path}.config"), format!("expected a map, found {}", config.value.kind()));
-            }
-            return;
-        };
-        let known: Vec<&str> = schema
-            .get("properties")
-            .and_then(serde_json::Value::as_object)
-            .map(|properties| properties.keys().map(String::as_str).collect())
-            .unwrap_or_default();
-        for entry in entries.iter().filter(|entry| !known.contains(&entry.key.as_str())) {
-            let mut finding =
-                Diagnostic::error(format!("unknown key `{}` in `{path}.config`", entry.key)).at(&entry.key_origin);
-            finding.hint = hint_for_key(&entry.key, &known);
-            self.errors.push(finding);
-        }
+        self.errors.extend(super::shape::check(config, schema.as_value(), &format!("{path}.config")));
     }
 
     /// `json` is on unless it is switched off.

@@ -131,7 +131,7 @@ impl<'p> Stage<'p> {
             Value::String(text) => {
                 let mut text = text.clone();
                 let mut names: Vec<_> = self.names.iter().collect();
-                names.sort_by_key(|(name, _)| std::cmp::Reverse(name.len()));
+                names.sort_by_key(|(_, value)| std::cmp::Reverse(value.len()));
                 for (name, value) in names {
                     text = text.replace(value, &format!("${{{name}}}"));
                 }
@@ -298,6 +298,9 @@ impl<'p> Stage<'p> {
 
 /// SIGTERM first, as an orchestrator does; SIGKILL when that takes too long.
 fn stop(child: &mut Child) {
+    if child.try_wait().unwrap().is_some() {
+        return;
+    }
     let _ = Command::new("kill").arg("-TERM").arg(child.id().to_string()).status();
     let begun = Instant::now();
     while begun.elapsed() < Duration::from_secs(5) {

@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
+use crate::ports::free_port;
 use crate::wire::{self, Message};
 
 /// Running until dropped with the process; connections are served by threads.
@@ -28,7 +29,7 @@ struct State {
 impl Recorder {
     /// Starts one. Unscripted requests get an echo of method and target, or a 404.
     pub fn start(echoes: bool) -> Self {
-        let listener = TcpListener::bind(("127.0.0.1", 0)).unwrap();
+        let listener = TcpListener::bind(("127.0.0.1", free_port())).unwrap();
         let port = listener.local_addr().unwrap().port();
         let state =
             Arc::new(State { seen: Mutex::default(), script: Mutex::default(), counts: Mutex::default(), echoes });
