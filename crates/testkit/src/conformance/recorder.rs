@@ -2,14 +2,14 @@
 
 use std::collections::HashMap;
 use std::io::{BufReader, Write};
-use std::net::{TcpListener, TcpStream};
+use std::net::TcpStream;
 use std::sync::{Arc, Mutex};
 use std::thread;
 use std::time::Duration;
 
 use serde_json::{Value, json};
 
-use crate::ports::free_port;
+use crate::ports::listener;
 use crate::wire::{self, Message};
 
 /// Running until dropped with the process; connections are served by threads.
@@ -29,7 +29,7 @@ struct State {
 impl Recorder {
     /// Starts one. Unscripted requests get an echo of method and target, or a 404.
     pub fn start(echoes: bool) -> Self {
-        let listener = TcpListener::bind(("127.0.0.1", free_port())).unwrap();
+        let listener = listener();
         let port = listener.local_addr().unwrap().port();
         let state =
             Arc::new(State { seen: Mutex::default(), script: Mutex::default(), counts: Mutex::default(), echoes });
