@@ -59,8 +59,7 @@ async fn get(url: &str) -> Result<Answer, String> {
     let tls = client_config(&[], &[b"http/1.1"]).map_err(|problem| problem.message)?;
     let stream = connect(place.origin(), &Resolver::default(), &Arc::clone(&tls), TIME).await;
     let stream = stream.map_err(|error| error.to_string())?;
-    let (mut sender, connection) =
-        http1::handshake(TokioIo::new(stream)).await.map_err(|error| error.to_string())?;
+    let (mut sender, connection) = http1::handshake(TokioIo::new(stream)).await.map_err(|error| error.to_string())?;
     tokio::spawn(connection);
     let request = Request::get(place.target("/", query))
         .header(http::header::HOST, place.host())

@@ -36,5 +36,7 @@ pub(crate) fn tab_indented(value: &serde_json::Value) -> String {
 
 /// The environment, for overrides: names and values that are text.
 pub(crate) fn environment() -> Vec<(String, String)> {
-    std::env::vars_os().filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?))).collect()
+    std::env::vars_os()
+        .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)))
+        .collect()
 }

@@ -30,7 +30,9 @@ fn scenario_files() -> Vec<PathBuf> {
     let mut files: Vec<PathBuf> = areas
         .flat_map(|area| fs::read_dir(area.unwrap().path()).unwrap())
         .map(|file| file.unwrap().path())
-        .filter(|path| std::env::var("KEYWARD_SCENARIO").map_or(true, |only| path.display().to_string().contains(&only)))
+        .filter(|path| {
+            std::env::var("KEYWARD_SCENARIO").map_or(true, |only| path.display().to_string().contains(&only))
+        })
         .collect();
     files.sort();
     files
@@ -113,13 +115,10 @@ fn rows_used(scenario: &Value) -> Vec<String> {
 /// Keeps the rows of what still differs in the same place.
 fn write_down(path: &Path, scenario: &mut Value, differences: &[Difference], log: &str) {
     let before = scenario["differs"].as_array().cloned().unwrap_or_default();
-    let row_of = |at: &str| {
-        before.iter().find(|entry| entry["at"] == at).map_or(json!("?"), |entry| entry["row"].clone())
-    };
-    let differs: Vec<Value> = differences
-        .iter()
-        .map(|found| json!({"row": row_of(&found.at), "at": found.at, "now": found.now}))
-        .collect();
+    let row_of =
+        |at: &str| before.iter().find(|entry| entry["at"] == at).map_or(json!("?"), |entry| entry["row"].clone());
+    let differs: Vec<Value> =
+        differences.iter().map(|found| json!({"row": row_of(&found.at), "at": found.at, "now": found.now})).collect();
     let map = scenario.as_object_mut().unwrap();
     map.remove("differs");
     map.remove("pending");

@@ -160,15 +160,7 @@ impl App {
                 }
             });
         }
-        Ok(Self {
-            proxy,
-            api: api_at,
-            metrics: metrics_at,
-            issuer: app_issuer,
-            shutdown,
-            workers,
-            audit,
-        })
+        Ok(Self { proxy, api: api_at, metrics: metrics_at, issuer: app_issuer, shutdown, workers, audit })
     }
 
     /// Drains: no new connections, requests in flight finish, every record is written.

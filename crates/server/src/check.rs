@@ -20,11 +20,8 @@ pub fn settings(files: &[PathBuf], variables: &[(String, String)]) -> Result<Loa
 pub fn rules(files: &[PathBuf], variables: &[(String, String)]) -> Result<(Loaded, Built), Vec<Diagnostic>> {
     let loaded = load(files, variables)?;
     let secrets = EnvironmentSecrets::new(loaded.settings.env_dir.clone());
-    let sources = Sources {
-        secrets: &secrets,
-        keys: &KeySetRegistry::offline(),
-        tokens: &Arc::new(TokenCache::new(1024)),
-    };
+    let sources =
+        Sources { secrets: &secrets, keys: &KeySetRegistry::offline(), tokens: &Arc::new(TokenCache::new(1024)) };
     let built = Snapshot::build(&loaded.settings, loaded.settings.proxy.listener.port, &sources, 0)
         .map_err(|problem| vec![problem])?;
     Ok((loaded, built))

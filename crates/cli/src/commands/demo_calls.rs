@@ -150,8 +150,7 @@ async fn issued(port: u16, query: &str) -> Result<String, String> {
 
 async fn ask(port: u16, method: &Method, path: &str, token: Option<&str>) -> Result<(u16, Bytes), String> {
     let stream = TcpStream::connect(Ports::local(port)).await.map_err(|error| error.to_string())?;
-    let (mut sender, connection) =
-        http1::handshake(TokioIo::new(stream)).await.map_err(|error| error.to_string())?;
+    let (mut sender, connection) = http1::handshake(TokioIo::new(stream)).await.map_err(|error| error.to_string())?;
     tokio::spawn(connection);
     let mut request = Request::builder().method(method).uri(path).header(header::HOST, format!("localhost:{port}"));
     if let Some(token) = token {

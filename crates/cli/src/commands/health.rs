@@ -36,7 +36,8 @@ pub(crate) fn run(arguments: &Arguments) -> ExitCode {
         match answer.status {
             200 => Ok(body),
             503 => {
-                let errors = body.get("errors").map_or_else(|| "{}".to_owned(), |errors| format!("{{\"errors\":{errors}}}"));
+                let errors =
+                    body.get("errors").map_or_else(|| "{}".to_owned(), |errors| format!("{{\"errors\":{errors}}}"));
                 Err(format!("[GET {path}][503] {unavailable} {errors}"))
             }
             status => Err(format!("[GET {path}][{status}]")),

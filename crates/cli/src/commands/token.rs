@@ -58,7 +58,8 @@ pub(crate) fn run(arguments: &Arguments) -> ExitCode {
 
 fn token(arguments: &Arguments) -> Result<String, String> {
     let place = arguments.key.display();
-    let document = std::fs::read(&arguments.key).map_err(|error| format!("{place}: the key cannot be read: {error}"))?;
+    let document =
+        std::fs::read(&arguments.key).map_err(|error| format!("{place}: the key cannot be read: {error}"))?;
     let algorithm = match &arguments.alg {
         Some(name) => Some(algorithm(name).ok_or_else(|| format!("`{name}` is not a supported algorithm"))?),
         None => None,

@@ -203,9 +203,9 @@ fn forwarded_proto(headers: &HeaderMap) -> Option<bool> {
 }
 
 fn keep_first(headers: &mut HeaderMap, name: &'static str) {
-    if headers.get_all(name).iter().nth(1).is_some() {
-        if let Some(first) = headers.get(name).cloned() {
-            headers.insert(name, first);
-        }
+    if headers.get_all(name).iter().nth(1).is_some()
+        && let Some(first) = headers.get(name).cloned()
+    {
+        headers.insert(name, first);
     }
 }

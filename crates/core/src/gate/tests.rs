@@ -11,6 +11,8 @@ const ARRIVAL: Arrival = Arrival {
     violation: None,
 };
 
+type Fields<'a> = &'a [(&'a str, &'a str)];
+
 fn parts(method: &str, target: &str, headers: &[(&str, &str)]) -> Parts {
     let mut request = Request::builder().method(method).uri(target);
     for (name, value) in headers {
@@ -41,7 +43,7 @@ fn the_url_is_canonical() {
 fn requests_that_could_be_read_twice_are_refused() {
     use RefusalReason::*;
     let host = ("host", "h");
-    let rows: &[(&str, &[(&str, &str)], RefusalReason)] = &[
+    let rows: &[(&str, Fields<'_>, RefusalReason)] = &[
         ("/", &[], Authority),
         ("/", &[host, host], Authority),
         ("/", &[("host", "u@h")], Authority),
@@ -194,7 +196,7 @@ fn upgrades_are_recognised_on_http_1_only() {
 #[test]
 fn the_decision_api_describes_requests_by_headers() {
     let host = ("host", "ory.sh");
-    let rows: &[(&str, &[(&str, &str)], &str)] = &[
+    let rows: &[(&str, Fields<'_>, &str)] = &[
         ("/decisions/foo", &[host], "GET http://ory.sh/foo"),
         (
             "/decisions/foo",

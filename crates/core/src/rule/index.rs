@@ -5,17 +5,20 @@ use std::collections::HashMap;
 
 use crate::rule::pattern::Pattern;
 
+/// Rule numbers by literal prefixes of one length.
+type ByPrefix = HashMap<Box<str>, Vec<u32>, foldhash::fast::RandomState>;
+
 /// Rules by the length and the text of their literal prefix. A lookup costs one hash per distinct
 /// length, however many rules there are; rules that start with a variable part have length 0 and are
 /// always candidates.
 pub struct RuleIndex {
-    by_length: Vec<(usize, HashMap<Box<str>, Vec<u32>, foldhash::fast::RandomState>)>,
+    by_length: Vec<(usize, ByPrefix)>,
 }
 
 impl RuleIndex {
     /// Indexes patterns under rule numbers.
     pub fn build<'a>(patterns: impl IntoIterator<Item = (u32, &'a Pattern)>) -> Self {
-        let mut by_length: BTreeMap<usize, HashMap<Box<str>, Vec<u32>, foldhash::fast::RandomState>> = BTreeMap::new();
+        let mut by_length: BTreeMap<usize, ByPrefix> = BTreeMap::new();
         for (number, pattern) in patterns {
             let prefix = pattern.literal_prefix();
             by_length.entry(prefix.len()).or_default().entry(prefix.into()).or_default().push(number);

@@ -24,7 +24,7 @@ pub(super) fn parse(text: &str, secrets: &dyn SecretSource) -> Result<(Vec<Node>
     let (nodes, end) = parser.list()?;
     match end {
         End::Text => Ok((nodes, parser.facts)),
-        End::End(offset) => Err(TemplateError::new(text, offset, "unexpected {{end}}")),
+        End::Block(offset) => Err(TemplateError::new(text, offset, "unexpected {{end}}")),
         End::Else(offset, _) => Err(TemplateError::new(text, offset, "unexpected {{else}}")),
     }
 }
@@ -44,7 +44,8 @@ struct Parser<'t> {
 /// What ended a list of nodes.
 enum End {
     Text,
-    End(usize),
+    /// `{{end}}`
+    Block(usize),
     /// `{{else ...}}` with the tokens after it.
     Else(usize, Vec<Token>),
 }
@@ -75,7 +76,7 @@ impl Parser<'_> {
             let tokens = lex::tokens(inside).map_err(|message| TemplateError::new(self.text, offset, message))?;
             match tokens.first() {
                 None => return self.fail(offset, "missing value for command"),
-                Some(Token::Word(word)) if word == "end" && tokens.len() == 1 => break End::End(offset),
+                Some(Token::Word(word)) if word == "end" && tokens.len() == 1 => break End::Block(offset),
                 Some(Token::Word(word)) if word == "else" => break End::Else(offset, tokens[1..].to_vec()),
                 Some(_) => nodes.push(self.action(tokens, offset)?),
             }
@@ -168,9 +169,9 @@ impl Parser<'_> {
         let (then, end) = self.list()?;
         match end {
             End::Text => self.fail(offset, format!("unclosed {{{{{keyword}}}}}: unexpected end of the template")),
-            End::End(_) => Ok((then, Vec::new())),
+            End::Block(_) => Ok((then, Vec::new())),
             End::Else(offset, tokens) if tokens.is_empty() => match self.list()? {
-                (otherwise, End::End(_)) => Ok((then, otherwise)),
+                (otherwise, End::Block(_)) => Ok((then, otherwise)),
                 _ => self.fail(offset, "expected {{end}} after {{else}}"),
             },
             End::Else(offset, tokens) => {
@@ -209,10 +210,10 @@ impl Parser<'_> {
 
     fn command(&mut self, tokens: &[Token], offset: usize, piped: bool) -> Parsed<Command> {
         let Some(first) = tokens.first() else { return self.fail(offset, "missing value for command") };
-        if let Token::Word(word) = first {
-            if !is_keyword(word) {
-                return self.call(word, &tokens[1..], offset, piped);
-            }
+        if let Token::Word(word) = first
+            && !is_keyword(word)
+        {
+            return self.call(word, &tokens[1..], offset, piped);
         }
         let mut rest = tokens;
         let receiver = self.operand(&mut rest, offset)?;

@@ -1,5 +1,5 @@
 //! Tables of pipeline spec 5.2, 6.3 and 6.5.
-#![allow(clippy::unwrap_used)]
+#![allow(clippy::unwrap_used, clippy::approx_constant)]
 
 use std::sync::LazyLock;
 

@@ -117,8 +117,7 @@ fn denied(snapshot: &Snapshot, rule: Option<&Rule>, denial: Denial, request: &Ga
         Some(query) => format!("{}?{query}", request.url()),
         None => request.url().to_owned(),
     };
-    let facts =
-        RequestFacts { method: request.method(), url: &url, headers: request.headers(), peer: request.peer() };
+    let facts = RequestFacts { method: request.method(), url: &url, headers: request.headers(), peer: request.peer() };
     let (reason, detail) = (denial.reason.as_str(), denial.detail.as_deref().unwrap_or_default());
     let rule_id = rule.map(|rule| &**rule.id()).unwrap_or_default();
     tracing::info!(rule_id, reason, detail, handler = denial.handler.unwrap_or_default(), "decision: denied");

@@ -6,8 +6,7 @@ use http_body_util::Full;
 
 use crate::http_server::typed;
 
-const REASON: &str =
-    "The requested route does not exist. Make sure you are using the right path, domain, and port.";
+const REASON: &str = "The requested route does not exist. Make sure you are using the right path, domain, and port.";
 
 pub(super) fn page(headers: &HeaderMap) -> Response<Full<Bytes>> {
     let accept = headers.get(header::ACCEPT).and_then(|value| value.to_str().ok()).unwrap_or("*/*");

@@ -214,7 +214,10 @@ mod tests {
         record.encode(&mut line);
         let json: serde_json::Value = serde_json::from_slice(&line).unwrap();
         assert_eq!(json["ts"], "2026-11-24T12:34:56.007Z");
-        assert_eq!((&json["subject"], &json["scopes"][0], &json["duration_ms"]), (&"alice".into(), &"jira:read".into(), &1.234.into()));
+        assert_eq!(
+            (&json["subject"], &json["scopes"][0], &json["duration_ms"]),
+            (&"alice".into(), &"jira:read".into(), &1.234.into())
+        );
         let keys: Vec<&str> = json.as_object().unwrap().keys().map(String::as_str).collect();
         assert_eq!(
             keys.join(" "),

@@ -50,7 +50,9 @@ pub fn apply(root: &mut Node, variables: &[(String, String)]) -> Vec<Diagnostic>
         match read(text, shape, &origin) {
             Ok(value) => set(root, &path, Node { value, origin }),
             Err(expected) => findings.push(
-                Diagnostic::error(format!("expected {expected} for `{path}`")).at(&origin).hint("unset it or correct it"),
+                Diagnostic::error(format!("expected {expected} for `{path}`"))
+                    .at(&origin)
+                    .hint("unset it or correct it"),
             ),
         }
     }
@@ -124,7 +126,9 @@ fn read(text: &str, shape: Shape, origin: &Origin) -> Result<Value, &'static str
     let structured = |text: &str| yaml::parse(text, &origin.to_string(), Dialect::Core).ok().map(|node| node.value);
     match shape {
         Shape::Text => Ok(Value::String(text.to_owned())),
-        Shape::Integer => text.trim().parse::<i64>().map(|value| Value::Number(value.into())).map_err(|_| "a whole number"),
+        Shape::Integer => {
+            text.trim().parse::<i64>().map(|value| Value::Number(value.into())).map_err(|_| "a whole number")
+        }
         Shape::Bool => match text {
             "1" | "t" | "T" | "TRUE" | "true" | "True" => Ok(Value::Bool(true)),
             "0" | "f" | "F" | "FALSE" | "false" | "False" => Ok(Value::Bool(false)),
@@ -195,10 +199,25 @@ mod tests {
             ("serve_proxy_port", "1234", "serve.proxy.port", json!(1234)),
             ("AUTHENTICATORS_NOOP_ENABLED", "1", "authenticators.noop.enabled", json!(true)),
             ("ACCESS_RULES_REPOSITORIES", "inline://W10=", "access_rules.repositories", json!(["inline://W10="])),
-            ("ACCESS_RULES_REPOSITORIES", "file://a,file://b", "access_rules.repositories", json!(["file://a", "file://b"])),
+            (
+                "ACCESS_RULES_REPOSITORIES",
+                "file://a,file://b",
+                "access_rules.repositories",
+                json!(["file://a", "file://b"]),
+            ),
             ("ACCESS_RULES_REPOSITORIES_0", "file://z", "access_rules.repositories", json!(["file://z"])),
-            ("AUTHENTICATORS_JWT_CONFIG_SCOPE_STRATEGY", "exact", "authenticators.jwt.config.scope_strategy", json!("exact")),
-            ("MUTATORS_HEADER_CONFIG_HEADERS", "{\"X-A\":\"b\"}", "mutators.header.config.headers", json!({"X-B": "c", "X-A": "b"})),
+            (
+                "AUTHENTICATORS_JWT_CONFIG_SCOPE_STRATEGY",
+                "exact",
+                "authenticators.jwt.config.scope_strategy",
+                json!("exact"),
+            ),
+            (
+                "MUTATORS_HEADER_CONFIG_HEADERS",
+                "{\"X-A\":\"b\"}",
+                "mutators.header.config.headers",
+                json!({"X-B": "c", "X-A": "b"}),
+            ),
             ("ERRORS_FALLBACK", "redirect", "errors.fallback", json!(["redirect"])),
             ("LOG_LEVEL", "debug", "log.level", json!("debug")),
             ("ACCESS_RULES_MATCHING_STRATEGY", "glob", "access_rules.matching_strategy", json!("glob")),
@@ -216,9 +235,16 @@ mod tests {
 
     #[test]
     fn values_that_cannot_be_read_name_their_variable() {
-        for (name, text) in [("SERVE_PROXY_PORT", "abc"), ("AUTHENTICATORS_NOOP_ENABLED", "maybe"), ("MUTATORS_HEADER_CONFIG_HEADERS", "x")] {
+        for (name, text) in [
+            ("SERVE_PROXY_PORT", "abc"),
+            ("AUTHENTICATORS_NOOP_ENABLED", "maybe"),
+            ("MUTATORS_HEADER_CONFIG_HEADERS", "x"),
+        ] {
             let findings = apply(&mut Node::from_json(&json!({}), "file"), &[(name.to_owned(), text.to_owned())]);
-            assert!(findings[0].to_string().starts_with(&format!("environment variable `{name}`: error: expected")), "{name}");
+            assert!(
+                findings[0].to_string().starts_with(&format!("environment variable `{name}`: error: expected")),
+                "{name}"
+            );
         }
     }
 }

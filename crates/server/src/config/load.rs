@@ -5,9 +5,9 @@ use std::path::{Path, PathBuf};
 use keyward_core::diagnostic::{Diagnostic, Origin};
 use keyward_core::document::{Node, Value, merge};
 
+use super::environment;
 use super::settings::{self, Settings};
 use super::yaml::{self, Dialect};
-use super::environment;
 
 /// Settings with what was noticed on the way.
 #[derive(Debug)]
@@ -44,12 +44,18 @@ fn read(path: &Path) -> Result<Node, Diagnostic> {
     match path.extension().and_then(|extension| extension.to_str()) {
         Some("yaml" | "yml" | "json") => {}
         Some("toml") => return Err(refuse("TOML is not supported yet".to_owned()).hint("write YAML or JSON")),
-        _ => return Err(refuse("unknown configuration file extension".to_owned()).hint("name it `.yaml`, `.yml` or `.json`")),
+        _ => {
+            return Err(
+                refuse("unknown configuration file extension".to_owned()).hint("name it `.yaml`, `.yml` or `.json`")
+            );
+        }
     }
     let text = std::fs::read_to_string(path).map_err(|error| refuse(format!("the file cannot be read: {error}")))?;
     let node = yaml::parse(&text, &source, Dialect::Core)?;
     match node.value {
         Value::Map(_) | Value::Null => Ok(node),
-        ref other => Err(Diagnostic::error(format!("a configuration must be a map, found {}", other.kind())).at(&node.origin)),
+        ref other => {
+            Err(Diagnostic::error(format!("a configuration must be a map, found {}", other.kind())).at(&node.origin))
+        }
     }
 }

@@ -15,8 +15,8 @@ use keyward_core::rule::pattern::Strategy;
 use keyward_handlers::TABLES;
 
 use super::file::{
-    ApiFile, AuditPolicyName, AuditSinkName, ConfigFile, Cors, Handler, LogFormat, LogLevel, MatchAuthority,
-    ProxyFile, Tls,
+    ApiFile, AuditPolicyName, AuditSinkName, ConfigFile, Cors, Handler, LogFormat, LogLevel, MatchAuthority, ProxyFile,
+    Tls,
 };
 use crate::issuer::settings::IssuerSettings;
 use crate::repository::RepositoryUrl;
@@ -276,9 +276,10 @@ impl Check<'_> {
             },
             Some(AuditSinkName::Stdout) | None => AuditSink::Stdout,
         };
-        let issuer = file.issuer.filter(|node| !matches!(node.value, Value::Null)).and_then(|node| {
-            IssuerSettings::check(&node).map_err(|problem| self.errors.push(problem)).ok()
-        });
+        let issuer = file
+            .issuer
+            .filter(|node| !matches!(node.value, Value::Null))
+            .and_then(|node| IssuerSettings::check(&node).map_err(|problem| self.errors.push(problem)).ok());
         Settings {
             proxy: self.proxy(serve.proxy.unwrap_or_default()),
             api: self.api(serve.api.unwrap_or_default()),

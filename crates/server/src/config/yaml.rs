@@ -32,7 +32,14 @@ pub fn parse(text: &str, source: &str, dialect: Dialect) -> Result<Node, Diagnos
     if text.len() > MAX_BYTES {
         return Err(Diagnostic::error("the file is larger than 16 MiB").at(&Origin::whole(source)));
     }
-    let mut reader = Reader { parser: Parser::new_from_str(text), source: source.into(), dialect, depth: 0, values: 0, anchors: HashMap::new() };
+    let mut reader = Reader {
+        parser: Parser::new_from_str(text),
+        source: source.into(),
+        dialect,
+        depth: 0,
+        values: 0,
+        anchors: HashMap::new(),
+    };
     reader.document()
 }
 

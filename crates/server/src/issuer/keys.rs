@@ -46,9 +46,8 @@ impl SigningKeys {
 
     fn from_environment() -> Result<Self, Diagnostic> {
         let Some(path) = std::env::var_os("PRIVATE_KEY_PATH") else {
-            return Err(Diagnostic::error("the issuer has no signing key").hint(
-                "name one in `issuer.keys`, or set PRIVATE_KEY_PATH; `keyward credentials generate` makes one",
-            ));
+            return Err(Diagnostic::error("the issuer has no signing key")
+                .hint("name one in `issuer.keys`, or set PRIVATE_KEY_PATH; `keyward credentials generate` makes one"));
         };
         let current = read(Path::new(&path), |document| SigningKey::read(document, None, None))?;
         if let Some(path) = std::env::var_os("PUBLIC_KEY_PATH") {

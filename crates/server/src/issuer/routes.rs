@@ -183,11 +183,7 @@ impl Issuer {
 }
 
 /// `client_secret_basic` or `client_secret_post`, never both (RFC 6749 section 2.3.1).
-fn authenticate<'c>(
-    clients: &'c Clients,
-    headers: &HeaderMap,
-    form: &Parameters,
-) -> Result<&'c Client, TokenError> {
+fn authenticate<'c>(clients: &'c Clients, headers: &HeaderMap, form: &Parameters) -> Result<&'c Client, TokenError> {
     let refused = || TokenError(StatusCode::UNAUTHORIZED, "invalid_client", "client authentication failed");
     let posted = single(form, "client_secret")?;
     let Some(header) = headers.get(AUTHORIZATION) else {

@@ -54,7 +54,11 @@ impl KeySetRegistry {
 
     /// Sets that have been asked for and not been had yet, for readiness.
     pub fn missing(&self) -> Vec<String> {
-        self.live().iter().filter(|source| source.current().is_none()).map(|source| source.location().to_owned()).collect()
+        self.live()
+            .iter()
+            .filter(|source| source.current().is_none())
+            .map(|source| source.location().to_owned())
+            .collect()
     }
 
     /// How many sets are in force.

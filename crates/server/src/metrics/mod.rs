@@ -4,9 +4,10 @@
 //! number and then become `other`; queries and subjects are never labels. A core resolves a label set
 //! once and keeps the handles.
 
-use std::cell::RefCell;
-use std::collections::{HashMap, HashSet};
-use std::rc::Rc;
+mod process;
+pub mod worker;
+
+use std::collections::HashSet;
 use std::sync::atomic::{AtomicI64, AtomicU64};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -175,7 +176,7 @@ impl Metrics {
         if !open_metrics {
             text = text.replace("# EOF\n", "");
         }
-        process(&mut text);
+        process::render(&mut text);
         if open_metrics {
             text = text.replace("# EOF\n", "") + "# EOF\n";
         }
@@ -216,7 +217,15 @@ impl Metrics {
     }
 
     /// Counts a finished request where no worker's cache is at hand.
-    pub fn finished(&self, service: &'static str, method: &Method, path: &str, status: u16, outcome: &'static str, took: Duration) {
+    pub fn finished(
+        &self,
+        service: &'static str,
+        method: &Method,
+        path: &str,
+        status: u16,
+        outcome: &'static str,
+        took: Duration,
+    ) {
         self.handles(service, method, &self.request_label(path), status, outcome, None).record(took);
     }
 
@@ -231,7 +240,8 @@ impl Metrics {
     ) -> Handles {
         let method = method_label(method);
         let status_code = status.to_string();
-        let labels = RequestLabels { service, method, request: request.to_owned(), status_code: status_code.clone(), outcome };
+        let labels =
+            RequestLabels { service, method, request: request.to_owned(), status_code: status_code.clone(), outcome };
         let durations = DurationLabels { service, method, request: request.to_owned(), status_code };
         Handles {
             requests: self.requests.get_or_create(&labels).clone(),
@@ -263,79 +273,6 @@ impl Handles {
     }
 }
 
-/// What decides the labels of a proxied request.
-#[derive(Clone, PartialEq, Eq, Hash)]
-struct Key {
-    rule: Option<u32>,
-    method: &'static str,
-    status: u16,
-    outcome: &'static str,
-    first_segment: Box<str>,
-}
-
-/// One core's resolved counters.
-pub struct WorkerMetrics {
-    shared: Arc<Metrics>,
-    known: RefCell<HashMap<Key, Rc<Handles>, foldhash::fast::RandomState>>,
-}
-
-/// Label sets one core keeps; beyond that it starts anew.
-const MAX_KNOWN: usize = 4096;
-
-impl WorkerMetrics {
-    /// A core's view.
-    pub fn new(shared: Arc<Metrics>) -> Self {
-        Self { shared, known: RefCell::default() }
-    }
-
-    /// The process-wide metrics.
-    pub fn shared(&self) -> &Arc<Metrics> {
-        &self.shared
-    }
-
-    /// Counts a finished request.
-    pub fn finished(
-        &self,
-        rule: Option<(u32, &str)>,
-        method: &Method,
-        path: &str,
-        status: u16,
-        outcome: &'static str,
-        took: Duration,
-        upstream: Option<Duration>,
-    ) {
-        let shown = if self.shared.collapse_request_paths { first_segment(path) } else { path };
-        let key = Key {
-            rule: rule.map(|(number, _)| number),
-            method: method_label(method),
-            status,
-            outcome,
-            first_segment: shown.into(),
-        };
-        let known = self.known.borrow().get(&key).cloned();
-        let handles = known.unwrap_or_else(|| {
-            let label = self.shared.request_label(path);
-            let id = rule.map(|(_, id)| id);
-            let handles = Rc::new(self.shared.handles("oathkeeper-proxy", method, &label, status, outcome, id));
-            let mut known = self.known.borrow_mut();
-            if known.len() >= MAX_KNOWN {
-                known.clear();
-            }
-            known.insert(key, handles.clone());
-            handles
-        });
-        handles.record(took);
-        if let Some(upstream) = upstream {
-            self.shared.upstream_seconds.observe(upstream.as_secs_f64());
-        }
-    }
-
-    /// Rule numbers mean other rules after a reload.
-    pub fn forget(&self) {
-        self.known.borrow_mut().clear();
-    }
-}
-
 fn first_segment(path: &str) -> &str {
     match path.get(1..).and_then(|rest| rest.find('/')) {
         Some(end) => &path[..=end],
@@ -349,31 +286,9 @@ fn method_label(method: &Method) -> &'static str {
     KNOWN.iter().find(|known| **known == method.as_str()).copied().unwrap_or("other")
 }
 
-/// What dashboards expect of any process, from `/proc`.
-fn process(text: &mut String) {
-    use std::fmt::Write;
-    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
-    let resident = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).and_then(|rest| {
-        rest.trim().split(' ').next().and_then(|kib| kib.parse::<u64>().ok())
-    });
-    if let Some(kib) = resident {
-        let _ = write!(
-            text,
-            "# HELP process_resident_memory_bytes Resident memory\n# TYPE process_resident_memory_bytes gauge\nprocess_resident_memory_bytes {}\n",
-            kib * 1024
-        );
-    }
-    if let Ok(entries) = std::fs::read_dir("/proc/self/fd") {
-        let _ = write!(
-            text,
-            "# HELP process_open_fds Open file descriptors\n# TYPE process_open_fds gauge\nprocess_open_fds {}\n",
-            entries.count()
-        );
-    }
-}
-
 #[cfg(test)]
 mod tests {
+    use super::worker::{Finished, WorkerMetrics};
     use super::*;
     use crate::config::settings::ListenerSettings;
 
@@ -389,7 +304,9 @@ mod tests {
     /// Rows of serving spec 8.1 [T]; the query is never part of a label here.
     #[test]
     fn request_labels() {
-        for (path, collapsed) in [("/", "/"), ("/hello", "/hello"), ("/hello/world", "/hello"), ("/test/path/segments", "/test")] {
+        for (path, collapsed) in
+            [("/", "/"), ("/hello", "/hello"), ("/hello/world", "/hello"), ("/test/path/segments", "/test")]
+        {
             assert_eq!(metrics(false, true).request_label(path), collapsed);
             assert_eq!(metrics(false, false).request_label(path), path);
             assert_eq!(metrics(true, true).request_label(path), "");
@@ -403,7 +320,15 @@ mod tests {
     fn a_scrape_has_the_documented_names() {
         let metrics = metrics(false, true);
         let worker = WorkerMetrics::new(metrics.clone());
-        worker.finished(Some((0, "jira")), &Method::GET, "/jira/x", 200, "allowed", Duration::from_millis(3), None);
+        worker.finished(&Finished {
+            rule: Some((0, "jira")),
+            method: &Method::GET,
+            path: "/jira/x",
+            status: 200,
+            outcome: "allowed",
+            took: Duration::from_millis(3),
+            upstream: None,
+        });
         let text = metrics.render(false);
         for expected in [
             "ory_oathkeeper_requests_total{service=\"oathkeeper-proxy\",method=\"GET\",request=\"/jira\",status_code=\"200\",outcome=\"allowed\"} 1",

@@ -11,7 +11,7 @@ use keyward_core::session::Caller;
 use super::body::RequestTally;
 use crate::audit::record::AuditRecord;
 use crate::audit::writer::AuditHandle;
-use crate::metrics::WorkerMetrics;
+use crate::metrics::worker::{Finished, WorkerMetrics};
 use crate::snapshot::Snapshot;
 
 /// One core's ends of the audit log and the metrics.
@@ -92,7 +92,13 @@ const MAX_REQUEST_ID: usize = 128;
 
 impl Completion {
     /// The beginning of an exchange.
-    pub fn begin(sinks: Rc<Sinks>, snapshot: Arc<Snapshot>, peer: SocketAddr, method: Method, headers: &HeaderMap) -> Self {
+    pub fn begin(
+        sinks: Rc<Sinks>,
+        snapshot: Arc<Snapshot>,
+        peer: SocketAddr,
+        method: Method,
+        headers: &HeaderMap,
+    ) -> Self {
         let request_id = headers
             .get("x-request-id")
             .and_then(|value| value.to_str().ok())
@@ -214,21 +220,22 @@ impl Drop for Completion {
             client_ip: Some(self.peer.ip()),
             credential: credential.map(|names| &**names),
         });
-        self.sinks.metrics.finished(
-            rule.map(|rule| (rule.number(), &**rule.id())),
-            &self.method,
-            &self.path,
-            self.status,
+        self.sinks.metrics.finished(&Finished {
+            rule: rule.map(|rule| (rule.number(), &**rule.id())),
+            method: &self.method,
+            path: &self.path,
+            status: self.status,
             outcome,
             took,
-            self.upstream_duration,
-        );
+            upstream: self.upstream_duration,
+        });
     }
 }
 
 /// The trace id of a `traceparent` (W3C Trace Context section 3.2.2).
 fn trace_id(parent: &str) -> Option<String> {
     let id = parent.split('-').nth(1)?;
-    let is_valid = id.len() == 32 && id.bytes().all(|byte| byte.is_ascii_hexdigit()) && id.bytes().any(|byte| byte != b'0');
+    let is_valid =
+        id.len() == 32 && id.bytes().all(|byte| byte.is_ascii_hexdigit()) && id.bytes().any(|byte| byte != b'0');
     is_valid.then(|| id.to_ascii_lowercase())
 }

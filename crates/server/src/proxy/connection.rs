@@ -55,8 +55,7 @@ pub async fn serve(
 ) {
     // Latency counts more than packets; a failure here only costs time.
     let _ = stream.set_nodelay(true);
-    let connection =
-        |tls| Rc::new(Connection { peer, tls, verdict: Verdict::default(), requests: Cell::new(0) });
+    let connection = |tls| Rc::new(Connection { peer, tls, verdict: Verdict::default(), requests: Cell::new(0) });
     match &options.tls {
         None => {
             let told = tokio::time::timeout(options.handshake_timeout.max(options.idle_timeout), speaks_http2(&stream));

@@ -121,7 +121,11 @@ impl HeadScanner {
                 if !has_cr || memchr::memchr2(b'\r', 0, text).is_some() {
                     self.note(RefusalReason::Syntax);
                 }
-                if self.state == State::RequestLine { self.request_line(text) } else { self.field_line(text) }
+                if self.state == State::RequestLine {
+                    self.request_line(text)
+                } else {
+                    self.field_line(text)
+                }
                 Ok(())
             }
             State::ChunkSize => self.chunk_size(text, has_cr),
@@ -192,7 +196,8 @@ impl HeadScanner {
 
     fn content_length(&mut self, value: &[u8]) {
         let digits = (1..=18).contains(&value.len()) && value.iter().all(u8::is_ascii_digit);
-        let length = value.iter().fold(0_u64, |length, digit| length.wrapping_mul(10).wrapping_add(u64::from(digit & 15)));
+        let length =
+            value.iter().fold(0_u64, |length, digit| length.wrapping_mul(10).wrapping_add(u64::from(digit & 15)));
         if !digits || self.head.length.replace(length).is_some() {
             self.note(RefusalReason::Framing);
         }
@@ -268,7 +273,8 @@ mod tests {
     fn heads_are_judged_and_bodies_followed() {
         use RefusalReason::{Framing, Path, Syntax};
         let good = "POST / HTTP/1.1\r\nHost: h\r\nContent-Length: 5\r\n\r\nhello";
-        let chunked = "POST / HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\n\r\n5;x=1\r\nhello\r\n0\r\nA: b\r\n\r\n";
+        let chunked =
+            "POST / HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\n\r\n5;x=1\r\nhello\r\n0\r\nA: b\r\n\r\n";
         let rows: &[(String, Option<(u64, RefusalReason)>)] = &[
             (good.repeat(3), None),
             (chunked.repeat(2) + good, None),
@@ -276,7 +282,10 @@ mod tests {
             ("GET / HTTP/1.1\r\nContent-Length: 5\r\nTransfer-Encoding: chunked\r\n\r\n".into(), Some((0, Framing))),
             ("GET / HTTP/1.1\r\nTransfer-Encoding: chunked\r\nContent-Length: 5\r\n\r\n".into(), Some((0, Framing))),
             ("GET / HTTP/1.1\r\nContent-Length: 5\r\nContent-Length: 5\r\n\r\n".into(), Some((0, Framing))),
-            ("GET / HTTP/1.1\r\nTransfer-Encoding: chunked\r\nTransfer-Encoding: chunked\r\n\r\n".into(), Some((0, Framing))),
+            (
+                "GET / HTTP/1.1\r\nTransfer-Encoding: chunked\r\nTransfer-Encoding: chunked\r\n\r\n".into(),
+                Some((0, Framing)),
+            ),
             ("GET / HTTP/1.0\r\nTransfer-Encoding: chunked\r\n\r\n".into(), Some((0, Framing))),
             ("GET / HTTP/1.1\nHost: h\r\n\r\n".into(), Some((0, Syntax))),
             ("GET / HTTP/1.1\r\nHost: h\r\n folded\r\n\r\n".into(), Some((0, Syntax))),
@@ -295,7 +304,9 @@ mod tests {
     fn chunk_framing_is_strict() {
         let head = "POST / HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n";
         let long = format!("5;{}\r\n", "x".repeat(300));
-        for body in ["5\nhello\r\n", "5\r\nhelloX\r\n", "g\r\n", "\r\n", "+5\r\n", "5 x\r\n", "fffffffffffffffff\r\n", &long] {
+        for body in
+            ["5\nhello\r\n", "5\r\nhelloX\r\n", "g\r\n", "\r\n", "+5\r\n", "5 x\r\n", "fffffffffffffffff\r\n", &long]
+        {
             let mut scanner = HeadScanner::default();
             assert_eq!(scanner.feed(format!("{head}{body}").as_bytes()), Err(BrokenChunks), "{body:?}");
         }
@@ -312,7 +323,8 @@ mod tests {
         for case in cases {
             let line = base64::engine::general_purpose::STANDARD.decode(case["line_b64"].as_str().unwrap()).unwrap();
             if case["expect"] == "chunked" {
-                let request = [b"POST / HTTP/1.1\r\nHost: h\r\n", &line[..], b"\r\n\r\n5\r\nhello\r\n0\r\n\r\n"].concat();
+                let request =
+                    [b"POST / HTTP/1.1\r\nHost: h\r\n", &line[..], b"\r\n\r\n5\r\nhello\r\n0\r\n\r\n"].concat();
                 assert_eq!(scan(&request).violation(), None, "{}", case["name"]);
             }
         }

@@ -54,7 +54,9 @@ fn open(address: SocketAddr, shared: bool) -> io::Result<std::net::TcpListener> 
     };
     match attempt(address) {
         // A machine without IPv6 still has "all interfaces".
-        Err(error) if address.is_ipv6() && address.ip().is_unspecified() && error.kind() != io::ErrorKind::AddrInUse => {
+        Err(error)
+            if address.is_ipv6() && address.ip().is_unspecified() && error.kind() != io::ErrorKind::AddrInUse =>
+        {
             attempt(SocketAddr::from(([0, 0, 0, 0], address.port())))
         }
         bound => bound,

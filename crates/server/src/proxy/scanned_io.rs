@@ -69,7 +69,10 @@ impl<T: AsyncRead + Unpin> AsyncRead for ScannedIo<T> {
             Poll::Pending => {
                 if this.scanner.is_inside_head() {
                     ready!(this.slow_head.poll(cx));
-                    return Poll::Ready(Err(io::Error::new(io::ErrorKind::TimedOut, "the request head came too slowly")));
+                    return Poll::Ready(Err(io::Error::new(
+                        io::ErrorKind::TimedOut,
+                        "the request head came too slowly",
+                    )));
                 }
                 Poll::Pending
             }

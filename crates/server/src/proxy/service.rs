@@ -53,12 +53,7 @@ pub struct BodyLimits {
 
 impl Service {
     /// A service over the snapshot in force, whichever that is when a request arrives.
-    pub fn new(
-        snapshots: Arc<ArcSwap<Snapshot>>,
-        forwarder: Forwarder,
-        sinks: Rc<Sinks>,
-        limits: BodyLimits,
-    ) -> Self {
+    pub fn new(snapshots: Arc<ArcSwap<Snapshot>>, forwarder: Forwarder, sinks: Rc<Sinks>, limits: BodyLimits) -> Self {
         Self { snapshots, forwarder, sinks, limits, generation: Cell::new(0) }
     }
 
@@ -93,13 +88,22 @@ impl Service {
         Ok(response)
     }
 
-    async fn walk(self: Rc<Self>, mut request: Request<Incoming>, connection: Rc<Connection>) -> Response<ResponseBody> {
+    async fn walk(
+        self: Rc<Self>,
+        mut request: Request<Incoming>,
+        connection: Rc<Connection>,
+    ) -> Response<ResponseBody> {
         let number = connection.requests.replace(connection.requests.get() + 1);
         let snapshot = self.current();
         let client_upgrade = request.headers().contains_key(UPGRADE).then(|| hyper::upgrade::on(&mut request));
         let (head, body) = request.into_parts();
-        let mut record =
-            Completion::begin(self.sinks.clone(), snapshot.clone(), connection.peer, head.method.clone(), &head.headers);
+        let mut record = Completion::begin(
+            self.sinks.clone(),
+            snapshot.clone(),
+            connection.peer,
+            head.method.clone(),
+            &head.headers,
+        );
         let (uri, host) = (head.uri.clone(), head.headers.get(HOST).cloned());
         let arrival = Arrival { tls: connection.tls, peer: connection.peer, violation: connection.verdict.on(number) };
         let request = match admit(head, &arrival, &snapshot.gate) {

@@ -9,8 +9,7 @@ use super::completion::Completion;
 pub fn tunnel(client: OnUpgrade, upstream: OnUpgrade, mut completion: Completion) {
     tokio::task::spawn_local(async move {
         let (Ok(client), Ok(upstream)) = tokio::join!(client, upstream) else { return };
-        let copied =
-            tokio::io::copy_bidirectional(&mut TokioIo::new(client), &mut TokioIo::new(upstream)).await;
+        let copied = tokio::io::copy_bidirectional(&mut TokioIo::new(client), &mut TokioIo::new(upstream)).await;
         if let Ok((bytes_in, bytes_out)) = copied {
             completion.add_bytes_in(bytes_in);
             completion.add_bytes_out(bytes_out);

@@ -19,7 +19,8 @@ use super::connection::{self, ConnectionOptions};
 use super::service::{BodyLimits, Service};
 use crate::audit::writer::AuditHandle;
 use crate::config::settings::ProxySettings;
-use crate::metrics::{Metrics, WorkerMetrics};
+use crate::metrics::Metrics;
+use crate::metrics::worker::WorkerMetrics;
 use crate::snapshot::Snapshot;
 use crate::upstream::forward::{Forwarder, UpstreamTls};
 use crate::upstream::pool::Pool;
@@ -32,7 +33,8 @@ const SWEEP_EVERY: u32 = 20;
 /// After a failed accept: out of descriptors, others must close first.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 /// What a connection over the limit is told.
-const SHED: &[u8] = b"HTTP/1.1 503 Service Unavailable\r\nretry-after: 1\r\ncontent-length: 0\r\nconnection: close\r\n\r\n";
+const SHED: &[u8] =
+    b"HTTP/1.1 503 Service Unavailable\r\nretry-after: 1\r\ncontent-length: 0\r\nconnection: close\r\n\r\n";
 
 /// What every core gets.
 #[derive(Clone)]
@@ -54,7 +56,12 @@ pub struct WorkerSetup {
 }
 
 /// Starts one core on its listening socket. The thread ends when the drain has ended.
-pub fn start(setup: WorkerSetup, number: usize, listener: TcpListener, audit: AuditHandle) -> Result<JoinHandle<()>, Diagnostic> {
+pub fn start(
+    setup: WorkerSetup,
+    number: usize,
+    listener: TcpListener,
+    audit: AuditHandle,
+) -> Result<JoinHandle<()>, Diagnostic> {
     let refuse = |error: std::io::Error| Diagnostic::error(format!("a core cannot be started: {error}"));
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(refuse)?;
     std::thread::Builder::new()
@@ -122,8 +129,7 @@ fn service(setup: &WorkerSetup, audit: AuditHandle) -> Rc<Service> {
         upstream.connect_timeout,
         upstream.response_header_timeout,
     );
-    let sinks =
-        Sinks { audit, metrics: WorkerMetrics::new(setup.metrics.clone()), request_ids: RequestIds::new() };
+    let sinks = Sinks { audit, metrics: WorkerMetrics::new(setup.metrics.clone()), request_ids: RequestIds::new() };
     let limits = BodyLimits { pause: upstream.stream_idle_timeout, request_bytes: setup.settings.max_body_bytes };
     Rc::new(Service::new(setup.snapshots.clone(), forwarder, Rc::new(sinks), limits))
 }

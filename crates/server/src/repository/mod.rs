@@ -64,7 +64,8 @@ impl RepositoryUrl {
             Location::File(path) => {
                 let source = path.display().to_string();
                 let text = file::read(path).map_err(|problem| {
-                    Diagnostic::error(format!("the rules cannot be read: {problem}")).at(&Origin::whole(source.as_str()))
+                    Diagnostic::error(format!("the rules cannot be read: {problem}"))
+                        .at(&Origin::whole(source.as_str()))
                 })?;
                 yaml::parse(&text, &source, Dialect::Rules)
             }

@@ -109,10 +109,10 @@ impl Forwarder {
         outgoing: Outgoing,
         body: RequestBody,
     ) -> Result<Answer, ForwardError> {
-        if outgoing.upgrade.is_none() {
-            if let Some(sender) = self.pool.http2(origin) {
-                return send_http2(sender, outgoing, body).await;
-            }
+        if outgoing.upgrade.is_none()
+            && let Some(sender) = self.pool.http2(origin)
+        {
+            return send_http2(sender, outgoing, body).await;
         }
         let request = http1_request(outgoing, body)?;
         let Some(lease) = self.pool.take(origin) else { return self.fresh(origin, request).await };
@@ -166,7 +166,8 @@ fn exchange_error<T>(error: TrySendError<T>) -> ForwardError {
 
 /// A copy that may be sent again without doing anything twice (RFC 9110 section 9.2.2).
 fn repeatable(request: &Request<RequestBody>) -> Option<Request<RequestBody>> {
-    let idempotent = [Method::GET, Method::HEAD, Method::OPTIONS, Method::PUT, Method::DELETE].contains(request.method());
+    let idempotent =
+        [Method::GET, Method::HEAD, Method::OPTIONS, Method::PUT, Method::DELETE].contains(request.method());
     if !idempotent || !request.body().is_empty() || request.headers().contains_key(UPGRADE) {
         return None;
     }

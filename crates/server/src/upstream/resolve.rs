@@ -37,11 +37,14 @@ const TTL: Duration = Duration::from_secs(30);
 /// How many names are remembered.
 const MAX_NAMES: usize = 1024;
 
+/// Answers by name and port, with their time.
+type Remembered = HashMap<(String, u16), (Instant, Vec<SocketAddr>)>;
+
 /// A resolver with a small memory.
 #[derive(Debug, Default)]
 pub struct Resolver {
     overrides: Vec<Override>,
-    remembered: Mutex<HashMap<(String, u16), (Instant, Vec<SocketAddr>)>>,
+    remembered: Mutex<Remembered>,
 }
 
 impl Resolver {
@@ -101,7 +104,11 @@ mod tests {
             ("h:443:name", None),
         ];
         for (text, expected) in rows {
-            assert_eq!(Override::parse(text).ok().map(|entry| entry.address.to_string()).as_deref(), expected, "{text}");
+            assert_eq!(
+                Override::parse(text).ok().map(|entry| entry.address.to_string()).as_deref(),
+                expected,
+                "{text}"
+            );
         }
     }
 }

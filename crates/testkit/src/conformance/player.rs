@@ -254,10 +254,11 @@ impl<'p> Stage<'p> {
             headers.insert(0, ("Host".into(), format!("127.0.0.1:{port}")));
         }
         let body = asked["body"].as_str().map(|body| self.expand(body));
-        if let Some(body) = &body {
-            if !has(&headers, "content-length") && !has(&headers, "transfer-encoding") {
-                headers.push(("Content-Length".into(), body.len().to_string()));
-            }
+        if let Some(body) = &body
+            && !has(&headers, "content-length")
+            && !has(&headers, "transfer-encoding")
+        {
+            headers.push(("Content-Length".into(), body.len().to_string()));
         }
         let mut request = format!("{method} {} HTTP/1.1\r\n", self.expand(&text_of(&asked["target"])));
         for (name, value) in &headers {

@@ -1,0 +1,95 @@
+//! One core's resolved counters: a label set costs its look-up in the families once.
+
+use std::cell::RefCell;
+use std::collections::HashMap;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::time::Duration;
+
+use http::Method;
+
+use super::{Handles, Metrics, first_segment, method_label};
+
+/// A request that has ended, as metrics see it.
+#[derive(Clone, Copy)]
+pub struct Finished<'a> {
+    /// The number and id of the rule that matched.
+    pub rule: Option<(u32, &'a str)>,
+    /// The request method.
+    pub method: &'a Method,
+    /// The canonical path, without query.
+    pub path: &'a str,
+    /// The status the caller got.
+    pub status: u16,
+    /// allowed, denied or error.
+    pub outcome: &'static str,
+    /// From arrival to the last byte.
+    pub took: Duration,
+    /// Until the head of the upstream's answer.
+    pub upstream: Option<Duration>,
+}
+
+/// What decides the labels of a proxied request.
+#[derive(Clone, PartialEq, Eq, Hash)]
+struct Key {
+    rule: Option<u32>,
+    method: &'static str,
+    status: u16,
+    outcome: &'static str,
+    first_segment: Box<str>,
+}
+
+/// One core's resolved counters.
+pub struct WorkerMetrics {
+    shared: Arc<Metrics>,
+    known: RefCell<HashMap<Key, Rc<Handles>, foldhash::fast::RandomState>>,
+}
+
+/// Label sets one core keeps; beyond that it starts anew.
+const MAX_KNOWN: usize = 4096;
+
+impl WorkerMetrics {
+    /// A core's view.
+    pub fn new(shared: Arc<Metrics>) -> Self {
+        Self { shared, known: RefCell::default() }
+    }
+
+    /// The process-wide metrics.
+    pub fn shared(&self) -> &Arc<Metrics> {
+        &self.shared
+    }
+
+    /// Counts a finished request.
+    pub fn finished(&self, request: &Finished<'_>) {
+        let Finished { rule, method, path, status, outcome, took, upstream } = *request;
+        let shown = if self.shared.collapse_request_paths { first_segment(path) } else { path };
+        let key = Key {
+            rule: rule.map(|(number, _)| number),
+            method: method_label(method),
+            status,
+            outcome,
+            first_segment: shown.into(),
+        };
+        let known = self.known.borrow().get(&key).cloned();
+        let handles = known.unwrap_or_else(|| {
+            let label = self.shared.request_label(path);
+            let id = rule.map(|(_, id)| id);
+            let handles = Rc::new(self.shared.handles("oathkeeper-proxy", method, &label, status, outcome, id));
+            let mut known = self.known.borrow_mut();
+            if known.len() >= MAX_KNOWN {
+                known.clear();
+            }
+            known.insert(key, handles.clone());
+            handles
+        });
+        handles.record(took);
+        if let Some(upstream) = upstream {
+            self.shared.upstream_seconds.observe(upstream.as_secs_f64());
+        }
+    }
+
+    /// Rule numbers mean other rules after a reload.
+    pub fn forget(&self) {
+        self.known.borrow_mut().clear();
+    }
+}
