@@ -30,7 +30,7 @@ use crate::reload::{self, Reloader};
 use crate::secrets::EnvironmentSecrets;
 use crate::upstream::forward::UpstreamTls;
 use crate::upstream::resolve::Resolver;
-use crate::upstream::tls::{client_config, install_provider};
+use crate::upstream::tls::{client_config, http1_only, install_provider};
 
 /// What the verified-token cache may hold, in bytes.
 const TOKEN_CACHE_BYTES: u64 = 16 * 1024 * 1024;
@@ -80,10 +80,8 @@ impl App {
         let issuer = issuer(&settings)?;
 
         let ca_files = &settings.proxy.upstream.ca_files;
-        let upstream_tls = UpstreamTls {
-            any: client_config(ca_files, &[b"h2", b"http/1.1"])?,
-            http1: client_config(ca_files, &[b"http/1.1"])?,
-        };
+        let any = client_config(ca_files, &[b"h2", b"http/1.1"])?;
+        let upstream_tls = UpstreamTls { http1: http1_only(&any), any };
         let resolver = Resolver::new(settings.proxy.upstream.resolve.clone());
         let keys = Arc::new(KeySetRegistry::new(Fetching {
             runtime: tokio::runtime::Handle::current(),

@@ -3,6 +3,7 @@
 
 use std::collections::hash_map::DefaultHasher;
 use std::hash::{Hash, Hasher};
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
@@ -105,6 +106,8 @@ impl Reloader {
                 () = signalled(&mut hangup) => true,
             };
             if !asked {
+                // Other files of the same directories may change all the time.
+                tokio::time::sleep(DEBOUNCE).await;
                 if watched.fingerprint() == fingerprint {
                     continue;
                 }
@@ -169,21 +172,22 @@ impl Watched {
         Self { files: configuration.iter().cloned().chain(rules).collect(), directory: settings.env_dir.clone() }
     }
 
-    /// Changes when a content changes. Contents, not times: an editor may keep the time, and a mounted
-    /// directory is swapped by a link.
+    /// Changes when a file is written or replaced: size, time of change and identity, following links, so
+    /// that a mounted directory whose link is swapped counts.
     fn fingerprint(&self) -> u64 {
         let mut hasher = DefaultHasher::new();
-        for path in &self.files {
-            std::fs::read(path).ok().hash(&mut hasher);
-        }
+        let mut add = |path: &Path| {
+            path.hash(&mut hasher);
+            if let Ok(found) = std::fs::metadata(path) {
+                (found.len(), found.dev(), found.ino(), found.ctime(), found.ctime_nsec()).hash(&mut hasher);
+            }
+        };
+        self.files.iter().for_each(|path| add(path));
         if let Some(directory) = &self.directory {
             let mut paths: Vec<PathBuf> =
                 std::fs::read_dir(directory).into_iter().flatten().flatten().map(|entry| entry.path()).collect();
             paths.sort();
-            for path in paths.iter().filter(|path| path.is_file()) {
-                path.hash(&mut hasher);
-                std::fs::read(path).ok().map(zeroize::Zeroizing::new).as_deref().hash(&mut hasher);
-            }
+            paths.iter().for_each(|path| add(path));
         }
         hasher.finish()
     }

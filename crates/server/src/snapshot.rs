@@ -5,7 +5,6 @@ use std::sync::Arc;
 
 use aws_lc_rs::digest::{Context, SHA256};
 use keyward_core::diagnostic::Diagnostic;
-use keyward_core::document::to_json;
 use keyward_core::gate::GatePolicy;
 use keyward_core::jwt::TokenCache;
 use keyward_core::ports::{KeySources, SecretSource};
@@ -74,18 +73,19 @@ impl Snapshot {
         let mut digest = Context::new(&SHA256);
         let mut rules = Vec::new();
         for repository in &settings.repositories {
-            let written = repository.load().and_then(|document| {
-                digest.update(to_json(&document).to_string().as_bytes());
-                model::read(&document)
+            let (rules_before, findings_before) = (rules.len(), findings.len());
+            let read = repository.read(&mut |node| {
+                let number = u32::try_from(rules.len()).unwrap_or(u32::MAX);
+                rules.push(compiler.compile(number, &model::read_rule(node)?, &mut findings));
+                Ok(())
             });
-            match written {
-                Ok(written) => {
-                    for rule in &written {
-                        let number = u32::try_from(rules.len()).unwrap_or(u32::MAX);
-                        rules.push(compiler.compile(number, rule, &mut findings));
-                    }
+            match read {
+                Ok(own) => digest.update(own.as_ref()),
+                Err(problem) => {
+                    rules.truncate(rules_before);
+                    findings.truncate(findings_before);
+                    unread.push(problem);
                 }
-                Err(problem) => unread.push(problem),
             }
         }
         let mut ids = HashSet::new();

@@ -3,5 +3,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
 pub mod conformance;
+pub mod pki;
 pub mod ports;
+pub mod process;
 pub mod wire;

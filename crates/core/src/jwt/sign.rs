@@ -77,8 +77,17 @@ impl SigningKey {
 
     /// Signs claims as a compact JWS with `typ`, `alg` and `kid`.
     pub fn sign(&self, claims: &Value) -> Result<String, SigningKeyError> {
+        self.encode(Some(self.key_id.clone()), claims)
+    }
+
+    /// The same without `kid`, as issuers with a single key do.
+    pub fn sign_without_kid(&self, claims: &Value) -> Result<String, SigningKeyError> {
+        self.encode(None, claims)
+    }
+
+    fn encode(&self, key_id: Option<String>, claims: &Value) -> Result<String, SigningKeyError> {
         let mut header = jsonwebtoken::Header::new(self.algorithm);
-        header.kid = Some(self.key_id.clone());
+        header.kid = key_id;
         jsonwebtoken::encode(&header, claims, &self.encoding).map_err(|error| refuse(error.to_string()))
     }
 

@@ -6,8 +6,8 @@ use crate::pipeline::error_response::{self, ErrorResponse};
 use crate::rule::Rule;
 use crate::rule::compile::BoundErrorHandler;
 
-/// Asks the rule's handlers in order, then the fallback's. When none is responsible the answer is a
-/// plain 500, so that a denial is never answered with silence.
+/// Asks the rule's handlers in order, then the fallback's. When none is responsible the denial is
+/// answered as plainly as can be, with its own status and nothing else.
 pub fn answer(
     rule: Option<&Rule>,
     fallback: &[BoundErrorHandler],
@@ -18,14 +18,9 @@ pub fn answer(
         .iter()
         .chain(fallback)
         .find(|bound| bound.when.holds(denial, request))
-        .map_or_else(unanswered, |bound| bound.handler.respond(denial, request))
+        .map_or_else(|| unanswered(denial.error), |bound| bound.handler.respond(denial, request))
 }
 
-fn unanswered() -> ErrorResponse {
-    error_response::json(
-        ErrorKind::Internal.status(),
-        ErrorKind::Internal.generic_message(),
-        Some("Unable to handle HTTP request because no matching error handling strategy was found."),
-        None,
-    )
+fn unanswered(error: ErrorKind) -> ErrorResponse {
+    error_response::json(error.status(), error.generic_message(), None, None)
 }

@@ -167,14 +167,14 @@ pub struct Outgoing {
 /// Collects every place the authenticators of a rule can read a credential from.
 pub(crate) fn credential_locations<'a>(
     authenticators: impl Iterator<Item = &'a dyn Authenticator>,
-) -> Vec<CredentialLocation> {
+) -> Box<[CredentialLocation]> {
     let mut all: Vec<CredentialLocation> = Vec::new();
     for location in authenticators.flat_map(|handler| handler.credential_locations()) {
         if !all.contains(location) {
             all.push(location.clone());
         }
     }
-    all
+    all.into()
 }
 
 /// The reference copies only the first value of each session header.

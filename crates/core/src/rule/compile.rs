@@ -133,7 +133,7 @@ impl Compiler<'_> {
             pattern: pattern.ok(),
             plan,
             errors,
-            document: shown::document(definition),
+            document: shown::document(definition).to_string().into(),
         }
     }
 
@@ -230,7 +230,7 @@ impl Compiler<'_> {
         )?;
         let reads_captures = authorizers.iter().any(|bound| bound.handler.reads_captures())
             || mutators.iter().any(|bound| bound.handler.reads_captures());
-        let written_headers: Vec<HeaderName> =
+        let written_headers: Box<[HeaderName]> =
             mutators.iter().flat_map(|bound| bound.handler.written_headers()).collect();
         let credential_locations = credential_locations(authenticators.iter().map(|bound| &*bound.handler));
         Ok(Plan {

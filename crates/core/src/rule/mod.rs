@@ -27,7 +27,7 @@ pub struct Rule {
     pub(crate) pattern: Option<Pattern>,
     pub(crate) plan: Result<Plan, Diagnostic>,
     pub(crate) errors: Vec<BoundErrorHandler>,
-    pub(crate) document: serde_json::Value,
+    pub(crate) document: Box<str>,
 }
 
 /// What a sound rule does.
@@ -37,8 +37,8 @@ pub(crate) struct Plan {
     pub(crate) mutators: Vec<Bound<dyn Mutator>>,
     pub(crate) upstream: Option<Upstream>,
     pub(crate) reads_captures: bool,
-    pub(crate) credential_locations: Vec<CredentialLocation>,
-    pub(crate) written_headers: Vec<HeaderName>,
+    pub(crate) credential_locations: Box<[CredentialLocation]>,
+    pub(crate) written_headers: Box<[HeaderName]>,
 }
 
 /// A handler bound to a rule, with the name the rule gave it.
@@ -78,8 +78,8 @@ impl Rule {
         self.plan.as_ref().map_or(&[], |plan| &plan.written_headers)
     }
 
-    /// The rule as the rules API shows it, with secrets redacted (serving spec 5.1).
-    pub fn document(&self) -> &serde_json::Value {
+    /// The rule as the rules API shows it, with secrets redacted (serving spec 5.1): one JSON object.
+    pub fn document(&self) -> &str {
         &self.document
     }
 

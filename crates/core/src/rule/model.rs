@@ -4,7 +4,7 @@
 use serde::Deserialize;
 
 use crate::diagnostic::Diagnostic;
-use crate::document::{Node, Value, decode};
+use crate::document::{Node, decode};
 
 /// One access rule.
 #[derive(Clone, Debug, Deserialize, schemars::JsonSchema)]
@@ -110,25 +110,11 @@ pub struct WrittenRule {
     pub node: Node,
 }
 
-/// Reads a rule document: a list of rules; nothing or `null` is an empty list. A rule whose `match`
-/// can be read is kept even when the rest is faulty, so that it can match and deny; otherwise the
-/// whole document is refused.
-pub fn read(document: &Node) -> Result<Vec<WrittenRule>, Diagnostic> {
-    let rules = match &document.value {
-        Value::Null => return Ok(Vec::new()),
-        Value::List(rules) => rules,
-        other => {
-            return Err(Diagnostic::error(format!("a rule document must be a list of rules, found {}", other.kind()))
-                .at(&document.origin)
-                .hint("start each rule with `- id: ...`"));
-        }
-    };
-    rules.iter().map(read_rule).collect()
-}
-
-fn read_rule(node: &Node) -> Result<WrittenRule, Diagnostic> {
-    let problem = match decode::<RuleDefinition>(node) {
-        Ok(definition) => return Ok(WrittenRule { definition, problem: None, node: node.clone() }),
+/// Reads one rule. A rule whose `match` can be read is kept even when the rest is faulty, so that it can
+/// match and deny; otherwise it is an error, and the whole document is refused.
+pub fn read_rule(node: Node) -> Result<WrittenRule, Diagnostic> {
+    let problem = match decode::<RuleDefinition>(&node) {
+        Ok(definition) => return Ok(WrittenRule { definition, problem: None, node }),
         Err(problem) => problem,
     };
     let matches = node.get("match").and_then(|matches| decode::<MatchDefinition>(matches).ok());
@@ -146,5 +132,5 @@ fn read_rule(node: &Node) -> Result<WrittenRule, Diagnostic> {
         errors: None,
         upstream: None,
     };
-    Ok(WrittenRule { definition, problem: Some(problem), node: node.clone() })
+    Ok(WrittenRule { definition, problem: Some(problem), node })
 }

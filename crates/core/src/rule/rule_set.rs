@@ -32,7 +32,8 @@ struct Aliases {
 
 impl RuleSet {
     /// Indexes compiled rules; `rules[n].number` must be `n`.
-    pub fn new(rules: Vec<Rule>, authorities: Authorities, version: String) -> Self {
+    pub fn new(mut rules: Vec<Rule>, authorities: Authorities, version: String) -> Self {
+        rules.shrink_to_fit();
         let patterns = || rules.iter().filter_map(|rule| rule.pattern.as_ref().map(|pattern| (rule.number, pattern)));
         let index = RuleIndex::build(patterns());
         let targets: BTreeSet<String> = patterns()

@@ -28,7 +28,7 @@ pub struct HeaderConfig {
 
 /// Ready to run.
 pub struct Header {
-    headers: Vec<Set>,
+    headers: Box<[Set]>,
 }
 
 struct Set {
@@ -40,7 +40,7 @@ enum SetValue {
     /// The same for every request: prebuilt, shared by reference count.
     Constant(HeaderValue),
     /// Rendered against the session.
-    PerRequest(Rendered),
+    PerRequest(Box<Rendered>),
 }
 
 /// The row of the table.
@@ -66,7 +66,7 @@ impl MutatorKind for Kind {
             bound.retain(|earlier| earlier.name != set.name);
             bound.push(set);
         }
-        Ok(Box::new(Header { headers: bound }))
+        Ok(Box::new(Header { headers: bound.into() }))
     }
 }
 
@@ -99,7 +99,7 @@ fn bind_one(rendered: Rendered, context: &BindContext<'_>) -> Result<Option<Set>
             value.set_sensitive(rendered.template.is_sensitive());
             SetValue::Constant(value)
         }
-        None => SetValue::PerRequest(rendered),
+        None => SetValue::PerRequest(Box::new(rendered)),
     };
     Ok(Some(Set { name, value }))
 }

@@ -16,7 +16,7 @@ const MAX_LIMIT: usize = 500;
 pub(super) fn list(snapshot: &Snapshot, query: &str) -> Response<Full<Bytes>> {
     let limit = number(query, "limit").unwrap_or(DEFAULT_LIMIT).min(MAX_LIMIT);
     let offset = number(query, "offset").unwrap_or(0);
-    let shown: Vec<&serde_json::Value> = snapshot
+    let shown: Vec<&str> = snapshot
         .rules
         .rules()
         .iter()
@@ -25,14 +25,14 @@ pub(super) fn list(snapshot: &Snapshot, query: &str) -> Response<Full<Bytes>> {
         .take(limit)
         .map(|rule| rule.document())
         .collect();
-    let text = serde_json::to_string(&shown).unwrap_or_default();
-    typed(StatusCode::OK, MEDIA_TYPE, escape_html(&text) + "\n")
+    let text = format!("[{}]\n", shown.join(","));
+    typed(StatusCode::OK, MEDIA_TYPE, escape_html(&text))
 }
 
 pub(super) fn get(snapshot: &Snapshot, encoded: &str) -> Response<Full<Bytes>> {
     let id = percent_decode_str(encoded).decode_utf8_lossy();
     match snapshot.rules.rules().iter().find(|rule| rule.broken().is_none() && **rule.id() == *id) {
-        Some(rule) => typed(StatusCode::OK, MEDIA_TYPE, escape_html(&rule.document().to_string()) + "\n"),
+        Some(rule) => typed(StatusCode::OK, MEDIA_TYPE, escape_html(rule.document()) + "\n"),
         None => super::error(StatusCode::NOT_FOUND, "The requested resource could not be found"),
     }
 }

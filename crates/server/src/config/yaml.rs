@@ -29,18 +29,53 @@ pub enum Dialect {
 
 /// Parses one document.
 pub fn parse(text: &str, source: &str, dialect: Dialect) -> Result<Node, Diagnostic> {
-    if text.len() > MAX_BYTES {
-        return Err(Diagnostic::error("the file is larger than 16 MiB").at(&Origin::whole(source)));
+    Reader::new(text, source, dialect)?.document()
+}
+
+/// Parses a document that is a list, and hands its items over one by one: a large file never stands in
+/// memory as a whole tree. An empty document has no items. After an error the items so far are void.
+pub fn parse_items(
+    text: &str,
+    source: &str,
+    dialect: Dialect,
+    item: &mut dyn FnMut(Node) -> Result<(), Diagnostic>,
+) -> Result<(), Diagnostic> {
+    let mut reader = Reader::new(text, source, dialect)?;
+    loop {
+        let (event, span) = reader.next()?;
+        match event {
+            Event::StreamEnd => return Ok(()),
+            Event::StreamStart | Event::DocumentStart(_) | Event::DocumentEnd | Event::Nothing => {}
+            Event::SequenceStart(..) => break,
+            event => {
+                let node = reader.node(event, span)?;
+                return match &node.value {
+                    Value::Null => Ok(()),
+                    other => {
+                        let found = other.kind();
+                        Err(Diagnostic::error(format!("expected a list, found {found}")).at(&node.origin))
+                    }
+                };
+            }
+        }
     }
-    let mut reader = Reader {
-        parser: Parser::new_from_str(text),
-        source: source.into(),
-        dialect,
-        depth: 0,
-        values: 0,
-        anchors: HashMap::new(),
-    };
-    reader.document()
+    reader.depth += 1;
+    loop {
+        match reader.next()? {
+            (Event::SequenceEnd | Event::StreamEnd, _) => break,
+            (event, span) => item(reader.node(event, span)?)?,
+        }
+    }
+    loop {
+        match reader.next()? {
+            (Event::StreamEnd, _) => return Ok(()),
+            (Event::DocumentEnd | Event::Nothing, _) => {}
+            (_, span) => {
+                let origin = reader.origin(span);
+                return Err(Diagnostic::error("the file holds more than one document").at(&origin));
+            }
+        }
+    }
 }
 
 struct Reader<'t> {
@@ -54,6 +89,20 @@ struct Reader<'t> {
 }
 
 impl<'t> Reader<'t> {
+    fn new(text: &'t str, source: &str, dialect: Dialect) -> Result<Self, Diagnostic> {
+        if text.len() > MAX_BYTES {
+            return Err(Diagnostic::error("the file is larger than 16 MiB").at(&Origin::whole(source)));
+        }
+        Ok(Self {
+            parser: Parser::new_from_str(text),
+            source: source.into(),
+            dialect,
+            depth: 0,
+            values: 0,
+            anchors: HashMap::new(),
+        })
+    }
+
     fn next(&mut self) -> Result<(Event<'t>, Span), Diagnostic> {
         match self.parser.next_event() {
             Some(Ok(event)) => Ok(event),

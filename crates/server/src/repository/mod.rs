@@ -5,6 +5,7 @@ mod inline;
 
 use std::path::PathBuf;
 
+use aws_lc_rs::digest::{Digest, SHA256, digest};
 use keyward_core::diagnostic::{Diagnostic, Origin};
 use keyward_core::document::Node;
 
@@ -58,8 +59,13 @@ impl RepositoryUrl {
         }
     }
 
-    /// Loads the rule document.
-    pub fn load(&self) -> Result<Node, Diagnostic> {
+    /// Reads the rule document and hands every rule over. Returns the document's digest. After an error
+    /// the rules so far are void.
+    pub fn read(&self, rule: &mut dyn FnMut(Node) -> Result<(), Diagnostic>) -> Result<Digest, Diagnostic> {
+        let mut read = |text: &str, source: &str| {
+            yaml::parse_items(text, source, Dialect::Rules, rule)?;
+            Ok(digest(&SHA256, text.as_bytes()))
+        };
         match &self.location {
             Location::File(path) => {
                 let source = path.display().to_string();
@@ -67,9 +73,9 @@ impl RepositoryUrl {
                     Diagnostic::error(format!("the rules cannot be read: {problem}"))
                         .at(&Origin::whole(source.as_str()))
                 })?;
-                yaml::parse(&text, &source, Dialect::Rules)
+                read(&text, &source)
             }
-            Location::Inline(text) => yaml::parse(text, "inline rules", Dialect::Rules),
+            Location::Inline(text) => read(text, "inline rules"),
         }
     }
 }

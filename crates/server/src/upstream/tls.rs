@@ -14,6 +14,13 @@ pub fn install_provider() {
     let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
 }
 
+/// The same configuration, offering HTTP/1.1 only. The roots are shared.
+pub fn http1_only(config: &ClientConfig) -> Arc<ClientConfig> {
+    let mut config = config.clone();
+    config.alpn_protocols = vec![b"http/1.1".to_vec()];
+    Arc::new(config)
+}
+
 /// A client configuration that offers `protocols`. A CA file that cannot be read is an error, never
 /// silently left out.
 pub fn client_config(ca_files: &[PathBuf], protocols: &[&[u8]]) -> Result<Arc<ClientConfig>, Diagnostic> {

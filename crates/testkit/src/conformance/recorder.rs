@@ -1,12 +1,13 @@
 //! A scripted HTTP server that records what reaches it: the upstream and the side services.
 
 use std::collections::HashMap;
-use std::io::{BufReader, Write};
+use std::io::{BufReader, Read, Write};
 use std::net::TcpStream;
 use std::sync::{Arc, Mutex};
 use std::thread;
 use std::time::Duration;
 
+use rustls::{ServerConfig, ServerConnection, StreamOwned};
 use serde_json::{Value, json};
 
 use crate::ports::listener;
@@ -29,15 +30,28 @@ struct State {
 impl Recorder {
     /// Starts one. Unscripted requests get an echo of method and target, or a 404.
     pub fn start(echoes: bool) -> Self {
+        Self::launch(echoes, |state, stream| state.serve(stream))
+    }
+
+    /// Starts one that speaks TLS.
+    pub fn start_tls(echoes: bool, config: Arc<ServerConfig>) -> Self {
+        Self::launch(echoes, move |state, stream| {
+            if let Ok(connection) = ServerConnection::new(config.clone()) {
+                state.serve(StreamOwned::new(connection, stream));
+            }
+        })
+    }
+
+    fn launch(echoes: bool, serve: impl Fn(&State, TcpStream) + Send + Sync + 'static) -> Self {
         let listener = listener();
         let port = listener.local_addr().unwrap().port();
         let state =
             Arc::new(State { seen: Mutex::default(), script: Mutex::default(), counts: Mutex::default(), echoes });
-        let shared = state.clone();
+        let (shared, serve) = (state.clone(), Arc::new(serve));
         thread::spawn(move || {
             for stream in listener.incoming().flatten() {
-                let state = shared.clone();
-                thread::spawn(move || state.serve(stream));
+                let (state, serve) = (shared.clone(), serve.clone());
+                thread::spawn(move || serve(&state, stream));
             }
         });
         Self { port, state }
@@ -55,12 +69,12 @@ impl Recorder {
 }
 
 impl State {
-    fn serve(&self, stream: TcpStream) {
-        let Ok(mut writer) = stream.try_clone() else { return };
-        let mut reader = BufReader::new(stream);
-        while let Ok(Some(request)) = wire::read_request(&mut reader) {
+    fn serve(&self, stream: impl Read + Write) {
+        let mut stream = BufReader::new(stream);
+        while let Ok(Some(request)) = wire::read_request(&mut stream) {
             let answer = self.answer(&request);
-            if writer.write_all(&answer).is_err() {
+            let writer = stream.get_mut();
+            if writer.write_all(&answer).and_then(|()| writer.flush()).is_err() {
                 return;
             }
         }

@@ -6,6 +6,7 @@ use super::super::format;
 use super::{Function, MANY, Outcome, Value, int, row, string};
 
 pub(super) const ALL: &[Function] = &[
+    row("fail", 1, 1, |_| Err("the template called `fail`".to_owned())),
     Function { name: "and", least: 1, most: MANY, body: last, decides: Some(false) },
     Function { name: "or", least: 1, most: MANY, body: last, decides: Some(true) },
     row("not", 1, 1, |args| Ok(Value::Bool(!args[0].is_true()))),

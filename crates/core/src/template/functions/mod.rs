@@ -78,7 +78,6 @@ pub(super) const PLANNED: &[&str] = &[
     "encryptAES",
     "expandenv",
     "ext",
-    "fail",
     "floor",
     "fromJson",
     "genCA",

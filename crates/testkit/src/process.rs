@@ -1,0 +1,242 @@
+//! The real binary, started with configuration files and an environment, stopped when dropped.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::net::TcpStream;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, ExitStatus, Stdio};
+use std::time::{Duration, Instant};
+
+use serde_json::Value;
+
+use crate::ports::free_port;
+use crate::wire::{self, Message};
+
+/// How long anything may take that should take no time.
+pub const PATIENCE: Duration = Duration::from_secs(10);
+
+/// A server about to be started.
+pub struct Keyward {
+    binary: PathBuf,
+    directory: tempfile::TempDir,
+    files: Vec<PathBuf>,
+    environment: BTreeMap<String, String>,
+    /// The proxy's port.
+    pub proxy: u16,
+    /// The API's port.
+    pub api: u16,
+}
+
+/// A server that runs.
+pub struct Running {
+    child: Child,
+    directory: tempfile::TempDir,
+    /// The proxy's port.
+    pub proxy: u16,
+    /// The API's port.
+    pub api: u16,
+}
+
+impl Keyward {
+    /// Free ports on loopback, audit records in a file, nothing of this machine's environment.
+    pub fn new(binary: impl Into<PathBuf>) -> Self {
+        let directory = tempfile::tempdir().unwrap();
+        let (proxy, api, metrics) = (free_port(), free_port(), free_port());
+        let audit = directory.path().join("audit.log").display().to_string();
+        let environment = [
+            ("SERVE_PROXY_HOST", "127.0.0.1".to_owned()),
+            ("SERVE_PROXY_PORT", proxy.to_string()),
+            ("SERVE_API_HOST", "127.0.0.1".to_owned()),
+            ("SERVE_API_PORT", api.to_string()),
+            ("SERVE_PROMETHEUS_HOST", "127.0.0.1".to_owned()),
+            ("SERVE_PROMETHEUS_PORT", metrics.to_string()),
+            ("AUDIT_SINK", "file".to_owned()),
+            ("AUDIT_PATH", audit),
+        ];
+        let environment = environment.map(|(name, value)| (name.to_owned(), value)).into();
+        Self { binary: binary.into(), directory, files: Vec::new(), environment, proxy, api }
+    }
+
+    /// A file of its directory.
+    pub fn path(&self, name: &str) -> PathBuf {
+        self.directory.path().join(name)
+    }
+
+    /// Writes a file into its directory.
+    pub fn write(&self, name: &str, text: &str) -> PathBuf {
+        let path = self.path(name);
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        fs::write(&path, text).unwrap();
+        path
+    }
+
+    /// Adds a configuration file.
+    pub fn config(mut self, path: impl Into<PathBuf>) -> Self {
+        self.files.push(path.into());
+        self
+    }
+
+    /// Adds a configuration, and the rules it reads.
+    pub fn with(self, config: &str, rules: &str) -> Self {
+        let rules = self.write("rules.yaml", rules);
+        let config = self.write("config.yaml", config);
+        let repository = format!("file://{}", rules.display());
+        self.env("ACCESS_RULES_REPOSITORIES", &repository).config(config)
+    }
+
+    /// Sets a variable.
+    pub fn env(mut self, name: &str, value: &str) -> Self {
+        self.environment.insert(name.to_owned(), value.to_owned());
+        self
+    }
+
+    fn command(&self) -> Command {
+        let mut command = Command::new(&self.binary);
+        command.env_clear().envs(&self.environment).current_dir(self.directory.path()).stdin(Stdio::null());
+        command
+    }
+
+    /// Runs a subcommand with the files and the environment; exit code, standard output, standard error.
+    pub fn run(&self, arguments: &[&str]) -> (i32, String, String) {
+        let mut command = self.command();
+        command.args(arguments);
+        for file in &self.files {
+            command.arg("-c").arg(file);
+        }
+        let output = command.output().unwrap();
+        let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+        (output.status.code().unwrap_or(-1), text(&output.stdout), text(&output.stderr))
+    }
+
+    /// Starts serving and waits until it answers.
+    pub fn start(self) -> Running {
+        let log = fs::File::create(self.path("log")).unwrap();
+        let mut command = self.command();
+        command.arg("serve").stdout(log.try_clone().unwrap()).stderr(log);
+        for file in &self.files {
+            command.arg("-c").arg(file);
+        }
+        let child = command.spawn().unwrap();
+        let mut running = Running { child, directory: self.directory, proxy: self.proxy, api: self.api };
+        let begun = Instant::now();
+        while !(running.api("/health/alive").is_ok_and(|answer| answer.status() == 200)
+            && TcpStream::connect(("127.0.0.1", running.proxy)).is_ok())
+        {
+            if let Some(status) = running.child.try_wait().unwrap() {
+                panic!("it ended with {status}:\n{}", running.log());
+            }
+            assert!(begun.elapsed() < PATIENCE, "it does not answer:\n{}", running.log());
+            std::thread::sleep(Duration::from_millis(10));
+        }
+        running
+    }
+}
+
+impl Running {
+    /// Sends a request written by hand to the proxy.
+    pub fn send(&self, request: &str) -> std::io::Result<Message> {
+        wire::exchange(self.proxy, request.as_bytes(), PATIENCE)
+    }
+
+    /// A request with headers, on a connection of its own.
+    pub fn request(&self, method: &str, target: &str, headers: &[(&str, &str)], body: &str) -> Message {
+        let mut request = format!("{method} {target} HTTP/1.1\r\n");
+        if !headers.iter().any(|(name, _)| name.eq_ignore_ascii_case("host")) {
+            request.push_str(&format!("Host: 127.0.0.1:{}\r\n", self.proxy));
+        }
+        for (name, value) in headers {
+            request.push_str(&format!("{name}: {value}\r\n"));
+        }
+        if !body.is_empty() {
+            request.push_str(&format!("Content-Length: {}\r\n", body.len()));
+        }
+        self.send(&format!("{request}\r\n{body}")).unwrap()
+    }
+
+    /// A GET with headers.
+    pub fn get(&self, target: &str, headers: &[(&str, &str)]) -> Message {
+        self.request("GET", target, headers, "")
+    }
+
+    /// A GET on the API port.
+    pub fn api(&self, target: &str) -> std::io::Result<Message> {
+        let request = format!("GET {target} HTTP/1.1\r\nHost: api\r\nConnection: close\r\n\r\n");
+        wire::exchange(self.api, request.as_bytes(), PATIENCE)
+    }
+
+    /// A file of its directory.
+    pub fn path(&self, name: &str) -> PathBuf {
+        self.directory.path().join(name)
+    }
+
+    /// Replaces a file the way editors and deployments do.
+    pub fn replace(&self, name: &str, text: &str) {
+        fs::write(self.path("fresh"), text).unwrap();
+        fs::rename(self.path("fresh"), self.path(name)).unwrap();
+    }
+
+    /// The diagnostics log so far.
+    pub fn log(&self) -> String {
+        read(&self.path("log"))
+    }
+
+    /// The audit records so far; waits until there are as many as expected.
+    pub fn audit(&self, expected: usize) -> Vec<Value> {
+        let begun = Instant::now();
+        loop {
+            let text = read(&self.path("audit.log"));
+            let records: Vec<Value> = text.lines().filter_map(|line| serde_json::from_str(line).ok()).collect();
+            if records.len() >= expected || begun.elapsed() > PATIENCE {
+                assert_eq!(records.len(), expected, "{text}");
+                return records;
+            }
+            std::thread::sleep(Duration::from_millis(20));
+        }
+    }
+
+    /// Waits until a condition holds.
+    pub fn until(&self, what: &str, condition: impl Fn(&Self) -> bool) {
+        let begun = Instant::now();
+        while !condition(self) {
+            assert!(begun.elapsed() < PATIENCE, "{what} did not happen:\n{}", self.log());
+            std::thread::sleep(Duration::from_millis(20));
+        }
+    }
+
+    /// Sends a signal by name.
+    pub fn signal(&self, name: &str) {
+        let status = Command::new("kill").arg(format!("-{name}")).arg(self.child.id().to_string()).status();
+        assert!(status.unwrap().success());
+    }
+
+    /// Waits for its end.
+    pub fn wait(&mut self) -> ExitStatus {
+        let begun = Instant::now();
+        loop {
+            if let Some(status) = self.child.try_wait().unwrap() {
+                return status;
+            }
+            assert!(begun.elapsed() < PATIENCE, "it does not end:\n{}", self.log());
+            std::thread::sleep(Duration::from_millis(10));
+        }
+    }
+
+    /// The value of a metric line that starts with this text.
+    pub fn metric(&self, start: &str) -> Option<f64> {
+        let scrape = self.api("/metrics").unwrap().text();
+        let line = scrape.lines().find(|line| line.starts_with(start))?;
+        line.rsplit(' ').next()?.parse().ok()
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        // It may have ended by itself.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+fn read(path: &Path) -> String {
+    fs::read_to_string(path).unwrap_or_default()
+}
