@@ -9,6 +9,7 @@ pub mod claims;
 mod der;
 pub mod generate;
 pub mod key_set;
+mod roca;
 pub mod scope;
 pub mod sign;
 mod strict_json;
@@ -48,3 +49,5 @@ pub fn algorithm_name(algorithm: Algorithm) -> &'static str {
 
 #[cfg(test)]
 mod tests;
+#[cfg(test)]
+mod vectors;

@@ -14,10 +14,10 @@ use crate::pipeline::denial::Reason;
 use crate::pipeline::step::Step;
 use crate::ports::{KeySource, LocalFuture};
 
-struct Keys(Mutex<Option<Arc<KeySet>>>);
+pub(super) struct Keys(Mutex<Option<Arc<KeySet>>>);
 
 impl Keys {
-    fn publishing(keys: &[&Value]) -> Arc<Self> {
+    pub(super) fn publishing(keys: &[&Value]) -> Arc<Self> {
         let source = Arc::new(Self(Mutex::new(None)));
         source.publish(keys);
         source

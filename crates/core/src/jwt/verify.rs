@@ -59,7 +59,7 @@ impl TokenVerifier {
             return Err(Reason::SignatureInvalid);
         }
         let (source, fingerprint, revision) = self.find_key(&decoded)?;
-        let verified = Arc::new(VerifiedToken::read(decoded.claims)?);
+        let verified = Arc::new(VerifiedToken::read(token::claims(&decoded.payload)?)?);
         // Without an end the entry could outlive what the rule would accept; such tokens are rare.
         if verified.times().expires.is_some() {
             let entry = Entry { token: verified.clone(), source, fingerprint, revision };
@@ -69,10 +69,14 @@ impl TokenVerifier {
     }
 
     /// The key that verifies: in the order of the sources, then of the sets.
-    fn find_key(&self, decoded: &Decoded<'_>) -> Result<(usize, u64, u64), Reason> {
+    pub(super) fn find_key(&self, decoded: &Decoded<'_>) -> Result<(usize, u64, u64), Reason> {
         let mut tries = 0;
         for (index, source) in self.sources.iter().enumerate() {
             let Some(set) = source.current() else { continue };
+            // One name for two keys: the issuer's mistake, or somebody else's key slipped in.
+            if decoded.key_id.as_deref().is_some_and(|id| set.count_named(id) > 1) {
+                return Err(Reason::SignatureInvalid);
+            }
             for key in set.candidates(decoded.key_id.as_deref(), decoded.algorithm) {
                 tries += 1;
                 if tries > MAX_TRIES {
