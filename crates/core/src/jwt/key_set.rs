@@ -20,6 +20,7 @@ pub const MAX_KEYS: usize = 256;
 #[derive(Debug)]
 pub struct KeySet {
     keys: Vec<VerificationKey>,
+    ambiguous: Vec<String>,
     skipped: Vec<String>,
     revision: u64,
 }
@@ -76,7 +77,7 @@ impl KeySet {
         }
         let mut hasher = DefaultHasher::new();
         keys.iter().for_each(|key| key.fingerprint.hash(&mut hasher));
-        Ok(Self { keys, skipped, revision: hasher.finish() })
+        Ok(Self { keys, ambiguous: doubled_ids(entries), skipped, revision: hasher.finish() })
     }
 
     /// Changes when the keys change.
@@ -110,6 +111,21 @@ impl KeySet {
             .filter(move |key| key_id.is_none_or(|wanted| key.key_id.as_deref() == Some(wanted)))
             .filter(move |key| key.fits(algorithm))
     }
+}
+
+/// Ids that several signature keys of a set have.
+fn doubled_ids(entries: &[Value]) -> Vec<String> {
+    let ids = entries
+        .iter()
+        .filter(|entry| entry["use"].as_str().is_none_or(|purpose| purpose == "sig"))
+        .filter_map(|entry| entry["kid"].as_str());
+    let (mut seen, mut doubled) = (std::collections::HashSet::new(), Vec::new());
+    for id in ids {
+        if !seen.insert(id) {
+            doubled.push(id.to_owned());
+        }
+    }
+    doubled
 }
 
 impl VerificationKey {
@@ -180,9 +196,9 @@ impl VerificationKey {
 }
 
 impl KeySet {
-    /// How many keys go by this name.
-    pub(super) fn count_named(&self, key_id: &str) -> usize {
-        self.keys.iter().filter(|key| key.key_id.as_deref() == Some(key_id)).count()
+    /// Whether several keys go by this name, usable or not.
+    pub(super) fn is_ambiguous(&self, key_id: &str) -> bool {
+        self.ambiguous.iter().any(|id| id == key_id)
     }
 
     /// Whether a key is still in the set.

@@ -74,7 +74,7 @@ impl TokenVerifier {
         for (index, source) in self.sources.iter().enumerate() {
             let Some(set) = source.current() else { continue };
             // One name for two keys: the issuer's mistake, or somebody else's key slipped in.
-            if decoded.key_id.as_deref().is_some_and(|id| set.count_named(id) > 1) {
+            if decoded.key_id.as_deref().is_some_and(|id| set.is_ambiguous(id)) {
                 return Err(Reason::SignatureInvalid);
             }
             for key in set.candidates(decoded.key_id.as_deref(), decoded.algorithm) {
