@@ -226,11 +226,8 @@ impl HeadScanner {
     fn chunk_size(&mut self, line: &[u8], has_cr: bool) -> Result<(), BrokenChunks> {
         let size_end = line.iter().position(|byte| !byte.is_ascii_hexdigit()).unwrap_or(line.len());
         let (size, extension) = line.split_at(size_end);
-        let well_formed = has_cr
-            && line.len() <= MAX_CHUNK_LINE
-            && (1..=15).contains(&size.len())
-            && (extension.is_empty() || trim_space(extension).starts_with(b";"))
-            && memchr::memchr2(b'\r', 0, extension).is_none();
+        let well_formed =
+            has_cr && line.len() <= MAX_CHUNK_LINE && (1..=15).contains(&size.len()) && is_chunk_extension(extension);
         let size = std::str::from_utf8(size).ok().and_then(|text| u64::from_str_radix(text, 16).ok());
         match size {
             Some(0) if well_formed => self.state = State::Trailers,
@@ -239,6 +236,15 @@ impl HeadScanner {
         }
         Ok(())
     }
+}
+
+/// Nothing, or `;` and something that begins with a name (RFC 9112 section 7.1.1).
+fn is_chunk_extension(text: &[u8]) -> bool {
+    if text.is_empty() {
+        return true;
+    }
+    let Some(name) = trim_space(text).strip_prefix(b";") else { return false };
+    trim_space(name).first().is_some_and(u8::is_ascii_graphic) && memchr::memchr2(b'\r', 0, text).is_none()
 }
 
 fn skip(bytes: &[u8], left: u64) -> (u64, &[u8]) {
