@@ -20,7 +20,7 @@ use tokio::net::TcpListener;
 use tokio::sync::watch;
 use tokio_rustls::TlsAcceptor;
 
-use crate::proxy::panics::Caught;
+use crate::proxy::panics::caught;
 
 /// Connections at a time; what comes beyond is closed.
 const MAX_CONNECTIONS: usize = 1024;
@@ -88,7 +88,7 @@ async fn connection(
     let service = service_fn(move |request: Request<Incoming>| {
         let answer = handler(request, arrived);
         async move {
-            let answer = Caught::new(answer).await;
+            let answer = caught(answer).await;
             Ok::<_, std::convert::Infallible>(
                 answer.unwrap_or_else(|| plain(StatusCode::INTERNAL_SERVER_ERROR, "internal error\n")),
             )

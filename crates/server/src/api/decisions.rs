@@ -80,7 +80,7 @@ impl Api {
             host: &asked.host,
             status: status.as_u16(),
             duration: took,
-            client_ip: Some(asked.peer.peer.ip()),
+            client_ip: Some(&asked.peer.peer.ip().to_canonical().to_string()),
             ..AuditRecord::default()
         });
         self.audit.flush();

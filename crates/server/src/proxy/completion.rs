@@ -9,6 +9,7 @@ use http::{HeaderMap, Method};
 use keyward_core::session::Caller;
 
 use super::body::RequestTally;
+use super::connection::Connection;
 use crate::audit::record::AuditRecord;
 use crate::audit::writer::AuditHandle;
 use crate::metrics::worker::{Finished, WorkerMetrics};
@@ -40,7 +41,11 @@ impl RequestIds {
     fn next(&self) -> String {
         let number = self.next.get();
         self.next.set(number.wrapping_add(1));
-        format!("{:016x}{number:016x}", self.prefix)
+        let mut id = String::with_capacity(32);
+        for half in [self.prefix, number] {
+            id.extend((0..16).rev().map(|place| char::from(b"0123456789abcdef"[(half >> (place * 4) & 15) as usize])));
+        }
+        id
     }
 }
 
@@ -54,7 +59,7 @@ impl Default for RequestIds {
 pub struct Completion {
     sinks: Rc<Sinks>,
     snapshot: Arc<Snapshot>,
-    peer: SocketAddr,
+    connection: Rc<Connection>,
     method: Method,
     arrived: Instant,
     arrived_at: SystemTime,
@@ -95,7 +100,7 @@ impl Completion {
     pub fn begin(
         sinks: Rc<Sinks>,
         snapshot: Arc<Snapshot>,
-        peer: SocketAddr,
+        connection: Rc<Connection>,
         method: Method,
         headers: &HeaderMap,
     ) -> Self {
@@ -108,7 +113,7 @@ impl Completion {
         Self {
             sinks,
             snapshot,
-            peer,
+            connection,
             method,
             arrived: Instant::now(),
             arrived_at: SystemTime::now(),
@@ -153,7 +158,7 @@ impl Completion {
 
     /// The connection's peer.
     pub fn peer(&self) -> SocketAddr {
-        self.peer
+        self.connection.peer
     }
 
     /// The request method.
@@ -217,7 +222,7 @@ impl Drop for Completion {
             bytes_out: self.bytes_out,
             duration: took,
             upstream_duration: self.upstream_duration,
-            client_ip: Some(self.peer.ip()),
+            client_ip: Some(&self.connection.peer_ip),
             credential: credential.map(|names| &**names),
         });
         self.sinks.metrics.finished(&Finished {

@@ -34,6 +34,8 @@ pub struct ConnectionOptions {
 pub struct Connection {
     /// The other end.
     pub peer: SocketAddr,
+    /// Its address as text.
+    pub peer_ip: Box<str>,
     /// Over TLS.
     pub tls: bool,
     /// What the scanner found.
@@ -55,7 +57,15 @@ pub async fn serve(
 ) {
     // Latency counts more than packets; a failure here only costs time.
     let _ = stream.set_nodelay(true);
-    let connection = |tls| Rc::new(Connection { peer, tls, verdict: Verdict::default(), requests: Cell::new(0) });
+    let connection = |tls| {
+        Rc::new(Connection {
+            peer,
+            peer_ip: peer.ip().to_canonical().to_string().into(),
+            tls,
+            verdict: Verdict::default(),
+            requests: Cell::new(0),
+        })
+    };
     match &options.tls {
         None => {
             let told = tokio::time::timeout(options.handshake_timeout.max(options.idle_timeout), speaks_http2(&stream));

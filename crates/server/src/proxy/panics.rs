@@ -1,28 +1,17 @@
 //! A panic in one request answers 500; the process and every other request live.
 
-use std::future::Future;
+use std::future::{Future, poll_fn};
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::pin::Pin;
-use std::task::{Context, Poll};
+use std::pin::pin;
+use std::task::Poll;
 
-/// Resolves to `None` when the inner future panics.
-pub struct Caught<F>(Pin<Box<F>>);
-
-impl<F: Future> Caught<F> {
-    /// Wraps a future.
-    pub fn new(future: F) -> Self {
-        Self(Box::pin(future))
-    }
-}
-
-impl<F: Future> Future for Caught<F> {
-    type Output = Option<F::Output>;
-
-    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
-        // The future is dropped after a panic and never polled again, so no broken state is seen.
-        match catch_unwind(AssertUnwindSafe(|| self.0.as_mut().poll(cx))) {
-            Ok(poll) => poll.map(Some),
-            Err(_) => Poll::Ready(None),
-        }
-    }
+/// Runs a future to its end; `None` when it panics.
+pub async fn caught<F: Future>(future: F) -> Option<F::Output> {
+    let mut future = pin!(future);
+    // After a panic the future is dropped and never polled again, so no broken state is seen.
+    poll_fn(|cx| match catch_unwind(AssertUnwindSafe(|| future.as_mut().poll(cx))) {
+        Ok(poll) => poll.map(Some),
+        Err(_) => Poll::Ready(None),
+    })
+    .await
 }

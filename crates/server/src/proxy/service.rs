@@ -26,7 +26,7 @@ use keyward_core::rule::Rule;
 use super::body::{BodyFault, RequestBody, ResponseBody, UpstreamBody};
 use super::completion::{Completion, Sinks};
 use super::connection::Connection;
-use super::panics::Caught;
+use super::panics::caught;
 use super::stall::Stall;
 use super::upgrade::tunnel;
 use crate::snapshot::Snapshot;
@@ -74,8 +74,7 @@ impl Service {
         connection: Rc<Connection>,
     ) -> Result<Response<ResponseBody>, Infallible> {
         let is_http1 = request.version() < Version::HTTP_2;
-        let walk = Caught::new(self.clone().walk(request, connection));
-        let mut response = match walk.await {
+        let mut response = match caught(self.clone().walk(request, connection)).await {
             Some(response) => response,
             None => {
                 self.sinks.metrics.shared().panics.inc();
@@ -100,7 +99,7 @@ impl Service {
         let mut record = Completion::begin(
             self.sinks.clone(),
             snapshot.clone(),
-            connection.peer,
+            connection.clone(),
             head.method.clone(),
             &head.headers,
         );

@@ -11,8 +11,9 @@ use arc_swap::ArcSwap;
 use keyward_core::diagnostic::Diagnostic;
 use rustls::ServerConfig;
 use tokio::net::TcpStream;
+use tokio::runtime::{Builder, LocalOptions};
 use tokio::sync::watch;
-use tokio::task::{JoinSet, LocalSet};
+use tokio::task::JoinSet;
 
 use super::completion::{RequestIds, Sinks};
 use super::connection::{self, ConnectionOptions};
@@ -63,11 +64,24 @@ pub fn start(
     audit: AuditHandle,
 ) -> Result<JoinHandle<()>, Diagnostic> {
     let refuse = |error: std::io::Error| Diagnostic::error(format!("a core cannot be started: {error}"));
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(refuse)?;
-    std::thread::Builder::new()
-        .name(format!("core-{number}"))
-        .spawn(move || LocalSet::new().block_on(&runtime, run(setup, listener, audit)))
-        .map_err(refuse)
+    let (built, outcome) = std::sync::mpsc::sync_channel(1);
+    let thread = std::thread::Builder::new().name(format!("core-{number}")).spawn(move || {
+        // The runtime cannot leave the thread it is made on.
+        let runtime = Builder::new_current_thread().enable_all().build_local(LocalOptions::default());
+        match runtime {
+            Ok(runtime) => {
+                // Nobody waits for the outcome only when the start was given up.
+                let _ = built.send(Ok(()));
+                runtime.block_on(run(setup, listener, audit));
+            }
+            Err(error) => {
+                let _ = built.send(Err(error));
+            }
+        }
+    });
+    let thread = thread.map_err(refuse)?;
+    outcome.recv().unwrap_or_else(|_| Err(std::io::Error::other("its thread ended"))).map_err(refuse)?;
+    Ok(thread)
 }
 
 async fn run(setup: WorkerSetup, listener: TcpListener, audit: AuditHandle) {

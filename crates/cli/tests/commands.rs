@@ -1,0 +1,209 @@
+//! The command line from outside: help, exit codes, findings with their places, keys, tokens, the issuer;
+//! and every example of the documentation.
+
+#![allow(clippy::unwrap_used)]
+
+use std::path::Path;
+use std::time::Instant;
+
+use keyward_testkit::ports::free_port;
+use keyward_testkit::process::{Keyward, PATIENCE};
+use keyward_testkit::wire;
+use serde_json::Value;
+
+fn keyward() -> Keyward {
+    Keyward::new(env!("CARGO_BIN_EXE_keyward"))
+}
+
+fn document(path: &str) -> String {
+    std::fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("../..").join(path)).unwrap()
+}
+
+/// Fenced blocks of one language.
+fn blocks(text: &str, language: &str) -> Vec<String> {
+    let fence = format!("```{language}\n");
+    text.split(&fence).skip(1).map(|rest| rest.split("```").next().unwrap().to_owned()).collect()
+}
+
+#[test]
+fn usage_errors_end_with_255_and_help_with_0() {
+    let rows: [(&[&str], i32, &str); 8] = [
+        (&[], 0, "Usage: keyward"),
+        (&["--help"], 0, "serve"),
+        (&["nosuch"], 255, "nosuch"),
+        (&["serve", "--nosuch"], 255, "--nosuch"),
+        (&["rules", "get"], 255, "ID"),
+        (&["rules", "list"], 1, "--endpoint"),
+        (&["version"], 0, "Version:"),
+        (&["completions", "bash"], 0, "complete"),
+    ];
+    for (arguments, code, expected) in rows {
+        let (ended, out, err) = keyward().run(arguments);
+        assert_eq!(ended, code, "{arguments:?}: {out}{err}");
+        assert!(format!("{out}{err}").contains(expected), "{arguments:?}: {out}{err}");
+    }
+}
+
+/// (what is written, what the finding must say)
+const BAD_CONFIGURATIONS: [(&str, &[&str]); 12] = [
+    ("serve: {proxy: {prt: 1}}\n", &["unknown key `prt`", "config.yaml:1:17", "`port`"]),
+    ("serve:\n  proxy:\n    workers: x\n", &["config.yaml:3:14"]),
+    ("authenticators: {jwtt: {enabled: true}}\n", &["unknown key `jwtt`", "`jwt`", ":1:"]),
+    ("authenticators: {oauth2_introspection: {enabled: true}}\n", &["`oauth2_introspection` is not supported yet"]),
+    ("mutators: {id_token: {enabled: true}}\n", &["`id_token` is not supported yet"]),
+    ("serve: {proxy: {cors: {enabled: true}}}\n", &["CORS is not supported yet"]),
+    ("access_rules: {repositories: [\"s3://bucket/rules.yaml\"]}\n", &["`s3://` are not supported yet", ":1:"]),
+    ("tracing: {provider: jaeger}\n", &["tracing is not supported yet"]),
+    (
+        "authenticators: {jwt: {enabled: true, config: {jwks_urls: [1], scope_strategy: exakt}}}\n",
+        &["`authenticators.jwt.config.jwks_urls[0]` must be a text", "must be one of"],
+    ),
+    ("a: 1\na: 2\n", &["`a` is written twice", "config.yaml:2:1"]),
+    ("a: [1\n", &["not valid YAML or JSON"]),
+    ("issuer: {port: 8080}\n", &["`issuer.clients` is empty", "insecure_open"]),
+];
+
+#[test]
+fn findings_name_the_place_and_the_remedy() {
+    for (text, expected) in BAD_CONFIGURATIONS {
+        let server = keyward();
+        let path = server.write("config.yaml", text);
+        let (code, _, findings) = server.config(path).run(&["config", "check"]);
+        assert_eq!(code, 1, "{text}");
+        for part in expected {
+            assert!(findings.contains(part), "{text}: `{part}` is missing in\n{findings}");
+        }
+    }
+    let (code, _, findings) = keyward().env("SERVE_PROXY_PORT", "many").run(&["config", "check"]);
+    assert!(code == 1 && findings.contains("environment variable `SERVE_PROXY_PORT`"), "{findings}");
+}
+
+/// A value that may be a secret is not repeated with the line it stands on.
+#[test]
+fn findings_do_not_repeat_secrets() {
+    let server = keyward();
+    let path = server.write(
+        "config.yaml",
+        "mutators: {header: {enabled: true, config: {headers: {Authorization: [Bearer s3cr3t]}}}}\n",
+    );
+    let (_, out, err) = server.config(path).run(&["config", "check"]);
+    assert!(!format!("{out}{err}").contains("s3cr3t"), "{out}{err}");
+}
+
+#[test]
+fn lint_says_what_each_rule_will_do() {
+    let rules = "
+- id: good
+  match: {url: \"http://h/<**>\", methods: [GET]}
+  authenticators: [{handler: anonymous}]
+  authorizer: {handler: allow}
+  mutators: [{handler: header, config: {headers: {X-Key: \"{{ env \\\"KEY\\\" }}\"}}}]
+  upstream: {url: \"https://api.example\"}
+- id: bad
+  match: {url: \"http://h/bad\", methods: [GET]}
+  authenticators: [{handler: anonymus}]
+  authorizer: {handler: allow}
+  mutators: [{handler: noop}]
+";
+    let config = "access_rules: {matching_strategy: glob}\nauthenticators: {anonymous: {enabled: true}}\nauthorizers: {allow: {enabled: true}}\nmutators: {header: {enabled: true}}\n";
+    let (code, out, err) = keyward().with(config, rules).env("KEY", "v4lue").run(&["rules", "lint"]);
+    assert_eq!(code, 1);
+    assert!(out.contains("good: forwards to https://api.example, sets x-key"), "{out}");
+    assert!(out.contains("bad: denies every request") && out.contains("2 rules, 1 errors"), "{out}");
+    assert!(err.contains("rules.yaml:10:") && err.contains("`anonymus`") && !err.contains("v4lue"), "{err}");
+    // The same rules with the secret missing: now both are broken.
+    let (_, out, err) = keyward().with(config, rules).run(&["rules", "lint"]);
+    assert!(out.contains("good: denies every request") && err.contains("KEY"), "{out}{err}");
+}
+
+#[test]
+fn keys_and_tokens_work_together_with_the_issuer() {
+    let server = keyward();
+    let (code, keys, _) = server.run(&["credentials", "generate", "--alg", "ES256", "--kid", "k1"]);
+    assert_eq!(code, 0);
+    let path = server.write("keys.json", &keys);
+    let path = path.display().to_string();
+    let (code, token, err) = server.run(&["token", "--key", &path, "--sub", "me", "--scope", "a", "--scope", "b"]);
+    assert_eq!((code, token.trim().split('.').count()), (0, 3), "{err}");
+    assert_eq!(server.run(&["token", "--key", "/nonexistent", "--sub", "me", "--scope", "a"]).0, 1);
+
+    let port = free_port();
+    let config = format!(
+        "issuer:\n  host: 127.0.0.1\n  port: {port}\n  url: https://issuer.example\n  keys: [{{path: {path}}}]\n  \
+         clients:\n    - {{id: ci, secret_env: CI_SECRET, kind: ci, scopes: [\"jira:read\", \"jira:write\"]}}\n"
+    );
+    let running = keyward().with(&config, "[]").env("CI_SECRET", "correct horse battery").start();
+    let ask = |body: &str, authorization: &str| {
+        let request = format!(
+            "POST /token HTTP/1.1\r\nHost: i\r\nConnection: close\r\nContent-Type: application/x-www-form-urlencoded\r\n\
+             {authorization}Content-Length: {}\r\n\r\n{body}",
+            body.len()
+        );
+        let answer = wire::exchange(port, request.as_bytes(), PATIENCE).unwrap();
+        (answer.status(), serde_json::from_str::<Value>(&answer.text()).unwrap())
+    };
+    let grant = "grant_type=client_credentials";
+    let right = "client_id=ci&client_secret=correct+horse+battery";
+    let (status, answer) = ask(&format!("{grant}&{right}&scope=jira:read"), "");
+    assert_eq!((status, &answer["token_type"], &answer["expires_in"]), (200, &"Bearer".into(), &900.into()));
+    let basic = "Authorization: Basic Y2k6Y29ycmVjdCBob3JzZSBiYXR0ZXJ5\r\n";
+    assert_eq!(ask(grant, basic).1["scope"], "jira:read jira:write");
+    let rows = [
+        (format!("{grant}&client_id=ci&client_secret=wrong+horse+battery"), 401, "invalid_client"),
+        (format!("{grant}&client_id=other&client_secret=correct+horse+battery"), 401, "invalid_client"),
+        (grant.to_owned(), 401, "invalid_client"),
+        (format!("{grant}&{right}&scope=admin"), 400, "invalid_scope"),
+        (format!("grant_type=password&{right}"), 400, "unsupported_grant_type"),
+        (format!("{grant}&{right}&ttl=99999"), 400, "invalid_request"),
+        (format!("{grant}&{grant}&{right}"), 400, "invalid_request"),
+    ];
+    for (body, status, error) in rows {
+        let (answered, answer) = ask(&body, "");
+        assert_eq!((answered, &answer["error"]), (status, &error.into()), "{body}");
+    }
+    let keys =
+        wire::exchange(port, b"GET /.well-known/jwks.json HTTP/1.1\r\nHost: i\r\nConnection: close\r\n\r\n", PATIENCE);
+    let keys: Value = serde_json::from_str(&keys.unwrap().text()).unwrap();
+    assert_eq!(keys["keys"][0]["kid"], "k1");
+    assert!(keys["keys"][0].get("d").is_none());
+    assert!(!running.log().contains("horse"));
+}
+
+#[test]
+fn health_tells_alive_from_ready() {
+    let running = keyward().with("", "[]").start();
+    let endpoint = format!("http://127.0.0.1:{}", running.api);
+    let (code, out, _) = keyward().run(&["health", "alive", "--endpoint", &endpoint]);
+    assert_eq!((code, out.as_str()), (0, "{\n\t\"status\": \"ok\"\n}\n"));
+    let (code, _, err) = keyward().run(&["health", "ready", "--endpoint", &endpoint]);
+    assert!(code == 1 && err.contains("rules_loaded"), "{err}");
+}
+
+/// Everything the README and the reference show is what the binary takes.
+#[test]
+fn the_documentation_s_examples_are_usable() {
+    let readme = blocks(&document("README.md"), "yaml");
+    let [config, rules] = &readme[..] else { panic!("the README shows a configuration and a rule") };
+    let server = keyward().env("JIRA_BASIC_AUTH", "user:token");
+    let config =
+        server.write("config.yaml", &config.replace("file://./", &format!("file://{}/", server.path("").display())));
+    server.write("rules.yaml", rules);
+    let server = server.config(config);
+    assert_eq!(server.run(&["config", "check"]).0, 0);
+    let (code, out, err) = server.run(&["rules", "lint"]);
+    assert!(code == 0 && out.contains("1 rules, 0 errors"), "{out}{err}");
+    for block in blocks(&document("docs/reference.md"), "yaml") {
+        let server = keyward();
+        let path = server.write("config.yaml", &block);
+        let (code, _, err) = server.config(path).run(&["config", "check"]);
+        assert_eq!(code, 0, "{block}{err}");
+    }
+}
+
+#[test]
+fn the_demo_checks_itself() {
+    let begun = Instant::now();
+    let (code, out, err) = keyward().run(&["demo", "--check"]);
+    assert_eq!(code, 0, "{out}{err}");
+    assert!(out.contains("every answer was right") && begun.elapsed() < PATIENCE * 3);
+}
