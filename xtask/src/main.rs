@@ -2,6 +2,7 @@
 
 mod bench;
 mod conformance;
+mod tidy;
 
 use std::process::ExitCode;
 

@@ -268,6 +268,66 @@ fn http2_get(port: u16, ca: Option<&str>) -> (u16, http::Version, String) {
     })
 }
 
+/// An upstream that speaks HTTP/2 over TLS, and says what it saw.
+fn http2_upstream(authority: &Authority) -> u16 {
+    use http_body_util::Full;
+    use hyper_util::rt::{TokioExecutor, TokioIo};
+    let config = authority.server(&["api.example"], &[b"h2"]);
+    let listener = listener();
+    listener.set_nonblocking(true).unwrap();
+    let port = listener.local_addr().unwrap().port();
+    thread::spawn(move || {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        runtime.block_on(async {
+            let listener = tokio::net::TcpListener::from_std(listener).unwrap();
+            let acceptor = tokio_rustls::TlsAcceptor::from(config);
+            while let Ok((stream, _)) = listener.accept().await {
+                let acceptor = acceptor.clone();
+                tokio::spawn(async move {
+                    let stream = acceptor.accept(stream).await.unwrap();
+                    let service =
+                        hyper::service::service_fn(|request: http::Request<hyper::body::Incoming>| async move {
+                            let credential = request.headers().get("x-key").is_some_and(|value| value == "the-secret");
+                            let seen = format!("{:?} {} {credential}", request.version(), request.uri());
+                            Ok::<_, std::convert::Infallible>(http::Response::new(Full::new(bytes::Bytes::from(seen))))
+                        });
+                    let server = hyper::server::conn::http2::Builder::new(TokioExecutor::new());
+                    let _ = server.serve_connection(TokioIo::new(stream), service).await;
+                });
+            }
+        });
+    });
+    port
+}
+
+#[test]
+fn upstreams_may_speak_http2_and_must_be_who_they_are() {
+    let authority = Authority::new();
+    let port = http2_upstream(&authority);
+    let rules = rules(1).replace("http://127.0.0.1:1", "https://api.example");
+    let server = |resolve: &str| {
+        let server = Keyward::new(env!("CARGO_BIN_EXE_keyward")).with(CONFIG, &rules);
+        let ca = server.write("ca.pem", &authority.certificate);
+        server
+            .env("SERVE_PROXY_UPSTREAM_CA_FILES", &ca.display().to_string())
+            .env("SERVE_PROXY_UPSTREAM_RESOLVE", resolve)
+    };
+    let running = server(&format!("api.example:443:127.0.0.1:{port}")).start();
+    for _ in 0..3 {
+        let answer = running.get("/a/x?q=1", &[]);
+        assert_eq!(answer.text(), "HTTP/2.0 https://api.example/a/x?q=1 true", "{}", running.log());
+    }
+    // Another name's certificate, and an authority that is not trusted, get no credential.
+    let other = Authority::new();
+    for config in [authority.server(&["other.example"], &[]), other.server(&["api.example"], &[])] {
+        let imposter = Recorder::start_tls(true, config);
+        let running = server(&format!("api.example:443:127.0.0.1:{}", imposter.port)).start();
+        assert_eq!(running.get("/a", &[]).status(), 502);
+        assert!(imposter.take().is_empty());
+        assert!(running.log().contains("certificate"), "{}", running.log());
+    }
+}
+
 #[test]
 fn limits_on_bodies_heads_and_connections() {
     let recorder = Recorder::start(true);

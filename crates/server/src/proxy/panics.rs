@@ -15,3 +15,25 @@ pub async fn caught<F: Future>(future: F) -> Option<F::Output> {
     })
     .await
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_panic_ends_its_future_and_nothing_else() {
+        assert_eq!(caught(async { 1 }).await, Some(1));
+        let panicking = async {
+            tokio::task::yield_now().await;
+            panic!("in a test");
+        };
+        assert_eq!(
+            caught::<_>(async {
+                let () = panicking.await;
+            })
+            .await,
+            None
+        );
+        assert_eq!(caught(async { 2 }).await, Some(2));
+    }
+}

@@ -1,0 +1,98 @@
+//! Rules about the repository itself, kept by tests.
+
+#![cfg(test)]
+#![allow(clippy::unwrap_used)]
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+fn root() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("..")
+}
+
+fn sources() -> Vec<(PathBuf, String)> {
+    let mut pending = vec![root().join("crates"), root().join("xtask")];
+    let mut found = Vec::new();
+    while let Some(directory) = pending.pop() {
+        for entry in fs::read_dir(directory).unwrap() {
+            let path = entry.unwrap().path();
+            if path.is_dir() {
+                pending.push(path);
+            } else if path.extension().is_some_and(|extension| extension == "rs") {
+                let text = fs::read_to_string(&path).unwrap();
+                found.push((path, text));
+            }
+        }
+    }
+    found
+}
+
+/// Names of a manifest's dependencies, without those for tests.
+fn dependencies(manifest: &str) -> Vec<String> {
+    let text = fs::read_to_string(root().join(manifest)).unwrap();
+    let section = text.split("[dependencies]").nth(1).unwrap().split("\n[").next().unwrap().to_owned();
+    section
+        .lines()
+        .filter_map(|line| line.split(['.', ' ', '=']).next().map(str::to_owned))
+        .filter(|name| !name.is_empty())
+        .collect()
+}
+
+/// The core decides and performs nothing: no runtime, no sockets, no files, no log.
+#[test]
+fn the_core_and_the_handlers_depend_on_nothing_that_performs() {
+    const PERFORMING: [&str; 14] = [
+        "tokio",
+        "hyper",
+        "hyper-util",
+        "h2",
+        "rustls",
+        "tokio-rustls",
+        "socket2",
+        "notify",
+        "tracing",
+        "tracing-subscriber",
+        "prometheus-client",
+        "keyward-server",
+        "jiff",
+        "rustls-native-certs",
+    ];
+    for manifest in ["crates/core/Cargo.toml", "crates/handlers/Cargo.toml"] {
+        let own = dependencies(manifest);
+        assert!(!own.is_empty());
+        for name in own {
+            assert!(!PERFORMING.contains(&name.as_str()), "{manifest} depends on {name}");
+        }
+    }
+    assert!(!dependencies("crates/core/Cargo.toml").contains(&"keyward-handlers".to_owned()));
+}
+
+#[test]
+fn every_dependency_has_its_reason() {
+    let text = fs::read_to_string(root().join("Cargo.toml")).unwrap();
+    let section = text.split("[workspace.dependencies]").nth(1).unwrap().split("\n[").next().unwrap().to_owned();
+    let mut reasoned = false;
+    for line in section.lines().filter(|line| !line.is_empty()) {
+        if line.starts_with('#') {
+            reasoned = true;
+        } else {
+            assert!(reasoned || line.starts_with("keyward-"), "no reason for: {line}");
+            reasoned = line.starts_with("keyward-");
+        }
+    }
+}
+
+#[test]
+fn files_are_small_and_say_what_they_are_for() {
+    let sources = sources();
+    let mut lengths: Vec<usize> = sources.iter().map(|(_, text)| text.lines().count()).collect();
+    lengths.sort_unstable();
+    assert!(lengths[lengths.len() / 2] < 150, "median {}", lengths[lengths.len() / 2]);
+    assert!(lengths[lengths.len() * 9 / 10] < 400, "nine in ten {}", lengths[lengths.len() * 9 / 10]);
+    for (path, text) in &sources {
+        let path = path.display();
+        let is_test_module = path.to_string().ends_with("/tests.rs");
+        assert!(text.starts_with("//!") || is_test_module, "{path} does not say what it is for");
+        assert!(!text.contains(concat!("TO", "DO")) && !text.contains(concat!("FIX", "ME")), "{path} holds a leftover");
+    }
+}
