@@ -1,13 +1,11 @@
-//! Repository chores: `cargo xtask bench [--brief]`, `cargo xtask conformance DIR`.
+//! Repository chores: `cargo xtask bench [--brief]`. The rules of `tidy.rs` run with the tests.
 
 mod bench;
-mod conformance;
 mod tidy;
 
 use std::process::ExitCode;
 
-const USAGE: &str = "usage: cargo xtask bench [--brief]      CPU per request beside nginx
-       cargo xtask conformance DIR     play DIR's scenarios with its own player, informative";
+const USAGE: &str = "usage: cargo xtask bench [--brief]   CPU per request beside nginx; needs nginx, wrk and taskset";
 
 fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
@@ -15,7 +13,6 @@ fn main() -> ExitCode {
     let done = match arguments[..] {
         ["bench"] => bench::run(false),
         ["bench", "--brief"] => bench::run(true),
-        ["conformance", directory] => conformance::run(directory),
         _ => Err(USAGE.to_owned()),
     };
     match done {

@@ -357,6 +357,20 @@ fn limits_on_bodies_heads_and_connections() {
 }
 
 #[test]
+fn idle_connections_end_and_waiting_ones_do_not() {
+    let port = upstream(|mut stream| {
+        read_head(&mut stream);
+        thread::sleep(Duration::from_millis(900));
+        let _ = stream.write_all(b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n");
+    });
+    let running = keyward(port).env("SERVE_PROXY_TIMEOUT_IDLE", "200ms").start();
+    let mut stream = connect(&running);
+    stream.write_all(b"GET /a HTTP/1.1\r\nHost: h\r\n\r\n").unwrap();
+    assert!(read_head(&mut stream).starts_with("HTTP/1.1 200"));
+    assert_eq!(stream.read(&mut [0; 1]).unwrap(), 0);
+}
+
+#[test]
 fn sigterm_drains_and_every_record_is_written() {
     let (begun, begins) = std::sync::mpsc::channel();
     let port = upstream(move |mut stream| {

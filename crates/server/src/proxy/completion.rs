@@ -104,6 +104,7 @@ impl Completion {
         method: Method,
         headers: &HeaderMap,
     ) -> Self {
+        connection.active.set(connection.active.get() + 1);
         let request_id = headers
             .get("x-request-id")
             .and_then(|value| value.to_str().ok())
@@ -192,6 +193,7 @@ impl Completion {
 
 impl Drop for Completion {
     fn drop(&mut self) {
+        self.connection.active.set(self.connection.active.get().saturating_sub(1));
         let (outcome, reason) = self.verdict();
         let took = self.elapsed();
         let number = self.rule.map(|number| number as usize);

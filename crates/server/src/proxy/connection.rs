@@ -42,6 +42,8 @@ pub struct Connection {
     pub verdict: Verdict,
     /// Requests handed over so far.
     pub requests: Cell<u64>,
+    /// Exchanges that have not ended.
+    pub active: Cell<u32>,
 }
 
 /// Start of every HTTP/2 connection (RFC 9113 section 3.4).
@@ -64,6 +66,7 @@ pub async fn serve(
             tls,
             verdict: Verdict::default(),
             requests: Cell::new(0),
+            active: Cell::new(0),
         })
     };
     match &options.tls {
@@ -111,24 +114,32 @@ async fn serve_http1<T: AsyncRead + AsyncWrite + Unpin + Send + 'static>(
     mut shutdown: watch::Receiver<bool>,
 ) {
     let io = TokioIo::new(ScannedIo::new(stream, connection.verdict.clone(), options.header_timeout));
+    let own = connection.clone();
     let service = service_fn(move |request| service.clone().serve(request, connection.clone()));
     let mut builder = http1::Builder::new();
-    builder
-        .timer(TokioTimer::new())
-        .header_read_timeout(options.idle_timeout)
-        .max_headers(128)
-        .max_buf_size(64 * 1024)
-        .half_close(false)
-        .writev(false);
+    builder.header_read_timeout(None).max_headers(128).max_buf_size(64 * 1024).half_close(false).writev(false);
     let served = builder.serve_connection(io, service).with_upgrades();
     tokio::pin!(served);
     tokio::select! {
         biased;
         _ = served.as_mut() => return,
         _ = shutdown.wait_for(|begun| *begun) => {}
+        () = idle(&own, options.idle_timeout) => {}
     }
     served.as_mut().graceful_shutdown();
     let _ = served.await;
+}
+
+/// Resolves when nothing has happened on a connection for the limit, give or take a quarter. Looks now and
+/// then, so that no request pays for a timer.
+async fn idle(connection: &Connection, limit: Duration) {
+    let (mut seen, mut quiet) = (u64::MAX, 0);
+    while quiet < 4 {
+        tokio::time::sleep(limit / 4).await;
+        let now = connection.requests.get();
+        quiet = if now == seen && connection.active.get() == 0 { quiet + 1 } else { 0 };
+        seen = now;
+    }
 }
 
 async fn serve_http2<T: AsyncRead + AsyncWrite + Unpin + 'static>(

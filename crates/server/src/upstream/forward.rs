@@ -1,7 +1,11 @@
 //! Sends a credentialed request and takes the head of the answer. Nothing else can be sent.
 
+use std::cell::RefCell;
+use std::future::poll_fn;
+use std::pin::pin;
 use std::rc::Rc;
 use std::sync::Arc;
+use std::task::Poll;
 use std::time::Duration;
 
 use http::header::{CONNECTION, HOST, TE, UPGRADE};
@@ -18,11 +22,15 @@ use super::error::ForwardError;
 use super::pool::{Lease, Pool};
 use super::resolve::Resolver;
 use crate::proxy::body::{RequestBody, RequestTally};
+use crate::proxy::stall::Stall;
 
 /// What an answer's head may hold.
 const MAX_RESPONSE_HEADERS: usize = 128;
 /// The read buffer of an upstream connection.
 const MAX_BUFFER: usize = 64 * 1024;
+
+/// Timers kept for reuse.
+const MAX_WAITS: usize = 1024;
 
 /// One core's way to upstreams.
 pub struct Forwarder {
@@ -31,6 +39,8 @@ pub struct Forwarder {
     tls: UpstreamTls,
     connect_timeout: Duration,
     header_timeout: Duration,
+    /// Timers at rest: moving one costs more than keeping it.
+    waits: RefCell<Vec<Stall>>,
 }
 
 /// TLS to upstreams. An upgrade is HTTP/1.1's, so a connection for one must not negotiate HTTP/2.
@@ -59,7 +69,7 @@ impl Forwarder {
         connect_timeout: Duration,
         header_timeout: Duration,
     ) -> Self {
-        Self { pool, resolver, tls, connect_timeout, header_timeout }
+        Self { pool, resolver, tls, connect_timeout, header_timeout, waits: RefCell::default() }
     }
 
     /// The pool, for upkeep.
@@ -92,15 +102,29 @@ impl Forwarder {
         tally: Option<&RequestTally>,
     ) -> Result<Answer, ForwardError> {
         let progress = || tally.map(|tally| (tally.bytes.get(), tally.ended.get()));
-        tokio::pin!(exchange);
+        let mut exchange = pin!(exchange);
         let mut before = progress();
-        loop {
-            match tokio::time::timeout(self.header_timeout, exchange.as_mut()).await {
-                Ok(outcome) => return outcome,
-                Err(_) if progress() != before => before = progress(),
-                Err(_) => return Err(ForwardError::Timeout("to answer")),
+        let mut wait = self.waits.borrow_mut().pop().unwrap_or_else(|| Stall::new(self.header_timeout));
+        wait.reset();
+        let outcome = poll_fn(|cx| {
+            if let Poll::Ready(outcome) = exchange.as_mut().poll(cx) {
+                return Poll::Ready(outcome);
             }
+            while wait.poll(cx).is_ready() {
+                if progress() == before {
+                    return Poll::Ready(Err(ForwardError::Timeout("to answer")));
+                }
+                before = progress();
+                wait.reset();
+            }
+            Poll::Pending
+        })
+        .await;
+        let mut waits = self.waits.borrow_mut();
+        if waits.len() < MAX_WAITS {
+            waits.push(wait);
         }
+        outcome
     }
 
     async fn exchange(
