@@ -43,6 +43,7 @@ struct Key {
 pub struct WorkerMetrics {
     shared: Arc<Metrics>,
     known: RefCell<HashMap<Key, Rc<Handles>, foldhash::fast::RandomState>>,
+    latest: RefCell<Option<(Key, Rc<Handles>)>>,
 }
 
 /// Label sets one core keeps; beyond that it starts anew.
@@ -51,7 +52,7 @@ const MAX_KNOWN: usize = 4096;
 impl WorkerMetrics {
     /// A core's view.
     pub fn new(shared: Arc<Metrics>) -> Self {
-        Self { shared, known: RefCell::default() }
+        Self { shared, known: RefCell::default(), latest: RefCell::default() }
     }
 
     /// The process-wide metrics.
@@ -63,13 +64,15 @@ impl WorkerMetrics {
     pub fn finished(&self, request: &Finished<'_>) {
         let Finished { rule, method, path, status, outcome, took, upstream } = *request;
         let shown = if self.shared.collapse_request_paths { first_segment(path) } else { path };
-        let key = Key {
-            rule: rule.map(|(number, _)| number),
-            method: method_label(method),
-            status,
-            outcome,
-            first_segment: shown.into(),
-        };
+        let number = rule.map(|(number, _)| number);
+        // Requests in a row tend to be alike: comparing is cheaper than looking up.
+        if let Some((key, handles)) = &*self.latest.borrow()
+            && (key.rule, key.status, key.outcome) == (number, status, outcome)
+            && (key.method, &*key.first_segment) == (method_label(method), shown)
+        {
+            return self.record(handles, took, upstream);
+        }
+        let key = Key { rule: number, method: method_label(method), status, outcome, first_segment: shown.into() };
         let known = self.known.borrow().get(&key).cloned();
         let handles = known.unwrap_or_else(|| {
             let label = self.shared.request_label(path);
@@ -79,9 +82,14 @@ impl WorkerMetrics {
             if known.len() >= MAX_KNOWN {
                 known.clear();
             }
-            known.insert(key, handles.clone());
+            known.insert(key.clone(), handles.clone());
             handles
         });
+        self.record(&handles, took, upstream);
+        self.latest.replace(Some((key, handles)));
+    }
+
+    fn record(&self, handles: &Handles, took: Duration, upstream: Option<Duration>) {
         handles.record(took);
         if let Some(upstream) = upstream {
             self.shared.upstream_seconds.observe(upstream.as_secs_f64());
@@ -91,5 +99,6 @@ impl WorkerMetrics {
     /// Rule numbers mean other rules after a reload.
     pub fn forget(&self) {
         self.known.borrow_mut().clear();
+        self.latest.take();
     }
 }

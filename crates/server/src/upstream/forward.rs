@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::task::Poll;
 use std::time::Duration;
 
-use http::header::{CONNECTION, HOST, TE, UPGRADE};
+use http::header::{CONNECTION, HOST, PROXY_AUTHENTICATE, TE, TRANSFER_ENCODING, UPGRADE};
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, Response, Uri, Version};
 use hyper::body::Incoming;
 use hyper::client::conn::{TrySendError, http1, http2};
@@ -272,26 +272,28 @@ fn check_upgrade(response: &Response<Incoming>, asked: Option<&HeaderValue>) -> 
     }
 }
 
-/// Fields of the upstream's own hop (RFC 9110 section 7.6.1). A 101 keeps those that make the switch.
+/// Fields that end at one hop (RFC 9110 section 7.6.1), and `Proxy-Connection`, which some still send.
+fn ends_at_this_hop(name: &HeaderName) -> bool {
+    *name == CONNECTION
+        || *name == TRANSFER_ENCODING
+        || *name == UPGRADE
+        || *name == TE
+        || *name == PROXY_AUTHENTICATE
+        || matches!(name.as_str(), "keep-alive" | "proxy-connection")
+}
+
+/// Removes the fields of the upstream's own hop. A 101 keeps the protocol it names.
 fn remove_hop_by_hop(headers: &mut HeaderMap, switches: bool) {
-    let named: Vec<HeaderName> = match headers.get(CONNECTION) {
-        None => Vec::new(),
-        Some(_) => headers
-            .get_all(CONNECTION)
-            .iter()
-            .filter_map(|value| value.to_str().ok())
-            .flat_map(|value| value.split(','))
-            .filter_map(|name| HeaderName::from_bytes(name.trim().as_bytes()).ok())
-            .filter(|name| name != UPGRADE)
-            .collect(),
-    };
-    if !switches {
-        headers.remove(UPGRADE);
+    let mut doomed: Vec<HeaderName> = headers.keys().filter(|name| ends_at_this_hop(name)).cloned().collect();
+    if doomed.contains(&CONNECTION) {
+        let named = headers.get_all(CONNECTION).iter().filter_map(|value| value.to_str().ok());
+        doomed.extend(
+            named
+                .flat_map(|value| value.split(','))
+                .filter_map(|name| HeaderName::from_bytes(name.trim().as_bytes()).ok()),
+        );
     }
-    for name in named {
-        headers.remove(name);
-    }
-    for name in ["connection", "keep-alive", "proxy-connection", "proxy-authenticate", "te", "transfer-encoding"] {
+    for name in doomed.iter().filter(|name| !(switches && **name == UPGRADE)) {
         headers.remove(name);
     }
 }
