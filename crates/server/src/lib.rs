@@ -12,6 +12,7 @@ pub mod http_client;
 pub mod http_server;
 pub mod issuer;
 pub mod keys;
+mod local_executor;
 pub mod metrics;
 pub mod proxy;
 pub mod reload;

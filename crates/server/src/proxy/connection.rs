@@ -17,6 +17,7 @@ use tokio_rustls::TlsAcceptor;
 
 use super::scanned_io::{ScannedIo, Verdict};
 use super::service::Service;
+use crate::local_executor::LocalExecutor;
 
 /// How connections are served.
 pub struct ConnectionOptions {
@@ -168,17 +169,4 @@ async fn serve_http2<T: AsyncRead + AsyncWrite + Unpin + 'static>(
     }
     served.as_mut().graceful_shutdown();
     let _ = served.await;
-}
-
-/// Runs HTTP/2 streams on this core.
-#[derive(Clone, Copy)]
-struct LocalExecutor;
-
-impl<F: Future + 'static> hyper::rt::Executor<F> for LocalExecutor
-where
-    F::Output: 'static,
-{
-    fn execute(&self, future: F) {
-        tokio::task::spawn_local(future);
-    }
 }

@@ -21,6 +21,7 @@ use super::connect::connect;
 use super::error::ForwardError;
 use super::pool::{Lease, Pool};
 use super::resolve::Resolver;
+use crate::local_executor::LocalExecutor;
 use crate::proxy::body::{RequestBody, RequestTally};
 use crate::proxy::stall::Stall;
 
@@ -308,17 +309,4 @@ fn chain(error: &dyn std::error::Error) -> String {
         source = cause.source();
     }
     text
-}
-
-/// Runs HTTP/2's background work on this core.
-#[derive(Clone, Copy)]
-struct LocalExecutor;
-
-impl<F: Future + 'static> hyper::rt::Executor<F> for LocalExecutor
-where
-    F::Output: 'static,
-{
-    fn execute(&self, future: F) {
-        tokio::task::spawn_local(future);
-    }
 }
