@@ -97,7 +97,7 @@ impl Stage {
              trusted_issuers: [\"http://token-issuer:8080\"], target_audience: [oathkeeper-proxy], scope_strategy: exact}}}}}}\n\
              authorizers: {{allow: {{enabled: true}}}}\nmutators: {{header: {{enabled: true}}}}\n\
              secrets: {{env_dir: \"{directory}/env\"}}\nlog: {{level: error}}\n\
-             audit: {{sink: file, path: \"{directory}/{name}.audit\"}}\n",
+             audit: {{sink: file, path: \"{directory}/audit/{name}.log\"}}\n",
             port + 1,
             port + 2,
             rules.display(),
@@ -105,7 +105,8 @@ impl Stage {
         fs::create_dir_all(self.directory.join("env")).map_err(|error| error.to_string())?;
         self.write("env/BENCH_SECRET", "YmVuY2g6bWFyaw==")?;
         // Records of an earlier run are of no interest.
-        let _ = fs::remove_file(self.directory.join(format!("{name}.audit")));
+        let _ = fs::remove_file(self.directory.join(format!("audit/{name}.log")));
+        fs::create_dir_all(self.directory.join("audit")).map_err(|error| error.to_string())?;
         let file = self.write(&format!("{name}.yaml"), &configuration)?;
         let binary = self.binary.display().to_string();
         Server::start(

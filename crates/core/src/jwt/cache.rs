@@ -4,9 +4,10 @@
 //! against the rule at hand (GHSA-qvp4-rpmr-xwrr), and an entry counts only under the very key sets and
 //! algorithms it was verified with (GHSA-4mq7-pvjg-xp2r) and while its key is still published.
 
+use std::collections::HashSet;
 use std::fmt;
 use std::hash::{Hash, Hasher};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use quick_cache::sync::{Cache, DefaultLifecycle};
 use quick_cache::{Equivalent, Weighter};
@@ -18,6 +19,8 @@ use super::claims::VerifiedToken;
 /// a fast hash alone is no identity.
 pub struct TokenCache {
     entries: Cache<Key, Arc<Entry>, TokenWeight, foldhash::quality::RandomState>,
+    /// Thousands of rules share a few profiles.
+    profiles: Mutex<HashSet<Arc<str>>>,
 }
 
 /// What is remembered about a token.
@@ -66,7 +69,21 @@ impl TokenCache {
                 foldhash::quality::RandomState::default(),
                 DefaultLifecycle::default(),
             ),
+            profiles: Mutex::default(),
         }
+    }
+
+    /// The one copy of a profile's text.
+    pub(super) fn profile(&self, text: String) -> Arc<str> {
+        let mut profiles = self.profiles.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(known) = profiles.get(text.as_str()) {
+            return known.clone();
+        }
+        // Those that no rule uses any more go.
+        profiles.retain(|profile| Arc::strong_count(profile) > 1);
+        let profile: Arc<str> = text.into();
+        profiles.insert(profile.clone());
+        profile
     }
 
     pub(super) fn get(&self, profile: &Arc<str>, token: &str) -> Option<Arc<Entry>> {

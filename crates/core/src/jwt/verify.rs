@@ -26,7 +26,8 @@ impl TokenVerifier {
     pub fn new(sources: Vec<Arc<dyn KeySource>>, algorithms: Vec<Algorithm>, cache: Arc<TokenCache>) -> Self {
         let locations: Vec<&str> = sources.iter().map(|source| source.location()).collect();
         let names: Vec<&str> = algorithms.iter().map(|algorithm| algorithm_name(*algorithm)).collect();
-        let profile = format!("{}\n\n{}", locations.join("\n"), names.join("\n")).into();
+        let profile = format!("{}\n\n{}", locations.join("\n"), names.join("\n"));
+        let profile = cache.profile(profile);
         Self { profile, sources, algorithms, cache }
     }
 

@@ -125,7 +125,13 @@ impl Compiler<'_> {
             finding.message = format!("rule `{}`: {}", definition.id, finding.message);
             finding.at(&written.node.origin)
         }));
-        let methods = definition.matches.as_ref().and_then(|matches| matches.methods.clone()).unwrap_or_default();
+        // What is no method name can be no request's method either.
+        let methods = definition
+            .matches
+            .iter()
+            .flat_map(|matches| matches.methods.iter().flatten())
+            .filter_map(|name| http::Method::from_bytes(name.as_bytes()).ok())
+            .collect();
         Rule {
             number,
             id: definition.id.as_str().into(),

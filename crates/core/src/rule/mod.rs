@@ -23,7 +23,7 @@ use crate::rule::upstream::Upstream;
 pub struct Rule {
     pub(crate) number: u32,
     pub(crate) id: Arc<str>,
-    pub(crate) methods: Vec<String>,
+    pub(crate) methods: Box<[http::Method]>,
     pub(crate) pattern: Option<Pattern>,
     pub(crate) plan: Result<Plan, Diagnostic>,
     pub(crate) errors: Vec<BoundErrorHandler>,
@@ -85,6 +85,6 @@ impl Rule {
 
     /// Whether its method list names `method`, in any case.
     pub fn allows_method(&self, method: &http::Method) -> bool {
-        self.methods.iter().any(|allowed| allowed.eq_ignore_ascii_case(method.as_str()))
+        self.methods.iter().any(|allowed| allowed.as_str().eq_ignore_ascii_case(method.as_str()))
     }
 }
