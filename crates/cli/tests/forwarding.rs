@@ -350,8 +350,10 @@ fn limits_on_bodies_heads_and_connections() {
     assert_eq!(slow.read(&mut [0; 64]).unwrap_or(0), 0);
     assert!(begun.elapsed() < PATIENCE / 2);
     // Two idle connections are the limit; the third is told so.
+    running.until("the end of earlier connections", |running| running.metric("keyward_connections ") == Some(0.0));
     let idle = [connect(&running), connect(&running)];
-    running.until("shedding", |running| running.get("/a", &[]).status() == 503);
+    running.until("accepting both", |running| running.metric("keyward_connections ") == Some(2.0));
+    assert_eq!(running.get("/a", &[]).status(), 503);
     drop(idle);
     running.until("serving again", |running| running.get("/a", &[]).status() == 200);
 }

@@ -96,7 +96,7 @@ impl Reloader {
         let mut watched = Watched::of(&self.files, settings);
         let mut watcher = watcher(sender);
         watch(&mut watcher, &watched);
-        let mut fingerprint = watched.fingerprint();
+        let mut fingerprint = Some(watched.fingerprint());
         #[cfg(unix)]
         let mut hangup = tokio::signal::unix::signal(tokio::signal::unix::SignalKind::hangup()).ok();
         loop {
@@ -108,20 +108,25 @@ impl Reloader {
             if !asked {
                 // Other files of the same directories may change all the time.
                 tokio::time::sleep(DEBOUNCE).await;
-                if watched.fingerprint() == fingerprint {
+                if Some(watched.fingerprint()) == fingerprint {
                     continue;
                 }
                 tokio::time::sleep(DEBOUNCE).await;
                 // What the debounce has gathered is covered by the reload to come.
                 while changes.try_recv().is_ok() {}
             }
-            fingerprint = watched.fingerprint();
+            // Taken before the files are read: what changes meanwhile will differ from it.
+            fingerprint = Some(watched.fingerprint());
             match self.reload() {
                 Ok(settings) => {
                     self.metrics.reloads.inc();
-                    watched = Watched::of(&self.files, &settings);
-                    watch(&mut watcher, &watched);
-                    fingerprint = watched.fingerprint();
+                    let now = Watched::of(&self.files, &settings);
+                    if now != watched {
+                        watch(&mut watcher, &now);
+                        watched = now;
+                        // Other files are watched now; they may have changed since they were read.
+                        fingerprint = None;
+                    }
                 }
                 Err(findings) => {
                     self.metrics.reload_failures.inc();
@@ -161,6 +166,7 @@ async fn signalled(signal: &mut Option<tokio::signal::unix::Signal>) {
 }
 
 /// The files that decide what is served.
+#[derive(PartialEq, Eq)]
 struct Watched {
     files: Vec<PathBuf>,
     directory: Option<PathBuf>,

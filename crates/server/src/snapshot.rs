@@ -24,9 +24,6 @@ pub struct Snapshot {
     pub fallback: Vec<BoundErrorHandler>,
     /// What the gate lets through.
     pub gate: GatePolicy,
-    /// For each rule, the names of the headers that carry its credential: the audit record's
-    /// `credential`.
-    pub credentials: Vec<Box<str>>,
     /// Counts replacements in this process.
     pub generation: u64,
 }
@@ -94,13 +91,6 @@ impl Snapshot {
                 findings.push(Diagnostic::warning(format!("rule id `{}` is used more than once", rule.id())));
             }
         }
-        let credentials = rules
-            .iter()
-            .map(|rule| {
-                let names: Vec<&str> = rule.written_headers().iter().map(|name| name.as_str()).collect();
-                names.join(",").into()
-            })
-            .collect();
         let authorities = match settings.match_authority {
             MatchAuthority::Strict => Authorities::default(),
             MatchAuthority::Loopback => {
@@ -113,7 +103,6 @@ impl Snapshot {
                 rules: RuleSet::new(rules, authorities, version),
                 fallback,
                 gate: settings.proxy.gate.clone(),
-                credentials,
                 generation,
             },
             findings,

@@ -2,11 +2,12 @@
 
 use std::collections::BTreeMap;
 use std::collections::HashMap;
+use std::sync::Arc;
 
 use crate::rule::pattern::Pattern;
 
 /// Rule numbers by literal prefixes of one length.
-type ByPrefix = HashMap<Box<str>, Vec<u32>, foldhash::fast::RandomState>;
+type ByPrefix<Numbers = Box<[u32]>> = HashMap<Arc<str>, Numbers, foldhash::fast::RandomState>;
 
 /// Rules by the length and the text of their literal prefix. A lookup costs one hash per distinct
 /// length, however many rules there are; rules that start with a variable part have length 0 and are
@@ -18,12 +19,14 @@ pub struct RuleIndex {
 impl RuleIndex {
     /// Indexes patterns under rule numbers.
     pub fn build<'a>(patterns: impl IntoIterator<Item = (u32, &'a Pattern)>) -> Self {
-        let mut by_length: BTreeMap<usize, ByPrefix> = BTreeMap::new();
+        let mut by_length: BTreeMap<usize, ByPrefix<Vec<u32>>> = BTreeMap::new();
         for (number, pattern) in patterns {
             let prefix = pattern.literal_prefix();
-            by_length.entry(prefix.len()).or_default().entry(prefix.into()).or_default().push(number);
+            by_length.entry(prefix.len()).or_default().entry(prefix.clone()).or_default().push(number);
         }
-        Self { by_length: by_length.into_iter().collect() }
+        let compact =
+            |numbers: ByPrefix<Vec<u32>>| numbers.into_iter().map(|(prefix, list)| (prefix, list.into())).collect();
+        Self { by_length: by_length.into_iter().map(|(length, numbers)| (length, compact(numbers))).collect() }
     }
 
     /// Calls `found` with every rule whose literal prefix `url` starts with.

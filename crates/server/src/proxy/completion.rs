@@ -1,11 +1,13 @@
 //! The end of an exchange: one audit record and the counters, exactly once, however it ends.
 
+use std::borrow::Cow;
 use std::net::SocketAddr;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
 
 use http::{HeaderMap, Method};
+use keyward_core::rule::Rule;
 use keyward_core::session::Caller;
 
 use super::body::RequestTally;
@@ -198,10 +200,7 @@ impl Drop for Completion {
         let took = self.elapsed();
         let number = self.rule.map(|number| number as usize);
         let rule = number.and_then(|number| self.snapshot.rules.rules().get(number));
-        let credential = number
-            .filter(|_| self.upstream_url.is_some())
-            .and_then(|number| self.snapshot.credentials.get(number))
-            .filter(|names| !names.is_empty());
+        let credential = rule.filter(|_| self.upstream_url.is_some()).and_then(names_of_written_headers);
         let caller = self.caller.as_ref();
         self.sinks.audit.write(&AuditRecord {
             ts: Some(self.arrived_at),
@@ -225,7 +224,7 @@ impl Drop for Completion {
             duration: took,
             upstream_duration: self.upstream_duration,
             client_ip: Some(&self.connection.peer_ip),
-            credential: credential.map(|names| &**names),
+            credential: credential.as_deref(),
         });
         self.sinks.metrics.finished(&Finished {
             rule: rule.map(|rule| (rule.number(), &**rule.id())),
@@ -236,6 +235,18 @@ impl Drop for Completion {
             took,
             upstream: self.upstream_duration,
         });
+    }
+}
+
+/// The headers that carried the injected credential.
+fn names_of_written_headers(rule: &Rule) -> Option<Cow<'_, str>> {
+    match rule.written_headers() {
+        [] => None,
+        [only] => Some(Cow::Borrowed(only.as_str())),
+        several => {
+            let names: Vec<&str> = several.iter().map(|name| name.as_str()).collect();
+            Some(Cow::Owned(names.join(",")))
+        }
     }
 }
 

@@ -15,6 +15,7 @@ mod glob;
 mod regexp;
 
 use std::fmt;
+use std::sync::Arc;
 
 /// How the parts between `<` and `>` are read (`access_rules.matching_strategy`).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -29,7 +30,8 @@ pub enum Strategy {
 /// A compiled pattern.
 #[derive(Debug)]
 pub struct Pattern {
-    prefix: String,
+    /// Shared with the index.
+    prefix: Arc<str>,
     matcher: Matcher,
 }
 
@@ -74,14 +76,14 @@ impl Pattern {
             (Strategy::Glob, parts) => glob::compile(parts)?,
             (Strategy::Regexp, parts) => regexp::compile(parts)?,
         };
-        Ok(Self { prefix, matcher })
+        Ok(Self { prefix: prefix.into(), matcher })
     }
 
     /// Whether the whole subject matches.
     pub fn is_match(&self, url: &str) -> Result<bool, MatchError> {
         match &self.matcher {
-            Matcher::Literal => Ok(url == self.prefix),
-            Matcher::Around { suffix } => Ok(url.starts_with(&self.prefix) && url.ends_with(suffix.as_str())),
+            Matcher::Literal => Ok(*url == *self.prefix),
+            Matcher::Around { suffix } => Ok(url.starts_with(&*self.prefix) && url.ends_with(suffix.as_str())),
             Matcher::Linear { regex, .. } => Ok(regex.is_match(url)),
             Matcher::Backtracking(regex) => regex.is_match(url).map_err(|_| MatchError),
         }
@@ -109,7 +111,7 @@ impl Pattern {
     }
 
     /// The literal text that every match starts with.
-    pub fn literal_prefix(&self) -> &str {
+    pub fn literal_prefix(&self) -> &Arc<str> {
         &self.prefix
     }
 }
