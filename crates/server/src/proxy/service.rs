@@ -74,7 +74,7 @@ impl Service {
         connection: Rc<Connection>,
     ) -> Result<Response<ResponseBody>, Infallible> {
         let is_http1 = request.version() < Version::HTTP_2;
-        let mut response = match caught(self.clone().walk(request, connection)).await {
+        let mut response = match caught(Box::pin(self.clone().walk(request, connection))).await {
             Some(response) => response,
             None => {
                 self.sinks.metrics.shared().panics.inc();

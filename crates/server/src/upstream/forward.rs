@@ -2,7 +2,7 @@
 
 use std::cell::RefCell;
 use std::future::poll_fn;
-use std::pin::pin;
+use std::pin::{Pin, pin};
 use std::rc::Rc;
 use std::sync::Arc;
 use std::task::Poll;
@@ -85,7 +85,7 @@ impl Forwarder {
         let origin = outgoing.origin.clone();
         let upgrade = outgoing.upgrade.clone();
         let tally = body.tally();
-        let exchange = self.exchange(&origin, outgoing, body);
+        let exchange = pin!(self.exchange(&origin, outgoing, body));
         let mut answer = self.answered(exchange, tally.as_deref()).await?;
         check_upgrade(&answer.response, upgrade.as_ref())?;
         let switches = answer.response.status() == http::StatusCode::SWITCHING_PROTOCOLS;
@@ -99,11 +99,10 @@ impl Forwarder {
     /// Limits the wait for an answer's head. While the caller's body moves, the wait has not begun.
     async fn answered(
         &self,
-        exchange: impl Future<Output = Result<Answer, ForwardError>>,
+        mut exchange: Pin<&mut impl Future<Output = Result<Answer, ForwardError>>>,
         tally: Option<&RequestTally>,
     ) -> Result<Answer, ForwardError> {
         let progress = || tally.map(|tally| (tally.bytes.get(), tally.ended.get()));
-        let mut exchange = pin!(exchange);
         let mut before = progress();
         let mut wait = self.waits.borrow_mut().pop().unwrap_or_else(|| Stall::new(self.header_timeout));
         wait.reset();
@@ -128,6 +127,7 @@ impl Forwarder {
         outcome
     }
 
+    /// What is rare or large is boxed: this future is part of every request's.
     async fn exchange(
         &self,
         origin: &Arc<UpstreamOrigin>,
@@ -137,16 +137,16 @@ impl Forwarder {
         if outgoing.upgrade.is_none()
             && let Some(sender) = self.pool.http2(origin)
         {
-            return send_http2(sender, outgoing, body).await;
+            return Box::pin(send_http2(sender, outgoing, body)).await;
         }
         let request = http1_request(outgoing, body)?;
-        let Some(lease) = self.pool.take(origin) else { return self.fresh(origin, request).await };
+        let Some(lease) = self.pool.take(origin) else { return Box::pin(self.fresh(origin, request)).await };
         let repeatable = repeatable(&request);
         match try_send(lease, request).await {
             Ok(answer) => Ok(answer),
-            Err((Some(unsent), _)) => self.fresh(origin, unsent).await,
+            Err((Some(unsent), _)) => Box::pin(self.fresh(origin, unsent)).await,
             Err((None, error)) => match repeatable {
-                Some(again) => self.fresh(origin, again).await,
+                Some(again) => Box::pin(self.fresh(origin, again)).await,
                 None => Err(error),
             },
         }
