@@ -141,8 +141,11 @@ impl CredentialedRequest {
     /// Where it will go, for the audit record: no query.
     pub fn upstream_url(&self) -> String {
         let path = self.0.target.split('?').next().unwrap_or_default();
-        let scheme = self.0.origin.scheme.as_str();
-        format!("{scheme}://{}{path}", self.0.origin.authority())
+        let mut url = String::with_capacity(path.len() + self.0.origin.host.len() + 16);
+        url.extend([self.0.origin.scheme.as_str(), "://"]);
+        self.0.origin.push_authority(&mut url);
+        url.push_str(path);
+        url
     }
 }
 

@@ -21,8 +21,21 @@ pub struct UpstreamOrigin {
 impl UpstreamOrigin {
     /// The `Host` of requests to it: the port only where it is not the scheme's default.
     pub fn authority(&self) -> String {
-        let host = if self.host.contains(':') { format!("[{}]", self.host) } else { self.host.clone() };
-        if self.port == self.scheme.default_port() { host } else { format!("{host}:{}", self.port) }
+        let mut text = String::with_capacity(self.host.len() + 8);
+        self.push_authority(&mut text);
+        text
+    }
+
+    /// Appends [`authority`](Self::authority).
+    pub(crate) fn push_authority(&self, out: &mut String) {
+        if self.host.contains(':') {
+            out.extend(["[", &self.host, "]"]);
+        } else {
+            out.push_str(&self.host);
+        }
+        if self.port != self.scheme.default_port() {
+            out.extend([":", itoa::Buffer::new().format(self.port)]);
+        }
     }
 }
 

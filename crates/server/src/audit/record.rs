@@ -51,16 +51,23 @@ pub struct AuditRecord<'a> {
     pub credential: Option<&'a str>,
 }
 
+/// A member's name with the punctuation around it, in one piece.
+macro_rules! key {
+    ($name:literal) => {
+        concat!(",\"", $name, "\":")
+    };
+}
+
 impl AuditRecord<'_> {
     /// Appends the record as one line of JSON.
     pub fn encode(&self, out: &mut Vec<u8>) {
         out.extend_from_slice(b"{\"ts\":\"");
         timestamp(self.ts.unwrap_or(UNIX_EPOCH), out);
         out.push(b'"');
-        text(out, "request_id", Some(self.request_id));
-        text(out, "trace_id", self.trace_id);
-        text(out, "subject", self.subject);
-        text(out, "issuer", self.issuer);
+        text(out, key!("request_id"), Some(self.request_id));
+        text(out, key!("trace_id"), self.trace_id);
+        text(out, key!("subject"), self.subject);
+        text(out, key!("issuer"), self.issuer);
         out.extend_from_slice(b",\"scopes\":[");
         for (index, scope) in self.scopes.iter().enumerate() {
             if index > 0 {
@@ -69,42 +76,36 @@ impl AuditRecord<'_> {
             string(out, scope);
         }
         out.push(b']');
-        text(out, "rule_id", self.rule_id);
-        text(out, "rules_version", Some(self.rules_version));
-        text(out, "outcome", Some(self.outcome));
-        text(out, "reason", self.reason);
-        text(out, "method", Some(self.method));
-        text(out, "path", Some(self.path));
-        text(out, "host", Some(self.host));
-        text(out, "upstream_url", self.upstream_url);
-        number(out, "status", Some(u64::from(self.status)));
-        number(out, "upstream_status", self.upstream_status.map(u64::from));
-        number(out, "bytes_in", Some(self.bytes_in));
-        number(out, "bytes_out", Some(self.bytes_out));
-        milliseconds(out, "duration_ms", Some(self.duration));
-        milliseconds(out, "upstream_ms", self.upstream_duration);
-        text(out, "client_ip", self.client_ip);
-        text(out, "credential", self.credential);
+        text(out, key!("rule_id"), self.rule_id);
+        text(out, key!("rules_version"), Some(self.rules_version));
+        text(out, key!("outcome"), Some(self.outcome));
+        text(out, key!("reason"), self.reason);
+        text(out, key!("method"), Some(self.method));
+        text(out, key!("path"), Some(self.path));
+        text(out, key!("host"), Some(self.host));
+        text(out, key!("upstream_url"), self.upstream_url);
+        number(out, key!("status"), Some(u64::from(self.status)));
+        number(out, key!("upstream_status"), self.upstream_status.map(u64::from));
+        number(out, key!("bytes_in"), Some(self.bytes_in));
+        number(out, key!("bytes_out"), Some(self.bytes_out));
+        milliseconds(out, key!("duration_ms"), Some(self.duration));
+        milliseconds(out, key!("upstream_ms"), self.upstream_duration);
+        text(out, key!("client_ip"), self.client_ip);
+        text(out, key!("credential"), self.credential);
         out.extend_from_slice(b"}\n");
     }
 }
 
-fn key(out: &mut Vec<u8>, name: &str) {
-    out.extend_from_slice(b",\"");
-    out.extend_from_slice(name.as_bytes());
-    out.extend_from_slice(b"\":");
-}
-
-fn text(out: &mut Vec<u8>, name: &str, value: Option<&str>) {
-    key(out, name);
+fn text(out: &mut Vec<u8>, key: &str, value: Option<&str>) {
+    out.extend_from_slice(key.as_bytes());
     match value {
         Some(value) => string(out, value),
         None => out.extend_from_slice(b"null"),
     }
 }
 
-fn number(out: &mut Vec<u8>, name: &str, value: Option<u64>) {
-    key(out, name);
+fn number(out: &mut Vec<u8>, key: &str, value: Option<u64>) {
+    out.extend_from_slice(key.as_bytes());
     match value {
         Some(value) => out.extend_from_slice(itoa::Buffer::new().format(value).as_bytes()),
         None => out.extend_from_slice(b"null"),
@@ -112,10 +113,10 @@ fn number(out: &mut Vec<u8>, name: &str, value: Option<u64>) {
 }
 
 /// Milliseconds with three decimals.
-fn milliseconds(out: &mut Vec<u8>, name: &str, value: Option<Duration>) {
-    let Some(value) = value else { return number(out, name, None) };
+fn milliseconds(out: &mut Vec<u8>, key: &str, value: Option<Duration>) {
+    let Some(value) = value else { return number(out, key, None) };
     let micros = u64::try_from(value.as_micros()).unwrap_or(u64::MAX);
-    number(out, name, Some(micros / 1000));
+    number(out, key, Some(micros / 1000));
     out.push(b'.');
     padded(out, micros % 1000, 3);
 }
@@ -123,11 +124,22 @@ fn milliseconds(out: &mut Vec<u8>, name: &str, value: Option<Duration>) {
 /// A JSON string. Control characters are escaped, so a record is always one line.
 fn string(out: &mut Vec<u8>, value: &str) {
     out.push(b'"');
+    // Looking at every byte without stopping is what the compiler turns into a few wide comparisons.
+    if value.bytes().fold(false, |found, byte| found | is_escaped(byte)) {
+        escaped(out, value);
+    } else {
+        out.extend_from_slice(value.as_bytes());
+    }
+    out.push(b'"');
+}
+
+fn is_escaped(byte: u8) -> bool {
+    byte < 0x20 || byte == b'"' || byte == b'\\' || byte == 0x7f
+}
+
+fn escaped(out: &mut Vec<u8>, value: &str) {
     let mut plain = 0;
-    for (index, byte) in value.bytes().enumerate() {
-        if byte >= 0x20 && byte != b'"' && byte != b'\\' && byte != 0x7f {
-            continue;
-        }
+    for (index, byte) in value.bytes().enumerate().filter(|(_, byte)| is_escaped(*byte)) {
         out.extend_from_slice(&value.as_bytes()[plain..index]);
         plain = index + 1;
         match byte {
@@ -142,7 +154,6 @@ fn string(out: &mut Vec<u8>, value: &str) {
         }
     }
     out.extend_from_slice(&value.as_bytes()[plain..]);
-    out.push(b'"');
 }
 
 /// RFC 3339 in UTC with milliseconds.
