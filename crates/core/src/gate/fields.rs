@@ -1,6 +1,6 @@
 //! Header fields: what is refused, what stays behind, what goes on (RFC 9110 sections 5, 7.6.1, 7.8).
 
-use http::header::{CONNECTION, CONTENT_LENGTH, EXPECT, TE, TRANSFER_ENCODING, UPGRADE};
+use http::header::{CONNECTION, CONTENT_LENGTH, COOKIE, EXPECT, TE, TRANSFER_ENCODING, UPGRADE};
 use http::{HeaderMap, HeaderName, HeaderValue, Version};
 
 use super::GatePolicy;
@@ -47,6 +47,9 @@ pub(super) fn filter(headers: &mut HeaderMap, version: Version, policy: &GatePol
         for name in dropped {
             headers.remove(name);
         }
+    }
+    if version == Version::HTTP_2 {
+        join_cookies(headers);
     }
     if policy.trust_forwarded_headers {
         for name in ["x-forwarded-for", "x-forwarded-host", "x-forwarded-proto"] {
@@ -189,6 +192,16 @@ fn tokens(value: &HeaderValue) -> impl Iterator<Item = String> {
 
 fn has_token(headers: &HeaderMap, name: &HeaderName, token: &str) -> bool {
     headers.get_all(name).iter().flat_map(tokens).any(|one| one == token)
+}
+
+/// HTTP/2 lets a caller split its cookies over several fields; elsewhere there is one (RFC 9113 section 8.2.3).
+fn join_cookies(headers: &mut HeaderMap) {
+    let crumbs: Vec<&[u8]> = headers.get_all(COOKIE).iter().map(HeaderValue::as_bytes).collect();
+    if crumbs.len() > 1
+        && let Ok(joined) = HeaderValue::from_bytes(&crumbs.join(&b"; "[..]))
+    {
+        headers.insert(COOKIE, joined);
+    }
 }
 
 fn forwarded_proto(headers: &HeaderMap) -> Option<bool> {

@@ -229,3 +229,14 @@ fn the_decision_api_describes_requests_by_headers() {
         );
     }
 }
+
+#[test]
+fn cookies_split_by_http2_are_one_field_again() {
+    let crumbs = [("host", "h"), ("cookie", "a=1"), ("cookie", "b=2")];
+    for (version, expected) in [(Version::HTTP_2, &["a=1; b=2"][..]), (Version::HTTP_11, &["a=1", "b=2"])] {
+        let mut head = parts("GET", "/", &crumbs);
+        head.version = version;
+        let request = admit(head, &ARRIVAL, &GatePolicy::default()).unwrap();
+        assert_eq!(request.headers().get_all(http::header::COOKIE).iter().collect::<Vec<_>>(), expected, "{version:?}");
+    }
+}
