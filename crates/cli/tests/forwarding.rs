@@ -3,7 +3,7 @@
 #![allow(clippy::unwrap_used)]
 
 use std::io::{BufReader, Read, Write};
-use std::net::{TcpListener, TcpStream};
+use std::net::TcpStream;
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -11,6 +11,7 @@ use keyward_testkit::conformance::recorder::Recorder;
 use keyward_testkit::pki::Authority;
 use keyward_testkit::ports::listener;
 use keyward_testkit::process::{Keyward, PATIENCE, Running};
+use keyward_testkit::scripted::{read_head, upstream};
 use keyward_testkit::wire;
 
 const CONFIG: &str = "
@@ -34,27 +35,6 @@ fn rules(upstream: u16) -> String {
 
 fn keyward(upstream: u16) -> Keyward {
     Keyward::new(env!("CARGO_BIN_EXE_keyward")).with(CONFIG, &rules(upstream))
-}
-
-/// An upstream written by hand: one connection at a time, after its request head was read.
-fn upstream(serve: impl Fn(TcpStream) + Send + 'static) -> u16 {
-    let listener: TcpListener = listener();
-    let port = listener.local_addr().unwrap().port();
-    thread::spawn(move || {
-        for stream in listener.incoming().flatten() {
-            serve(stream);
-        }
-    });
-    port
-}
-
-fn read_head(stream: &mut TcpStream) -> String {
-    let mut head = Vec::new();
-    let mut byte = [0];
-    while !head.ends_with(b"\r\n\r\n") && stream.read(&mut byte).unwrap_or(0) == 1 {
-        head.push(byte[0]);
-    }
-    String::from_utf8_lossy(&head).into_owned()
 }
 
 fn connect(running: &Running) -> TcpStream {

@@ -6,4 +6,5 @@ pub mod conformance;
 pub mod pki;
 pub mod ports;
 pub mod process;
+pub mod scripted;
 pub mod wire;

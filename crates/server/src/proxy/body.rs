@@ -226,7 +226,8 @@ impl Body for ResponseBody {
                 if let (Some(data), Some(completion)) = (frame.data_ref(), &mut body.completion) {
                     completion.add_bytes_out(data.remaining() as u64);
                 }
-                if body.incoming.is_end_stream() {
+                // Trailers are the last that comes, and nobody asks for more after them.
+                if frame.is_trailers() || body.incoming.is_end_stream() {
                     body.end();
                 }
                 Poll::Ready(Some(Ok(frame)))

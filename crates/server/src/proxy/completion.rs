@@ -135,7 +135,7 @@ impl Completion {
             upstream_status: None,
             upstream_duration: None,
             outcome: "error",
-            reason: Some("internal"),
+            reason: None,
         }
     }
 
@@ -186,6 +186,10 @@ impl Completion {
 
     /// What it ended as. A stream that broke is an error, though it was allowed.
     fn verdict(&self) -> (&'static str, Option<&'static str>) {
+        if self.outcome == "error" && self.reason.is_none() {
+            // Given up before there was an answer: the caller left, unless this is the wake of a panic.
+            return ("error", Some(if std::thread::panicking() { "internal" } else { "caller_gone" }));
+        }
         if self.completed || self.outcome != "allowed" {
             return (self.outcome, self.reason);
         }

@@ -19,6 +19,7 @@ use rustls::ClientConfig;
 
 use super::connect::connect;
 use super::error::ForwardError;
+use super::framing;
 use super::pool::{Lease, Pool};
 use super::resolve::Resolver;
 use crate::local_executor::LocalExecutor;
@@ -86,10 +87,16 @@ impl Forwarder {
         let upgrade = outgoing.upgrade.clone();
         let tally = body.tally();
         let exchange = pin!(self.exchange(&origin, outgoing, body));
-        let mut answer = self.answered(exchange, tally.as_deref()).await?;
+        let outcome = self.answered(exchange, tally.as_deref()).await;
+        if let Err(ForwardError::Timeout(_)) = outcome {
+            // Its peer may be gone without a word, and others must not wait for it too.
+            self.pool.forget_http2(&origin);
+        }
+        let mut answer = outcome?;
         check_upgrade(&answer.response, upgrade.as_ref())?;
+        let said_twice = framing::settle(answer.response.headers_mut())?;
         let switches = answer.response.status() == http::StatusCode::SWITCHING_PROTOCOLS;
-        if switches {
+        if switches || said_twice {
             answer.lease = None;
         }
         remove_hop_by_hop(answer.response.headers_mut(), switches);
@@ -137,7 +144,7 @@ impl Forwarder {
         if outgoing.upgrade.is_none()
             && let Some(sender) = self.pool.http2(origin)
         {
-            return Box::pin(send_http2(sender, outgoing, body)).await;
+            return Box::pin(self.over_http2(sender, origin, outgoing, body)).await;
         }
         let request = http1_request(outgoing, body)?;
         let Some(lease) = self.pool.take(origin) else { return Box::pin(self.fresh(origin, request)).await };
@@ -147,6 +154,25 @@ impl Forwarder {
             Err((Some(unsent), _)) => Box::pin(self.fresh(origin, unsent)).await,
             Err((None, error)) => match repeatable {
                 Some(again) => Box::pin(self.fresh(origin, again)).await,
+                None => Err(error),
+            },
+        }
+    }
+
+    async fn over_http2(
+        &self,
+        sender: http2::SendRequest<RequestBody>,
+        origin: &Arc<UpstreamOrigin>,
+        outgoing: Outgoing,
+        body: RequestBody,
+    ) -> Result<Answer, ForwardError> {
+        let request = http1_request(outgoing, body)?;
+        let repeatable = repeatable(&request);
+        match try_send_http2(sender, http2_form(request, origin)?).await {
+            Ok(answer) => Ok(answer),
+            Err((Some(unsent), _)) => self.fresh(origin, http1_form(unsent)).await,
+            Err((None, error)) => match repeatable {
+                Some(again) => self.fresh(origin, again).await,
                 None => Err(error),
             },
         }
@@ -162,8 +188,7 @@ impl Forwarder {
             let (sender, connection) = builder.handshake(TokioIo::new(stream)).await.map_err(broken)?;
             tokio::task::spawn_local(connection);
             self.pool.keep_http2(origin, sender.clone());
-            let (head, body) = request.into_parts();
-            return send_http2_parts(sender, origin, head, body).await;
+            return try_send_http2(sender, http2_form(request, origin)?).await.map_err(|(_, error)| error);
         }
         let mut builder = http1::Builder::new();
         builder.writev(false).max_headers(MAX_RESPONSE_HEADERS).max_buf_size(MAX_BUFFER);
@@ -174,11 +199,11 @@ impl Forwarder {
     }
 }
 
+/// The request, when nothing of it went out, and why.
+type Unsent = (Option<Request<RequestBody>>, ForwardError);
+
 /// Sends over an HTTP/1 connection; an error carries the request back when nothing of it went out.
-async fn try_send(
-    mut lease: Lease,
-    request: Request<RequestBody>,
-) -> Result<Answer, (Option<Request<RequestBody>>, ForwardError)> {
+async fn try_send(mut lease: Lease, request: Request<RequestBody>) -> Result<Answer, Unsent> {
     match lease.sender.try_send_request(request).await {
         Ok(response) => Ok(Answer { response, lease: Some(lease) }),
         Err(mut error) => Err((error.take_message(), exchange_error(error))),
@@ -222,23 +247,9 @@ fn http1_request(outgoing: Outgoing, body: RequestBody) -> Result<Request<Reques
     Ok(request)
 }
 
-async fn send_http2(
-    sender: http2::SendRequest<RequestBody>,
-    outgoing: Outgoing,
-    body: RequestBody,
-) -> Result<Answer, ForwardError> {
-    let origin = outgoing.origin.clone();
-    let (head, body) = http1_request(outgoing, body)?.into_parts();
-    send_http2_parts(sender, &origin, head, body).await
-}
-
 /// The same request in HTTP/2's form: authority in the target, no connection fields (RFC 9113 section 8.2.2).
-async fn send_http2_parts(
-    mut sender: http2::SendRequest<RequestBody>,
-    origin: &UpstreamOrigin,
-    mut head: http::request::Parts,
-    body: RequestBody,
-) -> Result<Answer, ForwardError> {
+fn http2_form(request: Request<RequestBody>, origin: &UpstreamOrigin) -> Result<Request<RequestBody>, ForwardError> {
+    let (mut head, body) = request.into_parts();
     let host = head.headers.remove(HOST);
     head.headers.remove(CONNECTION);
     let authority = match host.as_ref().and_then(|host| host.to_str().ok()) {
@@ -253,10 +264,35 @@ async fn send_http2_parts(
         .build()
         .map_err(|error| ForwardError::Exchange(error.to_string()))?;
     head.version = Version::HTTP_2;
-    sender.ready().await.map_err(|error| ForwardError::Exchange(chain(&error)))?;
-    match sender.send_request(Request::from_parts(head, body)).await {
+    Ok(Request::from_parts(head, body))
+}
+
+/// Back to origin form: the next connection may speak HTTP/1.1.
+fn http1_form(mut request: Request<RequestBody>) -> Request<RequestBody> {
+    let mut uri = std::mem::take(request.uri_mut()).into_parts();
+    if let Some(host) = uri.authority.take().and_then(|host| HeaderValue::from_str(host.as_str()).ok()) {
+        request.headers_mut().insert(HOST, host);
+    }
+    uri.scheme = None;
+    *request.uri_mut() = Uri::from_parts(uri).unwrap_or_default();
+    *request.version_mut() = Version::HTTP_11;
+    if request.headers().contains_key(TE) {
+        request.headers_mut().insert(CONNECTION, HeaderValue::from_static("te"));
+    }
+    request
+}
+
+/// Sends over an HTTP/2 connection; an error carries the request back when nothing of it went out.
+async fn try_send_http2(
+    mut sender: http2::SendRequest<RequestBody>,
+    request: Request<RequestBody>,
+) -> Result<Answer, Unsent> {
+    if let Err(error) = sender.ready().await {
+        return Err((Some(request), ForwardError::Exchange(chain(&error))));
+    }
+    match sender.try_send_request(request).await {
         Ok(response) => Ok(Answer { response, lease: None }),
-        Err(error) => Err(ForwardError::Exchange(chain(&error))),
+        Err(mut error) => Err((error.take_message(), exchange_error(error))),
     }
 }
 

@@ -3,6 +3,7 @@
 pub mod connect;
 pub mod error;
 pub mod forward;
+mod framing;
 pub mod pool;
 pub mod resolve;
 pub mod tls;

@@ -29,7 +29,7 @@ pub struct Pool {
 struct Connections {
     /// Last in, first out: the warmest connection is used, the others grow old and go.
     http1: Vec<(http1::SendRequest<RequestBody>, Instant)>,
-    http2: Option<http2::SendRequest<RequestBody>>,
+    http2: Option<(http2::SendRequest<RequestBody>, Instant)>,
 }
 
 /// An HTTP/1 connection in use; goes back to its pool when told that the exchange ended cleanly.
@@ -59,12 +59,21 @@ impl Pool {
 
     /// The HTTP/2 connection, if there is one that still lives.
     pub(super) fn http2(&self, origin: &Arc<UpstreamOrigin>) -> Option<http2::SendRequest<RequestBody>> {
-        let origins = self.origins.borrow();
-        origins.get(origin)?.http2.clone().filter(|sender| !sender.is_closed())
+        let mut origins = self.origins.borrow_mut();
+        let (sender, used) = origins.get_mut(origin)?.http2.as_mut().filter(|(sender, _)| !sender.is_closed())?;
+        *used = Instant::now();
+        Some(sender.clone())
     }
 
     pub(super) fn keep_http2(&self, origin: &Arc<UpstreamOrigin>, sender: http2::SendRequest<RequestBody>) {
-        self.origins.borrow_mut().entry(origin.clone()).or_default().http2 = Some(sender);
+        self.origins.borrow_mut().entry(origin.clone()).or_default().http2 = Some((sender, Instant::now()));
+    }
+
+    /// Gives no more requests to the HTTP/2 connection; it ends with the last one it has.
+    pub(super) fn forget_http2(&self, origin: &Arc<UpstreamOrigin>) {
+        if let Some(connections) = self.origins.borrow_mut().get_mut(origin) {
+            connections.http2 = None;
+        }
     }
 
     pub(super) fn lease(
@@ -79,8 +88,9 @@ impl Pool {
     pub fn sweep(&self) {
         let mut origins = self.origins.borrow_mut();
         for connections in origins.values_mut() {
-            connections.http1.retain(|(sender, since)| since.elapsed() < self.idle_timeout && !sender.is_closed());
-            connections.http2 = connections.http2.take().filter(|sender| !sender.is_closed());
+            let fresh = |since: &Instant| since.elapsed() < self.idle_timeout;
+            connections.http1.retain(|(sender, since)| fresh(since) && !sender.is_closed());
+            connections.http2 = connections.http2.take().filter(|(sender, since)| fresh(since) && !sender.is_closed());
         }
         origins.retain(|_, connections| !connections.http1.is_empty() || connections.http2.is_some());
     }
