@@ -13,6 +13,8 @@ use rustls::ServerConfig;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
 use tokio::sync::watch;
+use tokio::task::JoinHandle;
+use tokio::time::{Instant, timeout};
 use tokio_rustls::TlsAcceptor;
 
 use super::scanned_io::{ScannedIo, Verdict};
@@ -29,6 +31,8 @@ pub struct ConnectionOptions {
     pub handshake_timeout: Duration,
     /// Idle keep-alive connections.
     pub idle_timeout: Duration,
+    /// The longest a caller may leave unread what it is sent.
+    pub write_timeout: Duration,
 }
 
 /// What the service knows of a connection.
@@ -45,10 +49,16 @@ pub struct Connection {
     pub requests: Cell<u64>,
     /// Exchanges that have not ended.
     pub active: Cell<u32>,
+    /// What the connection became: it is open as long as this lasts.
+    pub tunnel: Cell<Option<JoinHandle<()>>>,
 }
 
 /// Start of every HTTP/2 connection (RFC 9113 section 3.4).
 const PREFACE: &[u8] = b"PRI * HTTP/2.0";
+/// Between two looks at a preface that comes in pieces.
+const LONGEST_PEEK_PAUSE: Duration = Duration::from_millis(200);
+/// How long an HTTP/2 connection without requests may take to acknowledge its end.
+const GOODBYE: Duration = Duration::from_secs(5);
 
 /// Serves a connection to its end. Errors end the connection and nothing else.
 pub async fn serve(
@@ -56,7 +66,7 @@ pub async fn serve(
     peer: SocketAddr,
     options: &ConnectionOptions,
     service: Rc<Service>,
-    shutdown: watch::Receiver<bool>,
+    mut shutdown: watch::Receiver<bool>,
 ) {
     // Latency counts more than packets; a failure here only costs time.
     let _ = stream.set_nodelay(true);
@@ -68,20 +78,26 @@ pub async fn serve(
             verdict: Verdict::default(),
             requests: Cell::new(0),
             active: Cell::new(0),
+            tunnel: Cell::default(),
         })
     };
     match &options.tls {
         None => {
-            let told = tokio::time::timeout(options.handshake_timeout.max(options.idle_timeout), speaks_http2(&stream));
-            match told.await {
-                Ok(Ok(true)) => serve_http2(stream, connection(false), options, service, shutdown).await,
-                Ok(Ok(false)) => serve_http1(stream, connection(false), options, service, shutdown).await,
-                Ok(Err(_)) | Err(_) => {}
+            let told = tokio::select! {
+                biased;
+                told = speaks_http2(&stream, options) => told,
+                // Nothing has been asked for yet.
+                _ = shutdown.wait_for(|begun| *begun) => return,
+            };
+            match told {
+                Ok(true) => serve_http2(stream, connection(false), options, service, shutdown).await,
+                Ok(false) => serve_http1(stream, connection(false), options, service, shutdown).await,
+                Err(_) => {}
             }
         }
         Some(config) => {
             let handshake = TlsAcceptor::from(config.clone()).accept(stream);
-            let Ok(Ok(stream)) = tokio::time::timeout(options.handshake_timeout, handshake).await else { return };
+            let Ok(Ok(stream)) = timeout(options.handshake_timeout, handshake).await else { return };
             if stream.get_ref().1.alpn_protocol() == Some(b"h2") {
                 serve_http2(stream, connection(true), options, service, shutdown).await;
             } else {
@@ -92,10 +108,12 @@ pub async fn serve(
 }
 
 /// Looks at the first bytes without taking them.
-async fn speaks_http2(stream: &TcpStream) -> std::io::Result<bool> {
+async fn speaks_http2(stream: &TcpStream, options: &ConnectionOptions) -> std::io::Result<bool> {
     let mut seen = [0; PREFACE.len()];
+    let mut count = timeout(options.idle_timeout, stream.peek(&mut seen)).await??;
+    let deadline = Instant::now() + options.header_timeout;
+    let mut pause = Duration::from_millis(5);
     loop {
-        let count = stream.peek(&mut seen).await?;
         if count == 0 || !PREFACE.starts_with(&seen[..count]) {
             return Ok(false);
         }
@@ -103,7 +121,12 @@ async fn speaks_http2(stream: &TcpStream) -> std::io::Result<bool> {
             return Ok(true);
         }
         // The rest of the preface is under way; readiness alone would spin on what is here already.
-        tokio::time::sleep(Duration::from_millis(5)).await;
+        tokio::time::sleep_until(deadline.min(Instant::now() + pause)).await;
+        if Instant::now() >= deadline {
+            return Err(std::io::ErrorKind::TimedOut.into());
+        }
+        pause = (pause * 2).min(LONGEST_PEEK_PAUSE);
+        count = stream.peek(&mut seen).await?;
     }
 }
 
@@ -114,21 +137,27 @@ async fn serve_http1<T: AsyncRead + AsyncWrite + Unpin + Send + 'static>(
     service: Rc<Service>,
     mut shutdown: watch::Receiver<bool>,
 ) {
-    let io = TokioIo::new(ScannedIo::new(stream, connection.verdict.clone(), options.header_timeout));
+    let verdict = connection.verdict.clone();
+    let io = TokioIo::new(ScannedIo::new(stream, verdict, options.header_timeout, options.write_timeout));
     let own = connection.clone();
     let service = service_fn(move |request| service.clone().serve(request, connection.clone()));
     let mut builder = http1::Builder::new();
     builder.header_read_timeout(None).max_headers(128).max_buf_size(64 * 1024).half_close(false).writev(false);
     let served = builder.serve_connection(io, service).with_upgrades();
     tokio::pin!(served);
-    tokio::select! {
+    let ended = tokio::select! {
         biased;
-        _ = served.as_mut() => return,
-        _ = shutdown.wait_for(|begun| *begun) => {}
-        () = idle(&own, options.idle_timeout) => {}
+        _ = served.as_mut() => true,
+        _ = shutdown.wait_for(|begun| *begun) => false,
+        () = idle(&own, options.idle_timeout) => false,
+    };
+    if !ended {
+        served.as_mut().graceful_shutdown();
+        let _ = served.await;
     }
-    served.as_mut().graceful_shutdown();
-    let _ = served.await;
+    if let Some(tunnel) = own.tunnel.take() {
+        let _ = tunnel.await;
+    }
 }
 
 /// Resolves when nothing has happened on a connection for the limit, give or take a quarter. Looks now and
@@ -150,6 +179,7 @@ async fn serve_http2<T: AsyncRead + AsyncWrite + Unpin + 'static>(
     service: Rc<Service>,
     mut shutdown: watch::Receiver<bool>,
 ) {
+    let own = connection.clone();
     let service = service_fn(move |request| service.clone().serve(request, connection.clone()));
     let mut builder = http2::Builder::new(LocalExecutor);
     builder
@@ -166,7 +196,12 @@ async fn serve_http2<T: AsyncRead + AsyncWrite + Unpin + 'static>(
         biased;
         _ = served.as_mut() => return,
         _ = shutdown.wait_for(|begun| *begun) => {}
+        () = idle(&own, options.idle_timeout) => {}
     }
     served.as_mut().graceful_shutdown();
-    let _ = served.await;
+    tokio::select! {
+        biased;
+        _ = served => {}
+        () = idle(&own, GOODBYE) => {}
+    }
 }

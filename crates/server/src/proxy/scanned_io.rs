@@ -1,4 +1,5 @@
-//! A client connection whose bytes pass the head scanner, and whose slow heads are cut off.
+//! A client connection whose bytes pass the head scanner, and whose slow heads and stalled readers are
+//! cut off.
 
 use std::io;
 use std::pin::Pin;
@@ -10,7 +11,7 @@ use std::time::Duration;
 use keyward_core::gate::RefusalReason;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
-use super::head_scan::HeadScanner;
+use super::head_scan::{BrokenChunks, HeadScanner};
 use super::stall::Stall;
 
 /// What the scanner found, shared with the service: hyper hands over requests in order, so a request's
@@ -51,23 +52,48 @@ pub struct ScannedIo<T> {
     inner: T,
     scanner: HeadScanner,
     verdict: Verdict,
+    /// Chunk framing broke: what came before has been handed over, nothing else will be.
+    broken: bool,
     slow_head: Stall,
+    slow_reader: Stall,
 }
 
 impl<T> ScannedIo<T> {
-    /// Wraps a connection; a head must be complete within `header_timeout` of its first byte.
-    pub fn new(inner: T, verdict: Verdict, header_timeout: Duration) -> Self {
-        Self { inner, scanner: HeadScanner::default(), verdict, slow_head: Stall::new(header_timeout) }
+    /// Wraps a connection; a head must be complete within `header_timeout` of its first byte, and the peer
+    /// must take what it is sent without a pause longer than `write_timeout`.
+    pub fn new(inner: T, verdict: Verdict, header_timeout: Duration, write_timeout: Duration) -> Self {
+        Self {
+            inner,
+            scanner: HeadScanner::default(),
+            verdict,
+            broken: false,
+            slow_head: Stall::new(header_timeout),
+            slow_reader: Stall::new(write_timeout),
+        }
+    }
+
+    /// Limits the wait for a peer that does not read.
+    fn taken<O>(&mut self, cx: &mut Context<'_>, wrote: Poll<io::Result<O>>) -> Poll<io::Result<O>> {
+        if wrote.is_ready() {
+            self.slow_reader.reset();
+        } else if !self.verdict.is_upgraded() {
+            ready!(self.slow_reader.poll(cx));
+            return Poll::Ready(Err(io::Error::new(io::ErrorKind::TimedOut, "the caller does not read")));
+        }
+        wrote
     }
 }
 
 impl<T: AsyncRead + Unpin> AsyncRead for ScannedIo<T> {
     fn poll_read(self: Pin<&mut Self>, cx: &mut Context<'_>, buffer: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
         let this = self.get_mut();
+        if this.broken {
+            return Poll::Ready(Err(broken_chunks()));
+        }
         let before = buffer.filled().len();
         match Pin::new(&mut this.inner).poll_read(cx, buffer) {
             Poll::Pending => {
-                if this.scanner.is_inside_head() {
+                if this.scanner.is_inside_head() && !this.verdict.is_upgraded() {
                     ready!(this.slow_head.poll(cx));
                     return Poll::Ready(Err(io::Error::new(
                         io::ErrorKind::TimedOut,
@@ -88,7 +114,14 @@ impl<T: AsyncRead + Unpin> AsyncRead for ScannedIo<T> {
                 if !this.scanner.is_inside_head() {
                     this.slow_head.reset();
                 }
-                Poll::Ready(fed.map_err(|_| io::Error::new(io::ErrorKind::InvalidData, "the chunk framing is broken")))
+                let Err(BrokenChunks { sound }) = fed else { return Poll::Ready(Ok(())) };
+                this.broken = true;
+                if sound == 0 {
+                    return Poll::Ready(Err(broken_chunks()));
+                }
+                // The request before the broken line gets its answer only when hyper sees its head.
+                buffer.set_filled(before + sound);
+                Poll::Ready(Ok(()))
             }
         }
     }
@@ -96,14 +129,22 @@ impl<T: AsyncRead + Unpin> AsyncRead for ScannedIo<T> {
 
 impl<T: AsyncWrite + Unpin> AsyncWrite for ScannedIo<T> {
     fn poll_write(self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.get_mut().inner).poll_write(cx, bytes)
+        let this = self.get_mut();
+        let wrote = Pin::new(&mut this.inner).poll_write(cx, bytes);
+        this.taken(cx, wrote)
     }
 
     fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.get_mut().inner).poll_flush(cx)
+        let this = self.get_mut();
+        let flushed = Pin::new(&mut this.inner).poll_flush(cx);
+        this.taken(cx, flushed)
     }
 
     fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         Pin::new(&mut self.get_mut().inner).poll_shutdown(cx)
     }
+}
+
+fn broken_chunks() -> io::Error {
+    io::Error::new(io::ErrorKind::InvalidData, "the chunk framing is broken")
 }

@@ -222,7 +222,7 @@ impl Service {
             response.headers_mut().insert(CONNECTION, HeaderValue::from_static("upgrade"));
             if let Some(client) = client_upgrade {
                 connection.verdict.stop_scanning();
-                tunnel(client, hyper::upgrade::on(&mut response), record);
+                connection.tunnel.set(Some(tunnel(client, hyper::upgrade::on(&mut response), record)));
             }
             return response.map(|_| ResponseBody::full(Bytes::new()));
         }

@@ -3,10 +3,12 @@
 use hyper::upgrade::OnUpgrade;
 use hyper_util::rt::TokioIo;
 
+use tokio::task::JoinHandle;
+
 use super::completion::Completion;
 
 /// Joins the two connections once both have switched. The record is written when it is over.
-pub fn tunnel(client: OnUpgrade, upstream: OnUpgrade, mut completion: Completion) {
+pub fn tunnel(client: OnUpgrade, upstream: OnUpgrade, mut completion: Completion) -> JoinHandle<()> {
     tokio::task::spawn_local(async move {
         let (Ok(client), Ok(upstream)) = tokio::join!(client, upstream) else { return };
         let copied = tokio::io::copy_bidirectional(&mut TokioIo::new(client), &mut TokioIo::new(upstream)).await;
@@ -15,5 +17,5 @@ pub fn tunnel(client: OnUpgrade, upstream: OnUpgrade, mut completion: Completion
             completion.add_bytes_out(bytes_out);
         }
         completion.complete();
-    });
+    })
 }

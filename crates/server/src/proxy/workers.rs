@@ -97,6 +97,7 @@ async fn run(setup: WorkerSetup, listener: TcpListener, audit: AuditHandle) {
         header_timeout: settings.header_timeout,
         handshake_timeout: settings.handshake_timeout,
         idle_timeout: settings.idle_timeout,
+        write_timeout: settings.upstream.stream_idle_timeout,
     });
     let mut connections = JoinSet::new();
     let mut shutdown = setup.shutdown.clone();

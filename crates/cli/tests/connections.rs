@@ -1,0 +1,176 @@
+//! The life of callers' connections at the real binary: how they begin, wait, change and end.
+
+#![allow(clippy::unwrap_used)]
+
+use std::io::{BufReader, ErrorKind, Read, Write};
+use std::net::TcpStream;
+use std::time::Duration;
+
+use keyward_testkit::conformance::recorder::Recorder;
+use keyward_testkit::process::{Keyward, PATIENCE, Running};
+use keyward_testkit::scripted::{read_head, upstream};
+use keyward_testkit::wire;
+
+const CONFIG: &str = "
+authenticators: {anonymous: {enabled: true}}
+authorizers: {allow: {enabled: true}}
+mutators: {noop: {enabled: true}}
+";
+const UPGRADE: &[u8] = b"GET / HTTP/1.1\r\nHost: h\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n";
+
+fn keyward(upstream: u16) -> Keyward {
+    let rules = format!(
+        "- id: any\n  match: {{url: \"http://<[^/]*>/<.*>\", methods: [GET, POST]}}\n  \
+         authenticators: [{{handler: anonymous}}]\n  authorizer: {{handler: allow}}\n  mutators: [{{handler: noop}}]\n  \
+         upstream: {{url: \"http://127.0.0.1:{upstream}\", upgrade: [websocket]}}\n"
+    );
+    Keyward::new(env!("CARGO_BIN_EXE_keyward")).with(CONFIG, &rules)
+}
+
+fn connect(running: &Running) -> TcpStream {
+    let stream = TcpStream::connect(("127.0.0.1", running.proxy)).unwrap();
+    stream.set_read_timeout(Some(PATIENCE)).unwrap();
+    stream
+}
+
+/// Waits for the other side to close or reset; false when it does neither.
+fn ends(stream: &mut TcpStream) -> bool {
+    loop {
+        match stream.read(&mut [0; 4096]) {
+            Ok(0) => return true,
+            Ok(_) => {}
+            Err(error) => return !matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::TimedOut),
+        }
+    }
+}
+
+/// An upstream that switches protocols and sends back what it gets.
+fn switching() -> u16 {
+    upstream(|mut stream| {
+        read_head(&mut stream);
+        let answer = b"HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n";
+        stream.write_all(answer).unwrap();
+        let mut bytes = [0; 64];
+        while let Ok(count @ 1..) = stream.read(&mut bytes) {
+            stream.write_all(&bytes[..count]).unwrap();
+        }
+    })
+}
+
+#[test]
+fn connections_that_ask_for_nothing_do_not_hold_up_the_drain() {
+    let mut running = keyward(1).env("SERVE_PROXY_SHUTDOWN_TIMEOUT", "60s").start();
+    let silent = [connect(&running), connect(&running)];
+    // The first byte of `POST`, or of HTTP/2's preface.
+    (&silent[1]).write_all(b"P").unwrap();
+    running.until("accepting both", |running| running.metric("keyward_connections ") == Some(2.0));
+    running.signal("TERM");
+    assert!(running.wait().success());
+}
+
+#[test]
+fn beginnings_that_could_be_either_protocol_are_limited_in_time() {
+    let recorder = Recorder::start(true);
+    let running = keyward(recorder.port).env("SERVE_PROXY_TIMEOUT_HEADER", "300ms").start();
+    let mut stream = connect(&running);
+    stream.write_all(b"P").unwrap();
+    assert!(ends(&mut stream));
+    // In pieces, but in time.
+    let mut stream = connect(&running);
+    for piece in ["P", "OST / HTTP/1.1\r\n", "Host: h\r\nContent-Length: 1\r\n\r\nx"] {
+        stream.write_all(piece.as_bytes()).unwrap();
+        std::thread::sleep(Duration::from_millis(20));
+    }
+    assert!(read_head(&mut stream).starts_with("HTTP/1.1 200"));
+}
+
+#[test]
+fn http2_connections_end_when_idle() {
+    use http_body_util::Empty;
+    use hyper_util::rt::{TokioExecutor, TokioIo};
+    let recorder = Recorder::start(true);
+    let running = keyward(recorder.port).env("SERVE_PROXY_TIMEOUT_IDLE", "200ms").start();
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    runtime.block_on(async {
+        let stream = tokio::net::TcpStream::connect(("127.0.0.1", running.proxy)).await.unwrap();
+        let builder = hyper::client::conn::http2::Builder::new(TokioExecutor::new());
+        let (mut sender, connection) = builder.handshake(TokioIo::new(stream)).await.unwrap();
+        let ended = tokio::spawn(connection);
+        let request = http::Request::get("http://h/").body(Empty::<bytes::Bytes>::new()).unwrap();
+        assert_eq!(sender.send_request(request).await.unwrap().status(), 200);
+        // It still could send: only the server can have ended it.
+        tokio::time::timeout(PATIENCE, ended).await.unwrap().unwrap().unwrap();
+        drop(sender);
+    });
+}
+
+#[test]
+fn a_caller_that_does_not_read_is_cut_off() {
+    let port = upstream(|mut stream| {
+        read_head(&mut stream);
+        let _ = stream.write_all(b"HTTP/1.1 200 OK\r\nContent-Length: 1000000000\r\n\r\n");
+        while stream.write_all(&[b'x'; 65536]).is_ok() {}
+    });
+    let running = keyward(port).env("SERVE_PROXY_UPSTREAM_STREAM_IDLE_TIMEOUT", "300ms").start();
+    let mut stream = connect(&running);
+    stream.write_all(b"GET / HTTP/1.1\r\nHost: h\r\n\r\n").unwrap();
+    let record = &running.audit(1)[0];
+    assert_eq!((&record["outcome"], &record["reason"]), (&"error".into(), &"stream_broken".into()));
+    assert!(ends(&mut stream));
+}
+
+#[test]
+fn an_upgraded_connection_counts_as_long_as_it_lasts() {
+    let mut running = keyward(switching())
+        .env("SERVE_PROXY_LIMITS_CONNECTIONS", "1")
+        .env("SERVE_PROXY_SHUTDOWN_TIMEOUT", "60s")
+        .start();
+    running.until("the end of earlier connections", |running| running.metric("keyward_connections ") == Some(0.0));
+    let mut tunnel = connect(&running);
+    tunnel.write_all(UPGRADE).unwrap();
+    assert!(read_head(&mut tunnel).starts_with("HTTP/1.1 101"));
+    assert_eq!(running.get("/", &[]).status(), 503);
+    // The drain waits for it.
+    running.signal("TERM");
+    running.until("the end of listening", |running| TcpStream::connect(("127.0.0.1", running.proxy)).is_err());
+    tunnel.write_all(b"ping").unwrap();
+    let mut pong = [0; 4];
+    tunnel.read_exact(&mut pong).unwrap();
+    assert_eq!(&pong, b"ping");
+    drop(tunnel);
+    assert!(running.wait().success());
+    assert_eq!(running.audit(1)[0]["outcome"], "allowed");
+}
+
+#[test]
+fn data_sent_before_the_switch_does_not_count_as_a_slow_head_after_it() {
+    let running = keyward(switching()).env("SERVE_PROXY_TIMEOUT_HEADER", "200ms").start();
+    let mut tunnel = connect(&running);
+    tunnel.write_all(&[UPGRADE, b"early"].concat()).unwrap();
+    assert!(read_head(&mut tunnel).starts_with("HTTP/1.1 101"));
+    let mut bytes = [0; 5];
+    tunnel.read_exact(&mut bytes).unwrap();
+    assert_eq!(&bytes, b"early");
+    // Quiet for longer than a head may take.
+    std::thread::sleep(Duration::from_millis(600));
+    tunnel.write_all(b"later").unwrap();
+    tunnel.read_exact(&mut bytes).unwrap();
+    assert_eq!(&bytes, b"later");
+}
+
+#[test]
+fn broken_chunks_get_an_answer_even_beside_their_head() {
+    let recorder = Recorder::start(true);
+    let running = keyward(recorder.port).start();
+    let head = "POST / HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\n\r\n";
+    for body in ["5\nhello\r\n0\r\n\r\n", "5\r\nhelloX\r\n0\r\n\r\n", "5 ;\nhello\r\n0\r\n\r\n", "zz\r\n"] {
+        // A sound request before it is served, in the same bytes.
+        let mut stream = connect(&running);
+        stream.write_all(format!("GET / HTTP/1.1\r\nHost: h\r\n\r\n{head}{body}").as_bytes()).unwrap();
+        let mut reader = BufReader::new(stream.try_clone().unwrap());
+        let statuses = [(); 2].map(|()| wire::read_response(&mut reader, false).unwrap().status());
+        assert_eq!(statuses, [200, 400], "{body:?}");
+        assert!(ends(&mut stream), "{body:?}");
+        assert_eq!(recorder.take().len(), 1, "{body:?}");
+    }
+}
