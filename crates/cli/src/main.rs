@@ -54,13 +54,22 @@ enum Command {
     Completions(commands::completions::Arguments),
 }
 
+/// Prints what the arguments came to. A group of commands without one shows its help, which is no fault.
+fn usage(error: &clap::Error) -> ExitCode {
+    if error.kind() == clap::error::ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand {
+        output::print(&error.render().to_string());
+        return ExitCode::SUCCESS;
+    }
+    // Nothing is left to be told when the terminal is gone.
+    let _ = error.print();
+    if error.use_stderr() { ExitCode::from(EXIT_USAGE) } else { ExitCode::SUCCESS }
+}
+
 fn main() -> ExitCode {
     let arguments = match Arguments::try_parse() {
         Ok(arguments) => arguments,
         Err(error) => {
-            // Nothing is left to be told when the terminal is gone.
-            let _ = error.print();
-            return if error.use_stderr() { ExitCode::from(EXIT_USAGE) } else { ExitCode::SUCCESS };
+            return usage(&error);
         }
     };
     let config = arguments.config;

@@ -34,9 +34,9 @@ pub(crate) fn tab_indented(value: &serde_json::Value) -> String {
     keyward_core::pipeline::error_response::escape_html(&text) + "\n"
 }
 
-/// The environment, for overrides: names and values that are text.
+/// The environment, for overrides. In a value that is no text, U+FFFD stands for what is not.
 pub(crate) fn environment() -> Vec<(String, String)> {
     std::env::vars_os()
-        .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)))
+        .filter_map(|(name, value)| Some((name.into_string().ok()?, value.to_string_lossy().into_owned())))
         .collect()
 }

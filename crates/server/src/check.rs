@@ -7,22 +7,29 @@ use keyward_core::diagnostic::Diagnostic;
 use keyward_core::jwt::TokenCache;
 
 use crate::config::load::{Loaded, load};
+use crate::config::settings::Settings;
 use crate::keys::KeySetRegistry;
 use crate::secrets::EnvironmentSecrets;
 use crate::snapshot::{Built, Snapshot, Sources};
 
-/// Loads and checks the settings alone. Returns warnings, or what is wrong.
-pub fn settings(files: &[PathBuf], variables: &[(String, String)]) -> Result<Loaded, Vec<Diagnostic>> {
-    load(files, variables)
+/// Loads and checks the settings alone, with what every denial may need of them. Returns warnings, or what
+/// is wrong.
+pub fn settings(files: &[PathBuf], variables: &[(String, String)]) -> Result<Vec<Diagnostic>, Vec<Diagnostic>> {
+    let Loaded { settings, warnings } = load(files, variables)?;
+    compile(&Settings { repositories: Vec::new(), ..settings })?;
+    Ok(warnings)
 }
 
 /// Loads the settings and compiles every rule, without asking any key set.
 pub fn rules(files: &[PathBuf], variables: &[(String, String)]) -> Result<(Loaded, Built), Vec<Diagnostic>> {
     let loaded = load(files, variables)?;
-    let secrets = EnvironmentSecrets::new(loaded.settings.env_dir.clone());
+    let built = compile(&loaded.settings)?;
+    Ok((loaded, built))
+}
+
+fn compile(settings: &Settings) -> Result<Built, Vec<Diagnostic>> {
+    let secrets = EnvironmentSecrets::new(settings.env_dir.clone());
     let sources =
         Sources { secrets: &secrets, keys: &KeySetRegistry::offline(), tokens: &Arc::new(TokenCache::new(1024)) };
-    let built = Snapshot::build(&loaded.settings, loaded.settings.proxy.listener.port, &sources, 0)
-        .map_err(|problem| vec![problem])?;
-    Ok((loaded, built))
+    Snapshot::build(settings, settings.proxy.listener.port, &sources, 0).map_err(|problem| vec![problem])
 }

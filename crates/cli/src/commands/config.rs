@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use keyward_server::config::load::load;
+use keyward_server::check;
 
 use crate::output::{environment, print, report};
 
@@ -16,15 +16,15 @@ pub(crate) enum Command {
 
 pub(crate) fn run(command: &Command, files: &[PathBuf]) -> ExitCode {
     match command {
-        Command::Check => check(files),
+        Command::Check => check_settings(files),
     }
 }
 
-fn check(files: &[PathBuf]) -> ExitCode {
-    match load(files, &environment()) {
-        Ok(loaded) => {
-            report(&loaded.warnings);
-            print(&format!("the configuration is usable, {} warnings\n", loaded.warnings.len()));
+fn check_settings(files: &[PathBuf]) -> ExitCode {
+    match check::settings(files, &environment()) {
+        Ok(warnings) => {
+            report(&warnings);
+            print(&format!("the configuration is usable, {} warnings\n", warnings.len()));
             ExitCode::SUCCESS
         }
         Err(findings) => {

@@ -67,11 +67,11 @@ impl de::Error for DecodeError {
     }
 
     fn invalid_type(found: de::Unexpected<'_>, expected: &dyn de::Expected) -> Self {
-        Self::custom(format!("expected {expected}, found {}", describe(found)))
+        Self::custom(format!("expected {}, found {}", plainly(expected), describe(found)))
     }
 
     fn invalid_value(found: de::Unexpected<'_>, expected: &dyn de::Expected) -> Self {
-        Self::custom(format!("expected {expected}, found {}", describe(found)))
+        Self::custom(format!("expected {}, found {}", plainly(expected), describe(found)))
     }
 
     fn unknown_field(field: &str, expected: &'static [&'static str]) -> Self {
@@ -86,6 +86,22 @@ impl de::Error for DecodeError {
     fn missing_field(field: &'static str) -> Self {
         Self::custom(format!("`{field}` is missing"))
     }
+}
+
+/// What was expected, without the names of our types.
+fn plainly(expected: &dyn de::Expected) -> String {
+    let expected = expected.to_string();
+    match expected.as_str() {
+        "u8" => "a whole number from 0 to 255",
+        "u16" => "a whole number from 0 to 65535",
+        "u32" | "u64" | "usize" => "a whole number that is not negative",
+        "i8" | "i16" | "i32" | "i64" | "isize" => "a whole number",
+        "f32" | "f64" => "a number",
+        "a boolean" => "`true` or `false`",
+        "a sequence" => "a list",
+        other => other,
+    }
+    .to_owned()
 }
 
 fn describe(found: de::Unexpected<'_>) -> String {
@@ -159,16 +175,14 @@ impl<'de> de::Deserializer<'de> for NodeDeserializer<'_> {
     /// Settings are written as maps only; serde would also take a list of values in field order.
     fn deserialize_struct<V: Visitor<'de>>(
         self,
-        name: &'static str,
+        _: &'static str,
         _: &'static [&'static str],
         visitor: V,
     ) -> Result<V::Value, DecodeError> {
         match &self.0.value {
             Value::Map(_) => self.deserialize_any(visitor),
-            other => {
-                Err(<DecodeError as de::Error>::custom(format!("expected a map ({name}), found {}", other.kind()))
-                    .at(&self.0.origin))
-            }
+            other => Err(<DecodeError as de::Error>::custom(format!("expected a map, found {}", other.kind()))
+                .at(&self.0.origin)),
         }
     }
 
@@ -293,8 +307,11 @@ mod tests {
             error(json!({"zzzzzz": 80})),
             "t: error: unknown key `zzzzzz`\n  hint: known keys here: `port`, `names`, `config`"
         );
-        assert_eq!(error(json!({"port": "abc"})), "t: error: `port`: expected u16, found a string");
+        let port = "t: error: `port`: expected a whole number from 0 to 65535, found";
+        assert_eq!(error(json!({"port": "abc"})), format!("{port} a string"));
+        assert_eq!(error(json!({"port": 70000})), format!("{port} the number `70000`"));
+        assert_eq!(error(json!({"port": 1, "names": "a"})), "t: error: `names`: expected a list, found a string");
         assert_eq!(error(json!({})), "t: error: `port` is missing");
-        assert_eq!(error(json!([])), "t: error: expected a map (Sample), found a list");
+        assert_eq!(error(json!([])), "t: error: expected a map, found a list");
     }
 }

@@ -2,6 +2,9 @@
 
 use std::time::Duration;
 
+/// What JSON Schema says of a duration.
+pub const PATTERN: &str = "^[0-9]+(ns|us|ms|s|m|h)$";
+
 /// A duration such as `500ms`, `15s`, `1h`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct GoDuration(pub Duration);
@@ -23,7 +26,7 @@ impl schemars::JsonSchema for GoDuration {
     }
 
     fn json_schema(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
-        schemars::json_schema!({"type": "string", "pattern": "^[0-9]+(ns|us|ms|s|m|h)$"})
+        schemars::json_schema!({"type": "string", "pattern": PATTERN})
     }
 }
 

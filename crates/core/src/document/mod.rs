@@ -72,6 +72,18 @@ impl Node {
         })
     }
 
+    /// The entry under a dotted path of keys: the value with the place of its key.
+    pub fn entry(&self, path: &str) -> Option<&Entry> {
+        let (parent, key) = match path.rsplit_once('.') {
+            Some((parent, key)) => (self.get(parent)?, key),
+            None => (self, path),
+        };
+        match &parent.value {
+            Value::Map(entries) => entries.iter().find(|entry| entry.key == key),
+            _ => None,
+        }
+    }
+
     /// A tree in which every value claims the same source.
     pub fn from_json(json: &serde_json::Value, source: &str) -> Node {
         let origin = Origin::whole(source);

@@ -123,6 +123,10 @@ fn element_of_list(paths: &BTreeMap<String, (String, Shape)>, name: &str) -> Opt
 }
 
 fn read(text: &str, shape: Shape, origin: &Origin) -> Result<Value, &'static str> {
+    // What was no text was replaced by this character, which no setting needs.
+    if text.contains(char::REPLACEMENT_CHARACTER) {
+        return Err("a text in UTF-8");
+    }
     let structured = |text: &str| yaml::parse(text, &origin.to_string(), Dialect::Core).ok().map(|node| node.value);
     match shape {
         Shape::Text => Ok(Value::String(text.to_owned())),
@@ -239,6 +243,7 @@ mod tests {
             ("SERVE_PROXY_PORT", "abc"),
             ("AUTHENTICATORS_NOOP_ENABLED", "maybe"),
             ("MUTATORS_HEADER_CONFIG_HEADERS", "x"),
+            ("SERVE_PROXY_HOST", "\u{fffd}"),
         ] {
             let findings = apply(&mut Node::from_json(&json!({}), "file"), &[(name.to_owned(), text.to_owned())]);
             assert!(

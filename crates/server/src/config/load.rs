@@ -7,6 +7,7 @@ use keyward_core::document::{Node, Value, merge};
 
 use super::environment;
 use super::settings::{self, Settings};
+use super::text_file;
 use super::yaml::{self, Dialect};
 
 /// Settings with what was noticed on the way.
@@ -50,7 +51,7 @@ fn read(path: &Path) -> Result<Node, Diagnostic> {
             );
         }
     }
-    let text = std::fs::read_to_string(path).map_err(|error| refuse(format!("the file cannot be read: {error}")))?;
+    let text = text_file::read(path, "the file")?;
     let node = yaml::parse(&text, &source, Dialect::Core)?;
     match node.value {
         Value::Map(_) | Value::Null => Ok(node),

@@ -7,4 +7,5 @@ pub mod load;
 pub mod report;
 pub mod settings;
 pub mod shape;
+pub mod text_file;
 pub mod yaml;

@@ -19,6 +19,7 @@ use super::file::{
     Tls,
 };
 use crate::issuer::settings::IssuerSettings;
+use crate::proxy::listener::address;
 use crate::repository::RepositoryUrl;
 use crate::upstream::resolve::Override;
 
@@ -175,13 +176,34 @@ pub struct KeySetSettings {
 
 /// Checks a file's contents. All findings are collected; errors are in `Err`, warnings beside the settings.
 pub fn check(root: &Node) -> Result<(Settings, Vec<Diagnostic>), Vec<Diagnostic>> {
-    let file: ConfigFile = match &root.value {
-        Value::Null => ConfigFile::default(),
-        _ => decode(root).map_err(|problem| vec![problem])?,
+    let schema = super::environment::generator().into_root_schema_for::<ConfigFile>();
+    let errors = super::shape::check(root, schema.as_value(), "");
+    let misshapen: Vec<Option<Origin>> = errors.iter().map(|finding| finding.origin.clone()).collect();
+    let mut check = Check { root, errors, warnings: Vec::new() };
+    let file = match &root.value {
+        Value::Null => Ok(ConfigFile::default()),
+        _ => decode::<ConfigFile>(root),
     };
-    let mut check = Check { root, errors: Vec::new(), warnings: Vec::new() };
-    let settings = check.settings(file);
-    if check.errors.is_empty() { Ok((settings, check.warnings)) } else { Err(check.errors) }
+    let settings = match file {
+        Ok(file) => Some(check.settings(file)),
+        Err(problem) => {
+            if check.errors.is_empty() {
+                check.errors.push(problem);
+            }
+            check.handlers_alone();
+            None
+        }
+    };
+    // What has the wrong shape was said already, and better.
+    let mut number = 0;
+    check.errors.retain(|finding| {
+        number += 1;
+        number <= misshapen.len() || !misshapen.contains(&finding.origin)
+    });
+    match settings {
+        Some(settings) if check.errors.is_empty() => Ok((settings, check.warnings)),
+        _ => Err(check.errors),
+    }
 }
 
 struct Check<'a> {
@@ -193,6 +215,29 @@ struct Check<'a> {
 impl Check<'_> {
     fn place(&self, path: &str) -> Origin {
         self.root.get(path).map_or(&self.root.origin, |node| &node.origin).clone()
+    }
+
+    /// Where a key stands, rather than its value.
+    fn place_of_key(&self, path: &str) -> Origin {
+        self.root.entry(path).map_or_else(|| self.place(path), |entry| entry.key_origin.clone())
+    }
+
+    /// What is wrong with handlers, when the whole file cannot be read.
+    fn handlers_alone(&mut self) {
+        let root = self.root;
+        let written = |group: &str| root.get(group).and_then(|node| decode(node).ok());
+        self.handlers("authenticators", written("authenticators"), &TABLES.authenticators);
+        self.handlers("authorizers", written("authorizers"), &TABLES.authorizers);
+        self.handlers("mutators", written("mutators"), &TABLES.mutators);
+        self.handlers("errors.handlers", written("errors.handlers"), &TABLES.error_handlers);
+    }
+
+    /// A listener's address can be read.
+    fn listener(&mut self, settings: ListenerSettings) -> ListenerSettings {
+        if let Err(problem) = address(&settings) {
+            self.errors.push(problem.at(&self.place(&format!("{}.host", settings.key))));
+        }
+        settings
     }
 
     fn refuse(&mut self, path: &str, message: impl Into<String>) {
@@ -244,12 +289,12 @@ impl Check<'_> {
             .collect();
         let prometheus = serve.prometheus.unwrap_or_default();
         let metrics = MetricsSettings {
-            listener: ListenerSettings {
+            listener: self.listener(ListenerSettings {
                 key: "serve.prometheus",
                 host: prometheus.host.unwrap_or_default(),
                 port: prometheus.port.unwrap_or(9000),
                 tls: None,
-            },
+            }),
             prefix: prometheus.metric_name_prefix.unwrap_or_else(|| "ory_oathkeeper_".to_owned()),
             hide_request_paths: prometheus.hide_request_paths.unwrap_or(false),
             collapse_request_paths: prometheus.collapse_request_paths.unwrap_or(true),
@@ -260,7 +305,7 @@ impl Check<'_> {
         if !metrics.prefix.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_') {
             self.refuse("serve.prometheus.metric_name_prefix", "only letters, digits and `_` can be in a metric name");
         }
-        let key_sets = self.key_sets(&handlers);
+        let key_sets = Self::key_sets(&handlers);
         if matches!(log.format, Some(LogFormat::JsonPretty | LogFormat::Gelf)) {
             self.refuse("log.format", "this format is not supported yet; use `text` or `json`");
         }
@@ -279,7 +324,8 @@ impl Check<'_> {
         let issuer = file
             .issuer
             .filter(|node| !matches!(node.value, Value::Null))
-            .and_then(|node| IssuerSettings::check(&node).map_err(|problem| self.errors.push(problem)).ok());
+            .and_then(|node| IssuerSettings::check(&node).map_err(|problem| self.errors.push(problem)).ok())
+            .map(|settings| IssuerSettings { listener: self.listener(settings.listener.clone()), ..settings });
         Settings {
             proxy: self.proxy(serve.proxy.unwrap_or_default()),
             api: self.api(serve.api.unwrap_or_default()),
@@ -331,13 +377,26 @@ impl Check<'_> {
             Some(workers) => usize::from(workers),
             None => std::thread::available_parallelism().map_or(1, usize::from),
         };
+        let tls = self.tls("serve.proxy.tls", file.tls);
+        let authorities = self.authorities(file.authorities.unwrap_or_default());
+        for (key, zero) in [
+            ("connections", limits.connections == Some(0)),
+            ("header_bytes", limits.header_bytes == Some(0)),
+            ("header_field_bytes", limits.header_field_bytes == Some(0)),
+            ("headers", limits.headers == Some(0)),
+            ("target_bytes", limits.target_bytes == Some(0)),
+        ] {
+            if zero {
+                self.refuse(&format!("serve.proxy.limits.{key}"), "no request could pass; write at least 1");
+            }
+        }
         ProxySettings {
-            listener: ListenerSettings {
+            listener: self.listener(ListenerSettings {
                 key: "serve.proxy",
                 host: file.host.unwrap_or_default(),
                 port: file.port.unwrap_or(4455),
-                tls: self.tls("serve.proxy.tls", file.tls),
-            },
+                tls,
+            }),
             header_timeout: or(timeout.header, 10),
             handshake_timeout: or(timeout.handshake, 5),
             idle_timeout: or(timeout.idle, 120),
@@ -350,7 +409,7 @@ impl Check<'_> {
             },
             max_connections: limits.connections.unwrap_or(10_000),
             max_body_bytes: limits.body_bytes,
-            authorities: file.authorities.unwrap_or_default().iter().map(|name| name.to_ascii_lowercase()).collect(),
+            authorities,
             workers,
             shutdown_timeout: or(file.shutdown_timeout, 30),
             upstream: UpstreamSettings {
@@ -366,12 +425,23 @@ impl Check<'_> {
 
     fn api(&mut self, file: ApiFile) -> ListenerSettings {
         self.cors("serve.api.cors", file.cors);
-        ListenerSettings {
+        let tls = self.tls("serve.api.tls", file.tls);
+        self.listener(ListenerSettings {
             key: "serve.api",
             host: file.host.unwrap_or_default(),
             port: file.port.unwrap_or(4456),
-            tls: self.tls("serve.api.tls", file.tls),
+            tls,
+        })
+    }
+
+    /// Names as requests write them: `host` or `host:port`, lower case.
+    fn authorities(&mut self, names: Vec<String>) -> Vec<String> {
+        for name in &names {
+            if !name.parse::<http::uri::Authority>().is_ok_and(|read| !read.host().is_empty() && !name.contains('@')) {
+                self.refuse("serve.proxy.authorities", format!("`{name}` is not `host` or `host:port`"));
+            }
         }
+        names.iter().map(|name| name.to_ascii_lowercase()).collect()
     }
 
     fn cors(&mut self, path: &str, cors: Option<Cors>) {
@@ -412,7 +482,8 @@ impl Check<'_> {
             match kind {
                 None if table.planned.contains(&id.as_str()) => {
                     if enabled {
-                        self.refuse(&path, format!("{} `{id}` is not supported yet", table.noun));
+                        let finding = Diagnostic::error(format!("{} `{id}` is not supported yet", table.noun));
+                        self.errors.push(finding.at(&self.place_of_key(&path)).hint("remove it, or leave it disabled"));
                     }
                     continue;
                 }
@@ -420,7 +491,7 @@ impl Check<'_> {
                     let known: Vec<&str> =
                         table.all.iter().map(|kind| kind.id()).chain(table.planned.iter().copied()).collect();
                     let mut finding =
-                        Diagnostic::error(format!("unknown key `{id}` in `{group}`")).at(&self.place(&path));
+                        Diagnostic::error(format!("unknown key `{id}` in `{group}`")).at(&self.place_of_key(&path));
                     finding.hint = hint_for_key(&id, &known);
                     self.errors.push(finding);
                     continue;
@@ -456,15 +527,12 @@ impl Check<'_> {
     }
 
     /// `jwks_ttl` and `jwks_max_wait` are global only, in the jwt authenticator's settings.
-    fn key_sets(&mut self, handlers: &HandlerSettings) -> KeySetSettings {
-        let mut read = |key: &str, seconds: u64| {
+    fn key_sets(handlers: &HandlerSettings) -> KeySetSettings {
+        let read = |key: &str, seconds: u64| {
             let written = handlers.authenticators.get("jwt").and_then(|setting| setting.config.get(key));
+            // What cannot be read was found with the handler's other settings, if it is enabled.
             match written.map(decode::<Option<GoDuration>>) {
                 Some(Ok(Some(GoDuration(value)))) => value,
-                Some(Err(problem)) => {
-                    self.errors.push(problem);
-                    Duration::from_secs(seconds)
-                }
                 _ => Duration::from_secs(seconds),
             }
         };

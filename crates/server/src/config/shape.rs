@@ -1,13 +1,14 @@
-//! Checks a handler's global settings against the schema of their type: unknown keys, wrong types, names
-//! that are none. Keys that are missing are no fault here, since every rule may bring its own; what the
+//! Checks the configuration, and handlers' global settings in it, against the schema of their type: unknown
+//! keys, wrong types, names that are none, all at once. Keys that are missing are no fault here, since every rule may bring its own; what the
 //! values mean is checked when a rule binds the handler.
 
 use keyward_core::diagnostic::Diagnostic;
-use keyward_core::document::decode::hint_for_key;
+use keyward_core::document::decode::{decode, hint_for_key};
+use keyward_core::document::duration::{GoDuration, PATTERN};
 use keyward_core::document::{Node, Value};
 use serde_json::Value as Json;
 
-/// Everything that does not fit. `path` names the node in messages.
+/// Everything that does not fit. `path` names the node in messages; it is empty for the root.
 pub fn check(node: &Node, schema: &Json, path: &str) -> Vec<Diagnostic> {
     let mut findings = Vec::new();
     walk(node, schema, path, &mut findings);
@@ -16,6 +17,14 @@ pub fn check(node: &Node, schema: &Json, path: &str) -> Vec<Diagnostic> {
 
 fn walk(node: &Node, schema: &Json, path: &str, findings: &mut Vec<Diagnostic>) {
     if matches!(node.value, Value::Null) {
+        return;
+    }
+    if let Some(names) = names(schema) {
+        if !matches!(&node.value, Value::String(text) if names.contains(&text.as_str())) {
+            let known: Vec<String> = names.iter().map(|name| format!("`{name}`")).collect();
+            let finding = Diagnostic::error(format!("`{path}` must be one of {}", known.join(", ")));
+            findings.push(finding.at(&node.origin));
+        }
         return;
     }
     let alternatives = ["anyOf", "oneOf"].iter().find_map(|key| schema[*key].as_array());
@@ -28,14 +37,6 @@ fn walk(node: &Node, schema: &Json, path: &str, findings: &mut Vec<Diagnostic>) 
         }
         return;
     }
-    if let Some(names) = names(schema) {
-        if !matches!(&node.value, Value::String(text) if names.contains(&text.as_str())) {
-            let known: Vec<String> = names.iter().map(|name| format!("`{name}`")).collect();
-            let finding = Diagnostic::error(format!("`{path}` must be one of {}", known.join(", ")));
-            findings.push(finding.at(&node.origin));
-        }
-        return;
-    }
     let expected: Vec<&str> = match &schema["type"] {
         Json::String(name) => vec![name],
         Json::Array(list) => list.iter().filter_map(Json::as_str).collect(),
@@ -43,13 +44,17 @@ fn walk(node: &Node, schema: &Json, path: &str, findings: &mut Vec<Diagnostic>) 
     };
     match &node.value {
         Value::Map(entries) if expected.contains(&"object") => {
-            let Some(properties) = schema["properties"].as_object() else { return };
-            let known: Vec<&str> = properties.keys().map(String::as_str).collect();
+            let properties = schema["properties"].as_object();
+            let known: Vec<&str> = properties.into_iter().flat_map(|all| all.keys()).map(String::as_str).collect();
+            let others = &schema["additionalProperties"];
+            let within = |key: &str| if path.is_empty() { key.to_owned() } else { format!("{path}.{key}") };
             for entry in entries {
-                match properties.get(&entry.key) {
-                    Some(member) => walk(&entry.value, member, &format!("{path}.{}", entry.key), findings),
-                    None if schema["additionalProperties"] == false => {
-                        let mut finding = Diagnostic::error(format!("unknown key `{}` in `{path}`", entry.key));
+                let member = properties.and_then(|properties| properties.get(&entry.key));
+                match member.or_else(|| others.is_object().then_some(others)) {
+                    Some(member) => walk(&entry.value, member, &within(&entry.key), findings),
+                    None if *others == false => {
+                        let place = if path.is_empty() { String::new() } else { format!(" in `{path}`") };
+                        let mut finding = Diagnostic::error(format!("unknown key `{}`{place}", entry.key));
                         finding.hint = hint_for_key(&entry.key, &known);
                         findings.push(finding.at(&entry.key_origin));
                     }
@@ -62,9 +67,27 @@ fn walk(node: &Node, schema: &Json, path: &str, findings: &mut Vec<Diagnostic>) 
                 walk(item, &schema["items"], &format!("{path}[{index}]"), findings);
             }
         }
+        Value::String(_) if schema["pattern"] == PATTERN => {
+            if let Err(mut problem) = decode::<GoDuration>(node) {
+                problem.message = format!("`{path}`: {}", problem.message);
+                findings.push(problem);
+            }
+        }
+        Value::Number(number) if expected.contains(&"integer") && !within_range(number, schema) => {
+            let range = match (&schema["minimum"], &schema["maximum"]) {
+                (Json::Number(low), Json::Number(high)) => format!("from {low} to {high}"),
+                (Json::Number(low), _) => format!("of at least {low}"),
+                _ => "that fits".to_owned(),
+            };
+            let finding = Diagnostic::error(format!("`{path}` must be a whole number {range}, found `{number}`"));
+            findings.push(finding.at(&node.origin));
+        }
         value if fits(value, &expected) => {}
         value => {
-            let wanted: Vec<&str> = expected.iter().filter(|name| **name != "null").map(|name| noun(name)).collect();
+            let wanted: Vec<&str> = match &schema["pattern"] {
+                pattern if pattern == PATTERN => vec!["a duration such as `15s`"],
+                _ => expected.iter().filter(|name| **name != "null").map(|name| noun(name)).collect(),
+            };
             let finding =
                 Diagnostic::error(format!("`{path}` must be {}, found {}", wanted.join(" or "), value.kind()));
             findings.push(finding.at(&node.origin));
@@ -72,8 +95,20 @@ fn walk(node: &Node, schema: &Json, path: &str, findings: &mut Vec<Diagnostic>) 
     }
 }
 
-/// The names an enumeration allows.
+fn within_range(number: &serde_json::Number, schema: &Json) -> bool {
+    let Some(value) = number.as_i64().map(i128::from).or_else(|| number.as_u64().map(i128::from)) else {
+        return false;
+    };
+    let bound = |key: &str| schema[key].as_i64().map(i128::from);
+    bound("minimum").is_none_or(|low| value >= low) && bound("maximum").is_none_or(|high| value <= high)
+}
+
+/// The names an enumeration allows, however it is written.
 fn names(schema: &Json) -> Option<Vec<&str>> {
+    if let Some(alternatives) = ["anyOf", "oneOf"].iter().find_map(|key| schema[*key].as_array()) {
+        let named = alternatives.iter().filter(|one| one["type"] != "null").map(names);
+        return named.collect::<Option<Vec<_>>>().map(|all| all.concat());
+    }
     let listed = schema["enum"].as_array().map(|list| list.iter().filter_map(Json::as_str).collect());
     listed.or_else(|| schema["const"].as_str().map(|only| vec![only]))
 }

@@ -25,13 +25,14 @@ impl Location {
             Some(("file", path)) if !path.is_empty() => Ok(Location::File(path.into())),
             Some(("http" | "https", _)) => {
                 let address = url.split('?').next().unwrap_or_default();
-                Upstream::parse(address, "").map_err(|problem| format!("`{address}` is not usable: {problem}"))?;
+                Upstream::parse(address, "").map_err(|problem| format!("the URL is not usable: {problem}"))?;
                 Ok(Location::Web(url.to_owned()))
             }
             Some((scheme @ ("s3" | "gs" | "azblob"), _)) => {
                 Err(format!("key sets on `{scheme}://` are not supported yet"))
             }
-            _ => Err(format!("`{url}` is not a location of a key set: write an `https`, `http` or `file` URL")),
+            // The text is not repeated: it may hold a password.
+            _ => Err("it is not a location of a key set: write an `https`, `http` or `file` URL".to_owned()),
         }
     }
 

@@ -6,9 +6,10 @@ mod inline;
 use std::path::PathBuf;
 
 use aws_lc_rs::digest::{Digest, SHA256, digest};
-use keyward_core::diagnostic::{Diagnostic, Origin};
+use keyward_core::diagnostic::Diagnostic;
 use keyward_core::document::Node;
 
+use crate::config::text_file;
 use crate::config::yaml::{self, Dialect};
 
 /// A checked repository URL.
@@ -68,12 +69,8 @@ impl RepositoryUrl {
         };
         match &self.location {
             Location::File(path) => {
-                let source = path.display().to_string();
-                let text = file::read(path).map_err(|problem| {
-                    Diagnostic::error(format!("the rules cannot be read: {problem}"))
-                        .at(&Origin::whole(source.as_str()))
-                })?;
-                read(&text, &source)
+                let text = text_file::read(path, "the rule file")?;
+                read(&text, &path.display().to_string())
             }
             Location::Inline(text) => read(text, "inline rules"),
         }

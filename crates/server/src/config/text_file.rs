@@ -1,0 +1,66 @@
+//! Reads a text file whole, but never more than it may be: configuration and rules.
+
+use std::fs::File;
+use std::io::Read;
+use std::path::Path;
+
+use keyward_core::diagnostic::{Diagnostic, Origin};
+
+use super::yaml::MAX_BYTES;
+
+/// The text of a file. `what` names it in messages.
+pub fn read(path: &Path, what: &str) -> Result<String, Diagnostic> {
+    let place = Origin::whole(path.display().to_string());
+    let refuse = |problem: String| Diagnostic::error(format!("{what} cannot be read: {problem}")).at(&place);
+    let failed = |error: std::io::Error| refuse(error.to_string()).hint("check the path and its permissions");
+    let metadata = std::fs::metadata(path).map_err(failed)?;
+    if metadata.is_dir() {
+        return Err(refuse("it is a directory".to_owned()).hint("name a file; directories are not supported yet"));
+    }
+    // Pipes may block for ever, and devices may never end.
+    if !metadata.is_file() {
+        return Err(refuse("it is not a regular file".to_owned()));
+    }
+    let mut bytes = Vec::new();
+    File::open(path).and_then(|file| file.take(MAX_BYTES as u64 + 1).read_to_end(&mut bytes)).map_err(failed)?;
+    if bytes.len() > MAX_BYTES {
+        return Err(refuse("it is larger than 16 MiB".to_owned()));
+    }
+    String::from_utf8(bytes).map_err(|error| {
+        let good = String::from_utf8_lossy(&error.as_bytes()[..error.utf8_error().valid_up_to()]).into_owned();
+        let (line, column) = (good.matches('\n').count(), good.rsplit('\n').next().unwrap_or_default().chars().count());
+        let number = |count: usize| u32::try_from(count + 1).unwrap_or(u32::MAX);
+        let origin = Origin { line: number(line), column: number(column), ..place.clone() };
+        Diagnostic::error(format!("{what} cannot be read: it is not UTF-8")).at(&origin).hint("save it as UTF-8")
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+
+    #[test]
+    fn what_is_no_text_file_is_refused_with_its_place() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("f.yaml");
+        std::os::unix::fs::symlink("/dev/zero", directory.path().join("zero")).unwrap();
+        let long = vec![b'#'; MAX_BYTES + 1];
+        let rows: [(&[u8], &str); 3] = [
+            (b"a: 1\nb: \"\xff\"\n", "f.yaml:2:5: error: it cannot be read: it is not UTF-8"),
+            (b"\xc3\xa9\xff", "f.yaml:1:2: error"),
+            (&long, "f.yaml: error: it cannot be read: it is larger than 16 MiB"),
+        ];
+        for (bytes, expected) in rows {
+            std::fs::write(&path, bytes).unwrap();
+            let problem = read(&path, "it").unwrap_err().to_string();
+            assert!(problem.contains(expected), "{expected}: {problem}");
+        }
+        for (name, expected) in [("zero", "not a regular file"), ("", "it is a directory"), ("none", "No such file")] {
+            let problem = read(&directory.path().join(name), "it").unwrap_err().to_string();
+            assert!(problem.contains(expected), "{expected}: {problem}");
+        }
+        std::fs::write(&path, "a: 1\n").unwrap();
+        assert_eq!(read(&path, "it").unwrap(), "a: 1\n");
+    }
+}
