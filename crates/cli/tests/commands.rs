@@ -27,13 +27,16 @@ fn blocks(text: &str, language: &str) -> Vec<String> {
 
 #[test]
 fn usage_errors_end_with_255_and_help_with_0() {
-    let rows: [(&[&str], i32, &str); 8] = [
+    let rows: [(&[&str], i32, &str); 11] = [
         (&[], 0, "Usage: keyward"),
         (&["--help"], 0, "serve"),
         (&["nosuch"], 255, "nosuch"),
         (&["serve", "--nosuch"], 255, "--nosuch"),
         (&["rules", "get"], 255, "ID"),
         (&["rules", "list"], 1, "--endpoint"),
+        (&["rules"], 0, "Usage: keyward rules"),
+        (&["health"], 0, "Usage: keyward health"),
+        (&["credentials"], 0, "Usage: keyward credentials"),
         (&["version"], 0, "Version:"),
         (&["completions", "bash"], 0, "complete"),
     ];
@@ -45,10 +48,10 @@ fn usage_errors_end_with_255_and_help_with_0() {
 }
 
 /// (what is written, what the finding must say)
-const BAD_CONFIGURATIONS: [(&str, &[&str]); 12] = [
+const BAD_CONFIGURATIONS: [(&str, &[&str]); 24] = [
     ("serve: {proxy: {prt: 1}}\n", &["unknown key `prt`", "config.yaml:1:17", "`port`"]),
     ("serve:\n  proxy:\n    workers: x\n", &["config.yaml:3:14"]),
-    ("authenticators: {jwtt: {enabled: true}}\n", &["unknown key `jwtt`", "`jwt`", ":1:"]),
+    ("authenticators: {jwtt: {enabled: true}}\n", &["unknown key `jwtt`", "`jwt`", "config.yaml:1:18"]),
     ("authenticators: {oauth2_introspection: {enabled: true}}\n", &["`oauth2_introspection` is not supported yet"]),
     ("mutators: {id_token: {enabled: true}}\n", &["`id_token` is not supported yet"]),
     ("serve: {proxy: {cors: {enabled: true}}}\n", &["CORS is not supported yet"]),
@@ -60,6 +63,21 @@ const BAD_CONFIGURATIONS: [(&str, &[&str]); 12] = [
     ),
     ("a: 1\na: 2\n", &["`a` is written twice", "config.yaml:2:1"]),
     ("a: [1\n", &["not valid YAML or JSON"]),
+    ("serve: {proxy: {workers: 70000}}\n", &["a whole number from 0 to 65535", "config.yaml:1:26"]),
+    ("serve: {proxy: {timeout: {idle: 1m30s}}}\n", &["`serve.proxy.timeout.idle`: `1m30s` is not a duration", ":1:33"]),
+    ("serve: {proxy: {timeout: {idle: 5}}}\n", &["must be a duration such as `15s`, found a number", ":1:33"]),
+    ("access_rules: {repositories: [1]}\n", &["`access_rules.repositories[0]` must be a text", "1 findings"]),
+    ("issuer: {host: here, insecure_open: true}\n", &["`issuer.host`: `here` is not an address", "config.yaml:1:16"]),
+    ("serve: {proxy: {authorities: [\"http://h/\"]}}\n", &["`http://h/` is not `host` or `host:port`"]),
+    ("serve: {proxy: {limits: {headers: 0}}}\n", &["no request could pass", "config.yaml:1:35"]),
+    ("access_rules: {matching_strategy: globb}\n", &["must be one of `glob`, `regexp`", "config.yaml:1:35"]),
+    ("authenticators: {jwt: [1]}\n", &["`authenticators.jwt` must be a map, found a list", "config.yaml:1:23"]),
+    ("errors: {fallback: [jsn]}\n", &["there is no error handler `jsn`", "config.yaml:1:21"]),
+    ("errors: {fallback: [redirect]}\n", &["error handler `redirect` is disabled", "config.yaml:1:21"]),
+    (
+        "serve: {proxy: {prt: 1}}\nlog: {levle: info}\nmutators:\n  hdr: {enabled: true}\n",
+        &["config.yaml:1:17", "config.yaml:2:7", "config.yaml:4:3", "3 findings"],
+    ),
     ("issuer: {port: 8080}\n", &["`issuer.clients` is empty", "insecure_open"]),
 ];
 
@@ -68,8 +86,9 @@ fn findings_name_the_place_and_the_remedy() {
     for (text, expected) in BAD_CONFIGURATIONS {
         let server = keyward();
         let path = server.write("config.yaml", text);
-        let (code, _, findings) = server.config(path).run(&["config", "check"]);
+        let (code, out, err) = server.config(path).run(&["config", "check"]);
         assert_eq!(code, 1, "{text}");
+        let findings = out + &err;
         for part in expected {
             assert!(findings.contains(part), "{text}: `{part}` is missing in\n{findings}");
         }
@@ -78,16 +97,75 @@ fn findings_name_the_place_and_the_remedy() {
     assert!(code == 1 && findings.contains("environment variable `SERVE_PROXY_PORT`"), "{findings}");
 }
 
-/// A value that may be a secret is not repeated with the line it stands on.
+/// A value that may be a secret is repeated neither in a message nor with the line it stands on.
 #[test]
 fn findings_do_not_repeat_secrets() {
-    let server = keyward();
-    let path = server.write(
-        "config.yaml",
-        "mutators: {header: {enabled: true, config: {headers: {Authorization: [Bearer s3cr3t]}}}}\n",
+    let values = [
+        ("mutators", "header", "{headers: {Authorization: [Bearer s3cr3t]}}"),
+        ("mutators", "header", "{headers: {X-Key: [s3cr3t]}}"),
+        ("mutators", "header", "{header: {X-Key: s3cr3t}}"),
+        ("mutators", "header", "{headers: {\"X Key\": s3cr3t}}"),
+        ("mutators", "header", "{headers: {X-Key: \"s3cr3t\\n\"}}"),
+        ("mutators", "header", "{headers: {X-Key: \"s3cr3t {{ nosuch }}\"}}"),
+        ("authenticators", "jwt", "{jwks_urls: [\"https://me:s3cr3t@h/\"]}"),
+        ("authenticators", "jwt", "{jwks_urls: [\"me:s3cr3t@h\"]}"),
+    ];
+    for (group, id, config) in values {
+        let global = format!("{group}: {{{id}: {{enabled: true, config: {config}}}}}\n");
+        let server = keyward();
+        let path = server.write("config.yaml", &global);
+        let (_, out, err) = server.config(path).run(&["config", "check"]);
+        assert!(!format!("{out}{err}").contains("s3cr3t"), "{config}: {out}{err}");
+        let (authenticators, mutators) = match group {
+            "mutators" => ("{handler: anonymous}".to_owned(), format!("{{handler: {id}, config: {config}}}")),
+            _ => (format!("{{handler: {id}, config: {config}}}"), "{handler: noop}".to_owned()),
+        };
+        broken_without_secret(&format!("[{authenticators}]"), &format!("[{mutators}]"), "http://h");
+    }
+    for url in ["https://me:s3cr3t@h/", "ftp://me:s3cr3t@h/", "https://h/?key=s3cr3t"] {
+        broken_without_secret("[{handler: anonymous}]", "[{handler: noop}]", url);
+    }
+}
+
+fn broken_without_secret(authenticators: &str, mutators: &str, upstream: &str) {
+    let config = "authenticators: {anonymous: {enabled: true}, jwt: {enabled: true}}\nauthorizers: {allow: {enabled: true}}\n\
+                  mutators: {header: {enabled: true}, noop: {enabled: true}}\n";
+    let rules = format!(
+        "- id: r\n  match: {{url: \"http://h/\", methods: [GET]}}\n  authenticators: {authenticators}\n  \
+         authorizer: {{handler: allow}}\n  mutators: {mutators}\n  upstream: {{url: \"{upstream}\"}}\n"
     );
-    let (_, out, err) = server.config(path).run(&["config", "check"]);
-    assert!(!format!("{out}{err}").contains("s3cr3t"), "{out}{err}");
+    let (code, out, err) = keyward().with(config, &rules).run(&["rules", "lint"]);
+    assert!(code == 1 && out.contains("1 rules, 1 errors"), "{rules}{out}{err}");
+    assert!(!format!("{out}{err}").contains("s3cr3t"), "{rules}{out}{err}");
+}
+
+/// One faulty rule takes no other rule of its file with it.
+#[test]
+fn lint_finds_what_is_wrong_in_each_rule() {
+    let rest = "authenticators: [{handler: anonymous}]\n  authorizer: {handler: allow}\n  mutators: [{handler: noop}]";
+    let rows = [
+        ("match: {urll: \"http://h/\", methods: [GET]}", "rules.yaml:6:11", "did you mean `url`?", "1 errors"),
+        ("match: {url: \"http://h/\", method: [GET]}", "rules.yaml:6:29", "did you mean `methods`?", "1 errors"),
+        ("match: [GET]", "rules.yaml:6:10", "expected a map", "1 errors"),
+        ("match: {url: \"http://h/\", methods: []}", "rules.yaml:6:38", "matches nothing", "0 errors"),
+        ("match: {url: \"http://h/\", methods: [\"G T\"]}", "rules.yaml:6:38", "`G T` is not a method", "0 errors"),
+        ("match: {url: \"h/<**>\", methods: [GET]}", "rules.yaml:6:16", "`http://` or `https://`", "0 errors"),
+        ("match: {url: \"<**>\", methods: [GET]}", "", "", "0 errors, 0 warnings"),
+        ("match: {url: \"http://h/\", methods: [GET]}\n  authorizers: []", "rules.yaml:7:3", "both set", "1 errors"),
+    ];
+    let config = "access_rules: {matching_strategy: glob}\nauthenticators: {anonymous: {enabled: true}}\n\
+                  authorizers: {allow: {enabled: true}}\nmutators: {noop: {enabled: true}}\n";
+    for (matches, place, problem, counts) in rows {
+        let rules = format!(
+            "- id: good\n  match: {{url: \"http://h/good\", methods: [GET]}}\n  {rest}\n- {matches}\n  id: other\n  {rest}\n"
+        );
+        let (_, out, err) = keyward().with(config, &rules).run(&["rules", "lint"]);
+        assert!(
+            out.contains("good: decides only") && out.contains("2 rules") && out.contains(counts),
+            "{matches}: {out}"
+        );
+        assert!(err.contains(place) && err.contains(problem), "{matches}: {err}");
+    }
 }
 
 #[test]

@@ -1,16 +1,16 @@
 //! Everything a request is judged by, compiled: immutable, and replaced as a whole.
 
-use std::collections::HashSet;
+use std::collections::HashMap;
 use std::sync::Arc;
 
 use aws_lc_rs::digest::{Context, SHA256};
-use keyward_core::diagnostic::Diagnostic;
+use keyward_core::diagnostic::{Diagnostic, Origin};
 use keyward_core::gate::GatePolicy;
 use keyward_core::jwt::TokenCache;
 use keyward_core::ports::{KeySources, SecretSource};
 use keyward_core::rule::compile::{BoundErrorHandler, Compiler};
-use keyward_core::rule::model;
 use keyward_core::rule::rule_set::{Authorities, RuleSet};
+use keyward_core::rule::{Rule, model};
 use keyward_handlers::TABLES;
 
 use crate::config::file::MatchAuthority;
@@ -68,10 +68,11 @@ impl Snapshot {
         let fallback = compiler.fallback(&settings.fallback)?;
         let (mut findings, mut unread) = (Vec::new(), Vec::new());
         let mut digest = Context::new(&SHA256);
-        let mut rules = Vec::new();
+        let (mut rules, mut places) = (Vec::new(), Vec::new());
         for repository in &settings.repositories {
             let (rules_before, findings_before) = (rules.len(), findings.len());
             let read = repository.read(&mut |node| {
+                places.push(node.origin.clone());
                 let number = u32::try_from(rules.len()).unwrap_or(u32::MAX);
                 rules.push(compiler.compile(number, &model::read_rule(node)?, &mut findings));
                 Ok(())
@@ -80,17 +81,13 @@ impl Snapshot {
                 Ok(own) => digest.update(own.as_ref()),
                 Err(problem) => {
                     rules.truncate(rules_before);
+                    places.truncate(rules_before);
                     findings.truncate(findings_before);
                     unread.push(problem);
                 }
             }
         }
-        let mut ids = HashSet::new();
-        for rule in rules.iter().filter(|rule| !rule.id().is_empty()) {
-            if !ids.insert(rule.id().clone()) {
-                findings.push(Diagnostic::warning(format!("rule id `{}` is used more than once", rule.id())));
-            }
-        }
+        findings.extend(repeated_ids(&rules, &places));
         let authorities = match settings.match_authority {
             MatchAuthority::Strict => Authorities::default(),
             MatchAuthority::Loopback => {
@@ -114,6 +111,20 @@ impl Snapshot {
     pub fn broken_rules(&self) -> usize {
         self.rules.rules().iter().filter(|rule| rule.broken().is_some()).count()
     }
+}
+
+fn repeated_ids(rules: &[Rule], places: &[Origin]) -> Vec<Diagnostic> {
+    let mut first = HashMap::new();
+    let mut findings = Vec::new();
+    for (rule, place) in rules.iter().zip(places).filter(|(rule, _)| !rule.id().is_empty()) {
+        if let Some(other) = first.get(rule.id()) {
+            let finding = Diagnostic::warning(format!("rule id `{}` is used more than once", rule.id()));
+            findings.push(finding.at(place).hint(format!("the other one is at {other}")));
+        } else {
+            first.insert(rule.id().clone(), place);
+        }
+    }
+    findings
 }
 
 fn hex(bytes: &[u8]) -> String {

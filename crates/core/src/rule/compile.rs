@@ -120,6 +120,9 @@ impl Compiler<'_> {
             (None, Ok(_)) => self.plan(written, &context, &mut errors),
         };
         let mut findings = warnings.into_inner();
+        if let (None, Ok(pattern)) = (&written.problem, &pattern) {
+            findings.extend(matches_nothing(written, pattern));
+        }
         findings.extend(plan.as_ref().err().cloned());
         report.extend(findings.into_iter().map(|mut finding| {
             finding.message = format!("rule `{}`: {}", definition.id, finding.message);
@@ -208,7 +211,11 @@ impl Compiler<'_> {
         )?;
         let (key, references) = match (authorizer, authorizers) {
             (Some(_), Some(_)) => {
-                return Err(Diagnostic::error("`authorizer` and `authorizers` are both set").hint("keep one of them"));
+                let finding = Diagnostic::error("`authorizer` and `authorizers` are both set").hint("keep one of them");
+                return Err(match written.node.entry("authorizers") {
+                    Some(entry) => finding.at(&entry.key_origin),
+                    None => finding,
+                });
             }
             (Some(one), None) => ("authorizer", std::slice::from_ref(one)),
             (None, Some(list)) if !list.is_empty() => ("authorizers", list.as_slice()),
@@ -360,7 +367,8 @@ fn compile_upstream(written: &WrittenRule) -> Result<Upstream, Diagnostic> {
     let url = definition.url.unwrap_or_default();
     let strip_path = definition.strip_path.unwrap_or_default();
     let mut upstream = Upstream::parse(&url, &strip_path).map_err(|problem| {
-        let finding = Diagnostic::error(format!("`upstream.url` `{url}` is not usable: {problem}"));
+        // The URL itself is not repeated: it may hold a password.
+        let finding = Diagnostic::error(format!("`upstream.url` is not usable: {problem}"));
         match written.node.get("upstream.url") {
             Some(node) => finding.at(&node.origin),
             None => finding,
@@ -387,6 +395,29 @@ fn check_version(written: &WrittenRule) -> Result<(), Diagnostic> {
         let finding = Diagnostic::error(format!("`version` `{version}` is not a semantic version"));
         Err(written.node.get("version").map_or(finding.clone(), |node| finding.at(&node.origin)))
     }
+}
+
+/// What is no mistake to the reference, but leaves a rule without any request.
+fn matches_nothing(written: &WrittenRule, pattern: &Pattern) -> Option<Diagnostic> {
+    let matches = written.definition.matches.as_ref()?;
+    let place = |path: &str| written.node.get(path).or_else(|| written.node.get("match")).unwrap_or(&written.node);
+    let methods = matches.methods.as_deref().unwrap_or_default();
+    if methods.is_empty() {
+        let finding = Diagnostic::warning("`match.methods` is empty: the rule matches nothing");
+        return Some(finding.at(&place("match.methods").origin).hint("add `methods: [GET]`"));
+    }
+    if let Some(name) = methods.iter().find(|name| http::Method::from_bytes(name.as_bytes()).is_err()) {
+        let finding = Diagnostic::warning(format!("`{name}` is not a method: no request can have it"));
+        return Some(finding.at(&place("match.methods").origin).hint("write methods as `[GET, POST]`"));
+    }
+    let prefix = pattern.literal_prefix();
+    let schemes = ["http://", "https://"];
+    if schemes.iter().any(|scheme| prefix.starts_with(scheme) || scheme.starts_with(&**prefix)) {
+        return None;
+    }
+    let finding =
+        Diagnostic::warning("`match.url` does not start with `http://` or `https://`: the rule matches nothing");
+    Some(finding.at(&place("match.url").origin).hint("write scheme, host and path"))
 }
 
 fn take(map: &mut Node, key: &str) -> Option<Node> {

@@ -4,7 +4,7 @@
 use serde::Deserialize;
 
 use crate::diagnostic::Diagnostic;
-use crate::document::{Node, decode};
+use crate::document::{Node, Value, decode};
 
 /// One access rule.
 #[derive(Clone, Debug, Deserialize, schemars::JsonSchema)]
@@ -110,21 +110,27 @@ pub struct WrittenRule {
     pub node: Node,
 }
 
-/// Reads one rule. A rule whose `match` can be read is kept even when the rest is faulty, so that it can
-/// match and deny; otherwise it is an error, and the whole document is refused.
+/// Reads one rule. A faulty rule is kept with what can be read of its `match`, so that it can match and
+/// deny, and takes no other rule with it. What is no map is no rule: the whole document is refused.
 pub fn read_rule(node: Node) -> Result<WrittenRule, Diagnostic> {
     let problem = match decode::<RuleDefinition>(&node) {
         Ok(definition) => return Ok(WrittenRule { definition, problem: None, node }),
+        Err(problem) if !matches!(node.value, Value::Map(_)) => return Err(problem),
         Err(problem) => problem,
     };
-    let matches = node.get("match").and_then(|matches| decode::<MatchDefinition>(matches).ok());
-    let Some(matches) = matches else { return Err(problem) };
+    let matches = node.get("match").map(|written| {
+        decode::<MatchDefinition>(written).unwrap_or_else(|_| MatchDefinition {
+            url: written.get("url").and_then(|url| decode(url).ok()),
+            methods: written.get("methods").and_then(|methods| decode(methods).ok()),
+            ..MatchDefinition::default()
+        })
+    });
     let id = node.get("id").and_then(|id| decode::<String>(id).ok()).unwrap_or_default();
     let definition = RuleDefinition {
         id,
         version: None,
         description: None,
-        matches: Some(matches),
+        matches,
         authenticators: None,
         authorizer: None,
         authorizers: None,

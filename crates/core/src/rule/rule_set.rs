@@ -122,7 +122,11 @@ impl Aliases {
                 .parse::<std::net::IpAddr>()
                 .is_ok_and(|address| address.to_canonical().is_loopback());
         (loopback && port.is_some() && port == self.authorities.own_port)
-            || self.authorities.names.iter().any(|name| name == authority || name == host)
+            || self.authorities.names.iter().any(|name| match split_port(name) {
+                (name, None) => name == host,
+                // Requests come without a default port, names may be written with it.
+                (name, named) => name == host && named.and_then(|named| named.parse().ok()) == port,
+            })
     }
 }
 
