@@ -36,9 +36,9 @@ use crate::upstream::tls::{client_config, http1_only, install_provider};
 const TOKEN_CACHE_BYTES: u64 = 16 * 1024 * 1024;
 
 /// Where a configuration came from, for reloading it.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug)]
 pub struct Origin {
-    /// The files.
+    /// The files; none when the environment says everything.
     pub files: Vec<PathBuf>,
     /// The environment.
     pub variables: Vec<(String, String)>,
@@ -60,12 +60,13 @@ pub struct App {
 }
 
 impl App {
-    /// Starts everything. On an error nothing is left running that serves requests.
-    pub async fn start(loaded: Loaded, origin: Origin) -> Result<Self, Vec<Diagnostic>> {
+    /// Starts everything. On an error nothing is left running that serves requests. Without an origin
+    /// nothing is reloaded.
+    pub async fn start(loaded: Loaded, origin: Option<Origin>) -> Result<Self, Vec<Diagnostic>> {
         Self::assemble(loaded, origin).await.map_err(|problem| vec![problem])
     }
 
-    async fn assemble(loaded: Loaded, origin: Origin) -> Result<Self, Diagnostic> {
+    async fn assemble(loaded: Loaded, origin: Option<Origin>) -> Result<Self, Diagnostic> {
         install_provider();
         let Loaded { settings, warnings } = loaded;
         reload::log(&warnings);
@@ -139,7 +140,7 @@ impl App {
         };
         serve(metrics_listener, None, api.clone().metrics_handler());
         serve(api_listener, api_tls, api.handler());
-        if !origin.files.is_empty() {
+        if let Some(origin) = origin {
             let reloader = Reloader {
                 files: origin.files,
                 variables: origin.variables,

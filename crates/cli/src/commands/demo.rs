@@ -10,7 +10,7 @@ use http::StatusCode;
 use keyward_core::diagnostic::Diagnostic;
 use keyward_core::jwt::generate::generate;
 use keyward_core::jwt::sign::SigningKey;
-use keyward_server::app::{App, Origin, asked_to_stop};
+use keyward_server::app::{App, asked_to_stop};
 use keyward_server::config::load::load;
 use keyward_server::http_server::{self, Handler};
 use keyward_server::telemetry;
@@ -74,7 +74,7 @@ async fn serve(check: bool, ports: Ports, directory: &TempDir, key: &SigningKey)
     tokio::task::spawn_local(http_server::serve(listener, None, echo(), begun));
     let files = vec![directory.path().join("oathkeeper.yaml"), directory.path().join("demo.yaml")];
     // Without the environment: it could point the demo at something real.
-    let app = App::start(load(&files, &[])?, Origin::default()).await?;
+    let app = App::start(load(&files, &[])?, None).await?;
     let right = if check {
         let right = demo_calls::make(ports, key).await;
         app.stop().await;

@@ -41,7 +41,7 @@ pub(crate) fn run(_: &Arguments, files: Vec<PathBuf>) -> ExitCode {
         }
     };
     let served = LocalSet::new().block_on(&runtime, async {
-        let app = App::start(loaded, Origin { files, variables }).await?;
+        let app = App::start(loaded, Some(Origin { files, variables })).await?;
         asked_to_stop().await;
         tracing::info!("draining: no new connections, requests in flight finish");
         app.stop().await;
