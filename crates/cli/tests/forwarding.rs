@@ -88,6 +88,18 @@ fn large_bodies_pass_unchanged() {
     assert_eq!(recorder.take()[0]["body"].as_str().unwrap().len(), body.len());
 }
 
+#[test]
+fn a_body_of_unknown_length_passes_with_every_method() {
+    let recorder = Recorder::start(true);
+    let running = keyward(recorder.port).start();
+    for method in ["GET", "POST", "PUT"] {
+        let request =
+            format!("{method} /a HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n0\r\n\r\n");
+        assert_eq!(running.send(&request).unwrap().status(), 200);
+        assert_eq!(recorder.take()[0]["body"], "hello", "{method}");
+    }
+}
+
 /// Serving spec W1: the reference ends such a stream as if it were whole.
 #[test]
 fn an_upstream_that_dies_in_the_middle_breaks_the_caller_s_stream_too() {

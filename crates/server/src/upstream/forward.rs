@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::task::Poll;
 use std::time::Duration;
 
-use http::header::{CONNECTION, HOST, PROXY_AUTHENTICATE, TE, TRANSFER_ENCODING, UPGRADE};
+use http::header::{CONNECTION, CONTENT_LENGTH, HOST, PROXY_AUTHENTICATE, TE, TRANSFER_ENCODING, UPGRADE};
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, Response, Uri, Version};
 use hyper::body::Incoming;
 use hyper::client::conn::{TrySendError, http1, http2};
@@ -235,6 +235,7 @@ fn http1_request(outgoing: Outgoing, body: RequestBody) -> Result<Request<Reques
     *request.uri_mut() = Uri::try_from(outgoing.target)
         .map_err(|_| ForwardError::Exchange("the target is not a valid request target".to_owned()))?;
     *request.headers_mut() = outgoing.headers;
+    announce_body(&mut request);
     let headers = request.headers_mut();
     headers.insert(HOST, outgoing.host);
     if let Some(protocol) = outgoing.upgrade {
@@ -247,11 +248,19 @@ fn http1_request(outgoing: Outgoing, body: RequestBody) -> Result<Request<Reques
     Ok(request)
 }
 
+/// Unless told so, hyper takes a GET or HEAD to have no body, and sends none.
+fn announce_body(request: &mut Request<RequestBody>) {
+    if !request.body().is_empty() && !request.headers().contains_key(CONTENT_LENGTH) {
+        request.headers_mut().insert(TRANSFER_ENCODING, HeaderValue::from_static("chunked"));
+    }
+}
+
 /// The same request in HTTP/2's form: authority in the target, no connection fields (RFC 9113 section 8.2.2).
 fn http2_form(request: Request<RequestBody>, origin: &UpstreamOrigin) -> Result<Request<RequestBody>, ForwardError> {
     let (mut head, body) = request.into_parts();
     let host = head.headers.remove(HOST);
     head.headers.remove(CONNECTION);
+    head.headers.remove(TRANSFER_ENCODING);
     let authority = match host.as_ref().and_then(|host| host.to_str().ok()) {
         Some(host) => host.to_owned(),
         None => origin.authority(),
@@ -276,6 +285,7 @@ fn http1_form(mut request: Request<RequestBody>) -> Request<RequestBody> {
     uri.scheme = None;
     *request.uri_mut() = Uri::from_parts(uri).unwrap_or_default();
     *request.version_mut() = Version::HTTP_11;
+    announce_body(&mut request);
     if request.headers().contains_key(TE) {
         request.headers_mut().insert(CONNECTION, HeaderValue::from_static("te"));
     }
