@@ -131,6 +131,10 @@ fn doubled_ids(entries: &[Value]) -> Vec<String> {
 impl VerificationKey {
     fn parse(jwk: &Map<String, Value>) -> Result<Self, &'static str> {
         let text = |name: &str| jwk.get(name).and_then(Value::as_str);
+        // Of the wrong type they would count as absent, and the key would fit more than it was made for.
+        if ["kid", "use", "alg"].iter().any(|name| jwk.get(*name).is_some_and(|member| !member.is_string())) {
+            return Err("its `kid`, `use` or `alg` is not a string");
+        }
         if text("use").is_some_and(|purpose| purpose != "sig") {
             return Err("its `use` is not `sig`");
         }

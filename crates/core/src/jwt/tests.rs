@@ -115,6 +115,18 @@ fn a_token_without_kid_is_tried_against_the_keys_that_fit() {
     assert!(verify(&knowing, &token).is_ok());
 }
 
+/// Taken for absent, such a member would let the key check more than it was made for.
+#[test]
+fn a_key_with_members_of_the_wrong_type_is_skipped() {
+    let public = key("RS256").public_jwk().unwrap().clone();
+    for (member, value) in [("kid", json!(5)), ("use", json!(["enc"])), ("alg", json!(null)), ("kty", json!({}))] {
+        let mut wrong = public.clone();
+        wrong[member] = value;
+        let set = KeySet::parse(json!({"keys": [wrong, public]}).to_string().as_bytes()).unwrap();
+        assert_eq!((set.len(), set.skipped().len()), (1, 1), "{member}");
+    }
+}
+
 /// APISIX CVE-2026-39999: a public RSA key must never serve as an HMAC secret.
 #[test]
 fn cve_2026_39999_rs256_is_not_taken_for_hs256() {

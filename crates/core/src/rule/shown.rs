@@ -4,6 +4,7 @@ use serde_json::{Map, Value, json};
 
 use crate::document::to_json;
 use crate::rule::model::{HandlerReference, RuleDefinition};
+use crate::secret::shown_url;
 
 /// The text that stands for a value that is not shown.
 const REDACTED: &str = "[redacted]";
@@ -66,6 +67,7 @@ fn redact(value: &mut Value, hidden: bool) {
         Value::Array(list) => list.iter_mut().for_each(|value| redact(value, hidden)),
         Value::Null => {}
         scalar if hidden => *scalar = REDACTED.into(),
+        Value::String(text) if text.contains("://") => *text = shown_url(text).into_owned(),
         _ => {}
     }
 }

@@ -18,6 +18,7 @@ use keyward_core::pipeline::{
     Authentication, Authenticator, AuthenticatorKind, BindContext, CredentialLocation, HandlerKind,
 };
 use keyward_core::ports::UnixTime;
+use keyward_core::secret::shown_url;
 
 use crate::token_location::{self, TokenFromShape};
 
@@ -96,7 +97,7 @@ impl AuthenticatorKind for Kind {
         let symmetric =
             algorithms.iter().any(|one| matches!(one, Algorithm::HS256 | Algorithm::HS384 | Algorithm::HS512));
         if let Some(url) = config.jwks_urls.iter().find(|url| symmetric && url.starts_with("http://")) {
-            return Err(Diagnostic::error(format!("HS* keys must not travel over plain http: `{url}`"))
+            return Err(Diagnostic::error(format!("HS* keys must not travel over plain http: `{}`", shown_url(url)))
                 .at(&urls)
                 .hint("use https or a file, or allow asymmetric algorithms only"));
         }

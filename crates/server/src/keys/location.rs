@@ -1,11 +1,12 @@
 //! Where a key set is, and how it is read from there.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use keyward_core::jwt::KeySet;
 use keyward_core::jwt::key_set::MAX_SET_BYTES;
 use keyward_core::rule::upstream::Upstream;
+use tokio::io::AsyncReadExt;
 
 use crate::http_client::{HttpClient, Limits};
 
@@ -38,15 +39,22 @@ impl Location {
 
     pub(super) async fn fetch(&self, client: &HttpClient) -> Result<KeySet, String> {
         let document = match self {
-            Location::File(path) => {
-                let read = tokio::fs::metadata(path).await;
-                if read.is_ok_and(|metadata| metadata.len() > MAX_SET_BYTES as u64) {
-                    return Err("the file is larger than 1 MiB".to_owned());
-                }
-                tokio::fs::read(path).await.map_err(|error| error.to_string())?.into()
-            }
+            Location::File(path) => read(path).await?.into(),
             Location::Web(url) => client.get(url, Limits { time: FETCH_TIME, bytes: MAX_SET_BYTES }).await?,
         };
         KeySet::parse(&document).map_err(|error| error.to_string())
     }
+}
+
+/// Reads a regular file: a device or a pipe could go on forever, or never begin.
+async fn read(path: &Path) -> Result<Vec<u8>, String> {
+    let metadata = tokio::fs::metadata(path).await.map_err(|error| error.to_string())?;
+    if !metadata.is_file() {
+        return Err("it is not a regular file".to_owned());
+    }
+    let file = tokio::fs::File::open(path).await.map_err(|error| error.to_string())?;
+    let mut document = Vec::new();
+    let limited = file.take(MAX_SET_BYTES as u64 + 1).read_to_end(&mut document).await;
+    limited.map_err(|error| error.to_string())?;
+    Ok(document)
 }

@@ -11,6 +11,7 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 
 use keyward_core::ports::{KeySource, KeySources};
+use keyward_core::secret::shown_url;
 use tokio::runtime::Handle;
 
 use self::location::Location;
@@ -52,12 +53,12 @@ impl KeySetRegistry {
         Self { sources: Mutex::default(), fetching: None }
     }
 
-    /// Sets that have been asked for and not been had yet, for readiness.
+    /// Sets that have been asked for and not been had yet, as they may be shown.
     pub fn missing(&self) -> Vec<String> {
         self.live()
             .iter()
             .filter(|source| source.current().is_none())
-            .map(|source| source.location().to_owned())
+            .map(|source| shown_url(source.location()).into_owned())
             .collect()
     }
 

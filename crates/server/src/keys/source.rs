@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 use arc_swap::ArcSwapOption;
 use keyward_core::jwt::KeySet;
 use keyward_core::ports::{KeySource, LocalFuture};
+use keyward_core::secret::shown_url;
 use tokio::sync::{Notify, watch};
 
 use super::Fetching;
@@ -154,7 +155,7 @@ impl Renewal {
             }
             Err(cause) => {
                 self.fetching.metrics.key_set_failures.inc();
-                tracing::warn!(location = source.url, cause, "a key set could not be fetched");
+                tracing::warn!(location = %shown_url(&source.url), cause, "a key set could not be fetched");
                 false
             }
         };
@@ -167,7 +168,8 @@ fn install(source: &Source, set: KeySet) {
     let before = source.set.load();
     let is_new = before.as_ref().is_none_or(|held| held.set.revision() != set.revision());
     if is_new {
-        tracing::info!(location = source.url, keys = set.len(), skipped = ?set.skipped(), "a key set is in force");
+        let location = shown_url(&source.url);
+        tracing::info!(%location, keys = set.len(), skipped = ?set.skipped(), "a key set is in force");
     }
     // An unchanged set keeps its identity, so that caches stay valid.
     let set = match before.as_ref() {

@@ -103,6 +103,36 @@ async fn a_source_that_recovers_is_used() {
     assert!(source.current().is_some());
 }
 
+#[tokio::test]
+async fn a_file_that_is_none_or_never_ends_is_refused() {
+    let directory = tempfile::tempdir().unwrap();
+    let long = directory.path().join("long.json");
+    std::fs::write(&long, " ".repeat(2 * 1024 * 1024)).unwrap();
+    let path = |path: &std::path::Path| Location::parse(&format!("file://{}", path.display())).unwrap();
+    let client = HttpClient::new(Resolver::default(), {
+        install_provider();
+        client_config(&[], &[b"http/1.1"]).unwrap()
+    });
+    for (place, expected) in [
+        (path("/dev/zero".as_ref()), "not a regular file"),
+        (path(directory.path()), "not a regular file"),
+        (path(&long), "larger than 1 MiB"),
+        (path(&directory.path().join("none.json")), "No such file"),
+    ] {
+        let error = place.fetch(&client).await.unwrap_err();
+        assert!(error.contains(expected), "{place:?}: {error}");
+    }
+}
+
+#[tokio::test]
+async fn the_query_of_a_location_is_asked_for_and_not_shown() {
+    let (url, _) = server(vec!["HTTP/1.1 404 x\r\ncontent-length: 0\r\n\r\n".to_owned()]).await;
+    let registry = registry();
+    let _source = registry.open(&format!("{url}?key=s3cr3t")).unwrap();
+    registry.first_fetches().await;
+    assert_eq!(registry.missing(), [format!("{url}?[redacted]")]);
+}
+
 #[test]
 fn locations_that_cannot_be_used_say_why() {
     let rows = [
