@@ -1,9 +1,11 @@
 //! Where templates find `env`: a directory of files first, then the process environment.
 
+use std::io::Read;
 use std::path::{Path, PathBuf};
 
 use keyward_core::ports::SecretSource;
 use keyward_core::secret::Secret;
+use zeroize::Zeroizing;
 
 /// The largest file that is taken for a secret.
 const MAX_BYTES: u64 = 1024 * 1024;
@@ -23,24 +25,33 @@ impl EnvironmentSecrets {
 
 impl SecretSource for EnvironmentSecrets {
     fn env(&self, name: &str) -> Option<Secret> {
-        self.directory
-            .as_deref()
-            .and_then(|directory| from_file(directory, name))
-            .or_else(|| std::env::var(name).ok().map(Secret::new))
+        match self.directory.as_deref().and_then(|directory| existing(directory, name)) {
+            // A file that is there but cannot be used must not bring an older value back.
+            Some(path) => read(&path),
+            None => std::env::var(name).ok().map(Secret::new),
+        }
     }
 }
 
-/// One trailing line feed is an editor's, not the secret's. Names that are no file names are looked up
-/// nowhere.
-fn from_file(directory: &Path, name: &str) -> Option<Secret> {
+/// The file for a variable. Names that are no file names are looked up nowhere.
+fn existing(directory: &Path, name: &str) -> Option<PathBuf> {
     if name.is_empty() || name.starts_with('.') || name.contains(['/', '\\', '\0']) {
         return None;
     }
     let path = directory.join(name);
-    if std::fs::metadata(&path).ok()?.len() > MAX_BYTES {
+    std::fs::symlink_metadata(&path).is_ok().then_some(path)
+}
+
+/// One trailing line feed is an editor's, not the secret's.
+fn read(path: &Path) -> Option<Secret> {
+    if !std::fs::metadata(path).ok()?.is_file() {
         return None;
     }
-    let text = std::fs::read_to_string(path).ok()?;
+    let mut text = Zeroizing::new(String::new());
+    std::fs::File::open(path).ok()?.take(MAX_BYTES + 1).read_to_string(&mut text).ok()?;
+    if text.len() as u64 > MAX_BYTES {
+        return None;
+    }
     let value = text.strip_suffix('\n').map_or(text.as_str(), |line| line.strip_suffix('\r').unwrap_or(line));
     Some(Secret::new(value))
 }
@@ -62,5 +73,22 @@ mod tests {
         assert!(secrets.env("../OUTSIDE").is_none());
         assert_eq!(secrets.env("HOME").map(|home| home.expose().to_owned()), std::env::var("HOME").ok());
         assert!(secrets.env("KEYWARD_NO_SUCH_VARIABLE").is_none());
+    }
+
+    #[test]
+    fn a_file_that_cannot_be_used_hides_the_variable() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("PATH");
+        let secrets = EnvironmentSecrets::new(Some(directory.path().to_owned()));
+        assert!(secrets.env("PATH").is_some());
+        std::fs::write(&path, b"\xff\xfe").unwrap();
+        assert!(secrets.env("PATH").is_none());
+        std::fs::write(&path, "x".repeat(MAX_BYTES as usize + 1)).unwrap();
+        assert!(secrets.env("PATH").is_none());
+        for target in ["/dev/zero", "/nonexistent"] {
+            std::fs::remove_file(&path).unwrap();
+            std::os::unix::fs::symlink(target, &path).unwrap();
+            assert!(secrets.env("PATH").is_none(), "{target}");
+        }
     }
 }
