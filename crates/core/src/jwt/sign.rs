@@ -94,7 +94,8 @@ impl SigningKey {
     fn from_pem(pem: &[u8], algorithm: Algorithm, key_id: Option<&str>) -> Result<Self, SigningKeyError> {
         let der = Zeroizing::new(pem_body(pem)?);
         if is_rsa(algorithm) {
-            let numbers = der::rsa_integers(&der).ok_or_else(|| refuse("it is not an RSA private key"))?;
+            let numbers = der::rsa_integers(&der)
+                .ok_or_else(|| refuse("it is not an RSA private key; name the algorithm of another kind of key"))?;
             return Self::from_rsa(numbers.iter().map(|number| number.to_vec()).collect(), algorithm, key_id);
         }
         match algorithm {

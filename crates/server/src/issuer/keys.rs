@@ -29,6 +29,11 @@ impl SigningKeys {
                 return Err(Diagnostic::error("the issuer cannot sign with a symmetric key")
                     .at(&Origin::whole(key.path.display().to_string())));
             };
+            if published.iter().any(|other: &Value| other["kid"] == public["kid"]) {
+                return Err(Diagnostic::error(format!("two keys of the issuer have the `kid` `{}`", read.key_id()))
+                    .at(&Origin::whole(key.path.display().to_string()))
+                    .hint("tokens could not be checked: give one of them another `kid`"));
+            }
             published.push(public.clone());
             if key.role == KeyRole::Current {
                 current = Some(read);

@@ -24,6 +24,8 @@ use crate::http_server::{self, Handler, json as json_answer};
 
 /// The largest token request.
 const MAX_BODY: usize = 16 * 1024;
+/// How long its body may take.
+const BODY_TIMEOUT: Duration = Duration::from_secs(10);
 /// What the document's issuer gives when nothing is said.
 const OPEN_SCOPE: &str = "jira:read";
 const OPEN_TTL: i64 = 900;
@@ -222,7 +224,9 @@ async fn form(headers: &HeaderMap, body: Incoming) -> Result<Parameters, TokenEr
     if !is_form {
         return Err(TokenError::invalid("the content type is not application/x-www-form-urlencoded"));
     }
-    let body = Limited::new(body, MAX_BODY).collect().await;
+    let body = tokio::time::timeout(BODY_TIMEOUT, Limited::new(body, MAX_BODY).collect()).await;
+    let body =
+        body.map_err(|_| TokenError(StatusCode::REQUEST_TIMEOUT, "invalid_request", "the body took too long"))?;
     let body = body.map_err(|_| TokenError::invalid("the body cannot be read"))?.to_bytes();
     let text = std::str::from_utf8(&body).map_err(|_| TokenError::invalid("the body is not UTF-8"))?;
     Ok(parameters(text))
