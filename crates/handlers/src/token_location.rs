@@ -85,12 +85,31 @@ fn at<'r>(location: &CredentialLocation, request: &'r GatedRequest) -> Option<Co
             .flat_map(|line| line.split(';'))
             .filter_map(|pair| pair.trim().split_once('='))
             .find(|(key, _)| key == name)
-            .map(|(_, value)| Cow::Borrowed(value)),
+            .map(|(_, value)| Cow::Borrowed(unquoted(value))),
     }
+}
+
+/// A cookie's value may stand in quotes (RFC 6265 section 4.1.1), as in the reference.
+fn unquoted(value: &str) -> &str {
+    value.strip_prefix('"').and_then(|rest| rest.strip_suffix('"')).unwrap_or(value)
 }
 
 /// What follows `Bearer ` in any case.
 fn bearer(value: &str) -> Option<&str> {
     let (scheme, token) = value.split_once(' ')?;
     scheme.eq_ignore_ascii_case("bearer").then_some(token)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::unquoted;
+
+    #[test]
+    fn only_a_pair_of_quotes_around_a_cookie_is_taken_off() {
+        let rows =
+            [("a.b.c", "a.b.c"), ("\"a.b.c\"", "a.b.c"), ("\"a.b.c", "\"a.b.c"), ("\"", "\""), ("\"\"", ""), ("", "")];
+        for (value, expected) in rows {
+            assert_eq!(unquoted(value), expected);
+        }
+    }
 }
