@@ -15,6 +15,7 @@ use tokio::net::TcpListener;
 use tokio::sync::watch;
 
 use crate::api::Api;
+use crate::audit::ids::RequestIds;
 use crate::audit::writer::AuditLog;
 use crate::config::load::Loaded;
 use crate::config::settings::{ListenerSettings, Settings};
@@ -113,6 +114,7 @@ impl App {
             keys: keys.clone(),
             metrics: metrics.clone(),
             audit: audit.handle(),
+            request_ids: RequestIds::new(),
             audit_state: audit.state().clone(),
             was_ready: Cell::new(false),
         });

@@ -3,7 +3,8 @@
 use std::time::{Instant, SystemTime};
 
 use bytes::Bytes;
-use http::{Method, Request, Response, StatusCode};
+use http::{Method, Request, Response};
+use http_body::Body;
 use http_body_util::Full;
 use hyper::body::Incoming;
 use keyward_core::gate::{Arrival, GatedRequest, admit_forwarded};
@@ -15,6 +16,7 @@ use keyward_core::rule::Rule;
 use keyward_core::session::Caller;
 
 use super::{Api, error, respond};
+use crate::audit::ids::trace_id;
 use crate::audit::record::AuditRecord;
 use crate::http_server::Arrived;
 use crate::issuer::routes::now;
@@ -33,22 +35,36 @@ impl Api {
         let begun = (Instant::now(), SystemTime::now());
         let snapshot = self.snapshots.load_full();
         let (head, _) = request.into_parts();
-        let request_id = head.headers.get("x-request-id").and_then(|value| value.to_str().ok()).map(str::to_owned);
+        let mut asked = Asked {
+            request_id: self.request_ids.of(&head.headers),
+            trace_id: trace_id(&head.headers),
+            method: head.method.clone(),
+            path: String::new(),
+            host: String::new(),
+            peer: arrived,
+        };
         let arrival = Arrival { tls: arrived.tls, peer: arrived.peer, violation: None };
-        let request = match admit_forwarded(head, &arrival, &snapshot.gate) {
-            Ok(request) => request,
-            Err(reason) => {
-                self.metrics.refused(reason.as_str());
-                return error(reason.status(), ErrorKind::BadRequest.generic_message());
+        let verdict = match admit_forwarded(head, &arrival, &snapshot.gate) {
+            Ok(request) => {
+                asked.method = request.method().clone();
+                asked.path = request.path().to_owned();
+                asked.host = request.authority().to_owned();
+                if self.audit.admits() {
+                    judge(&snapshot, request, &asked.request_id).await
+                } else {
+                    let kind = ErrorKind::Overloaded;
+                    Verdict::without_rule(Reason::Overloaded, error(kind.status(), kind.generic_message()))
+                }
+            }
+            Err(refusal) => {
+                self.metrics.refused(refusal.as_str());
+                let (request_id, refusal_text) = (&asked.request_id, refusal.as_str());
+                tracing::info!(request_id, peer = %arrived.peer, refusal = refusal_text, "decision: refused");
+                let answer = error(refusal.status(), ErrorKind::BadRequest.generic_message());
+                Verdict::without_rule(Reason::RequestRefused, answer)
             }
         };
-        if !self.audit.admits() {
-            return error(ErrorKind::Overloaded.status(), ErrorKind::Overloaded.generic_message());
-        }
-        let (method, path, host) =
-            (request.method().clone(), request.path().to_owned(), request.authority().to_owned());
-        let verdict = judge(&snapshot, request).await;
-        self.record(&snapshot, &verdict, begun, &Asked { request_id, method, path, host, peer: arrived });
+        self.record(&snapshot, &verdict, begun, &asked);
         verdict.response
     }
 
@@ -57,7 +73,8 @@ impl Api {
         let status = verdict.response.status();
         let outcome = match verdict.reason {
             None => "allowed",
-            Some(_) if status == StatusCode::INTERNAL_SERVER_ERROR => "error",
+            Some(_) if status.is_server_error() => "error",
+            Some(Reason::RequestRefused) => "denied",
             Some(reason) => {
                 self.metrics.denied(reason.as_str());
                 "denied"
@@ -67,7 +84,8 @@ impl Api {
         let took = begun.0.elapsed();
         self.audit.write(&AuditRecord {
             ts: Some(begun.1),
-            request_id: asked.request_id.as_deref().unwrap_or_default(),
+            request_id: &asked.request_id,
+            trace_id: asked.trace_id.as_deref(),
             subject: caller.map(|caller| &*caller.subject).filter(|subject| !subject.is_empty()),
             issuer: caller.and_then(|caller| caller.issuer.as_deref()),
             scopes: caller.map_or(&[], |caller| &caller.scopes),
@@ -79,6 +97,7 @@ impl Api {
             path: &asked.path,
             host: &asked.host,
             status: status.as_u16(),
+            bytes_out: verdict.response.body().size_hint().exact().unwrap_or(0),
             duration: took,
             client_ip: Some(&asked.peer.peer.ip().to_canonical().to_string()),
             ..AuditRecord::default()
@@ -88,18 +107,26 @@ impl Api {
     }
 }
 
+impl Verdict {
+    fn without_rule(reason: Reason, response: Response<Full<Bytes>>) -> Self {
+        Self { response, rule: None, caller: None, reason: Some(reason) }
+    }
+}
+
+/// What was asked, for the record. What the gate refused has no path and no host that could be relied on.
 struct Asked {
-    request_id: Option<String>,
+    request_id: String,
+    trace_id: Option<String>,
     method: Method,
     path: String,
     host: String,
     peer: Arrived,
 }
 
-async fn judge(snapshot: &Snapshot, request: GatedRequest) -> Verdict {
+async fn judge(snapshot: &Snapshot, request: GatedRequest, request_id: &str) -> Verdict {
     let rule = match snapshot.rules.find(&request) {
         Ok(rule) => rule,
-        Err(denial) => return denied(snapshot, None, denial, &request),
+        Err(denial) => return denied(snapshot, None, denial, &request, request_id),
     };
     match decide(rule, &request, now()).await {
         Ok(grant) => {
@@ -108,11 +135,17 @@ async fn judge(snapshot: &Snapshot, request: GatedRequest) -> Verdict {
             *response.headers_mut() = grant.into_decision_headers(&request);
             Verdict { response, rule: Some(rule.number()), caller, reason: None }
         }
-        Err(denial) => denied(snapshot, Some(rule), denial, &request),
+        Err(denial) => denied(snapshot, Some(rule), denial, &request, request_id),
     }
 }
 
-fn denied(snapshot: &Snapshot, rule: Option<&Rule>, denial: Denial, request: &GatedRequest) -> Verdict {
+fn denied(
+    snapshot: &Snapshot,
+    rule: Option<&Rule>,
+    denial: Denial,
+    request: &GatedRequest,
+    request_id: &str,
+) -> Verdict {
     let url = match request.query() {
         Some(query) => format!("{}?{query}", request.url()),
         None => request.url().to_owned(),
@@ -120,7 +153,12 @@ fn denied(snapshot: &Snapshot, rule: Option<&Rule>, denial: Denial, request: &Ga
     let facts = RequestFacts { method: request.method(), url: &url, headers: request.headers(), peer: request.peer() };
     let (reason, detail) = (denial.reason.as_str(), denial.detail.as_deref().unwrap_or_default());
     let rule_id = rule.map(|rule| &**rule.id()).unwrap_or_default();
-    tracing::info!(rule_id, reason, detail, handler = denial.handler.unwrap_or_default(), "decision: denied");
+    let handler = denial.handler.unwrap_or_default();
+    if denial.error == ErrorKind::Internal {
+        tracing::error!(request_id, rule_id, reason, detail, handler, "decision: failed");
+    } else {
+        tracing::info!(request_id, rule_id, reason, detail, handler, "decision: denied");
+    }
     let response = respond(answer(rule, &snapshot.fallback, &denial, &facts));
     Verdict { response, rule: rule.map(Rule::number), reason: Some(denial.reason), caller: denial.caller }
 }

@@ -15,6 +15,7 @@ use hyper::body::Incoming;
 use keyward_core::pipeline::error_response::{ErrorResponse, json as error_json};
 use serde_json::json;
 
+use crate::audit::ids::RequestIds;
 use crate::audit::writer::{AuditHandle, AuditState};
 use crate::http_server::{Arrived, Handler, json as json_answer, typed};
 use crate::keys::KeySetRegistry;
@@ -31,6 +32,8 @@ pub struct Api {
     pub metrics: Arc<Metrics>,
     /// Decisions are recorded like requests.
     pub audit: AuditHandle,
+    /// Names decisions that bring no id.
+    pub request_ids: RequestIds,
     /// The audit log's health.
     pub audit_state: Arc<AuditState>,
     /// Every source has delivered once. Set by the API itself, never reset.

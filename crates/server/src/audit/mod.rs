@@ -1,4 +1,5 @@
 //! The audit log: one JSON record per request, on one line, written by a thread of its own.
 
+pub mod ids;
 pub mod record;
 pub mod writer;

@@ -59,6 +59,11 @@ macro_rules! key {
 }
 
 impl AuditRecord<'_> {
+    /// Whether the request was forwarded, or permitted to be.
+    pub fn was_let_through(&self) -> bool {
+        self.upstream_url.is_some() || self.outcome == "allowed"
+    }
+
     /// Appends the record as one line of JSON.
     pub fn encode(&self, out: &mut Vec<u8>) {
         out.extend_from_slice(b"{\"ts\":\"");

@@ -1,6 +1,7 @@
 //! Takes records off the cores in batches and writes them, never making a core wait for a disk.
 //!
-//! Policy `block`: while records cannot be written, requests are refused before anything is forwarded.
+//! Policy `block`: while records cannot be written, requests are refused before anything is forwarded; what
+//! was forwarded before keeps its record, what is refused is recorded as long as there is room.
 //! Policy `drop`: requests go on; lost records are counted, and a gap record says how many when writing
 //! works again.
 
@@ -27,6 +28,9 @@ const QUEUE: usize = 64;
 const MAX_HELD: usize = 1024 * 1024;
 /// How long the writer waits before it tries a failed sink again.
 const RETRY: Duration = Duration::from_millis(200);
+/// How long a core that ends waits for room in the queue, and the process for the writer.
+const LAST_ROOM: Duration = Duration::from_secs(2);
+const LAST_WRITES: Duration = Duration::from_secs(5);
 
 /// The audit log's state, shared by all cores.
 #[derive(Debug, Default)]
@@ -95,7 +99,7 @@ impl AuditLog {
         let shared = state.clone();
         let thread = std::thread::Builder::new()
             .name("audit".to_owned())
-            .spawn(move || Writer { sink, state: shared, reported_lost: 0 }.run(&receiver))
+            .spawn(move || Writer { sink, state: shared, reported_lost: 0, torn: false }.run(&receiver))
             .map_err(|error| Diagnostic::error(format!("the audit thread cannot be started: {error}")))?;
         Ok(Self { state, sender: Some(sender), thread: Some(thread) })
     }
@@ -115,12 +119,16 @@ impl AuditLog {
         &self.state
     }
 
-    /// Waits until everything handed over is written; every handle must be gone.
+    /// Waits until everything handed over is written, or a sink that fails has had its time; every handle
+    /// must be gone.
     pub fn finish(mut self) {
         self.sender = None;
         if let Some(thread) = self.thread.take() {
             let begun = Instant::now();
-            while !thread.is_finished() && begun.elapsed() < Duration::from_secs(5) {
+            while !thread.is_finished() {
+                if begun.elapsed() >= LAST_WRITES {
+                    return tracing::error!("the last audit records could not be written");
+                }
                 std::thread::sleep(Duration::from_millis(5));
             }
         }
@@ -139,7 +147,8 @@ impl AuditHandle {
             return;
         }
         let mut held = self.held.borrow_mut();
-        if held.len() >= MAX_HELD && !self.state.blocks {
+        // Under `block` nothing is let through any more, so only what is on its way can still come.
+        if held.len() >= MAX_HELD && !(self.state.blocks && record.was_let_through()) {
             self.state.lost.fetch_add(1, Ordering::Relaxed);
             return;
         }
@@ -173,13 +182,15 @@ impl AuditHandle {
 }
 
 impl Drop for AuditHandle {
-    /// The last records of a core: these may wait for room.
+    /// The last records of a core: these may wait for room, for a while.
     fn drop(&mut self) {
-        let Some(sender) = &self.sender else { return };
-        let bytes = self.held.take();
-        if !bytes.is_empty() {
-            let _ = sender.send(Batch { bytes, records: self.records.get() });
+        let begun = Instant::now();
+        self.flush();
+        while self.sender.is_some() && self.records.get() > 0 && begun.elapsed() < LAST_ROOM {
+            std::thread::sleep(Duration::from_millis(5));
+            self.flush();
         }
+        self.state.lost.fetch_add(self.records.get(), Ordering::Relaxed);
     }
 }
 
@@ -187,13 +198,15 @@ struct Writer {
     sink: Box<dyn Write + Send>,
     state: Arc<AuditState>,
     reported_lost: u64,
+    /// The last line was given up in its middle.
+    torn: bool,
 }
 
 impl Writer {
     fn run(mut self, receiver: &Receiver<Batch>) {
         loop {
             match receiver.recv_timeout(Duration::from_secs(1)) {
-                Ok(batch) => self.write(batch),
+                Ok(batch) => self.write(&batch),
                 Err(RecvTimeoutError::Timeout) => self.report_gap(),
                 Err(RecvTimeoutError::Disconnected) => break,
             }
@@ -202,36 +215,14 @@ impl Writer {
         let _ = self.sink.flush();
     }
 
-    /// Writes a batch whole. Under `block` it is tried until it is written; under `drop` it is lost
-    /// after the first failure.
-    fn write(&mut self, batch: Batch) {
+    /// Writes a batch whole. Under `block` it is tried until it is written; under `drop` what is left is
+    /// lost after the first failure.
+    fn write(&mut self, batch: &Batch) {
         self.report_gap();
-        let mut rest = &batch.bytes[..];
-        let mut attempts = 0;
-        while !rest.is_empty() {
-            match self.sink.write(rest) {
-                Ok(count) if count > 0 => rest = &rest[count..],
-                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-                failed => {
-                    if !self.state.failing.swap(true, Ordering::Relaxed) {
-                        let cause = failed.err().map_or("nothing was written".to_owned(), |error| error.to_string());
-                        tracing::error!(cause, "audit records cannot be written");
-                    }
-                    attempts += 1;
-                    // A shutdown must end even when the disk never comes back.
-                    if !self.state.blocks || attempts > 150 {
-                        self.state.lost.fetch_add(batch.records, Ordering::Relaxed);
-                        return;
-                    }
-                    std::thread::sleep(RETRY);
-                }
-            }
-        }
-        let _ = self.sink.flush();
-        if self.state.failing.swap(false, Ordering::Relaxed) {
-            tracing::info!("audit records are written again");
-        }
-        self.state.written.fetch_add(batch.records, Ordering::Relaxed);
+        let done = self.push(&batch.bytes, self.state.blocks);
+        let lines = batch.bytes[..done].iter().filter(|byte| **byte == b'\n').count() as u64;
+        self.state.written.fetch_add(lines, Ordering::Relaxed);
+        self.state.lost.fetch_add(batch.records.saturating_sub(lines), Ordering::Relaxed);
     }
 
     fn report_gap(&mut self) {
@@ -239,10 +230,42 @@ impl Writer {
         if lost == self.reported_lost {
             return;
         }
-        let line = format!("{{\"audit\":\"gap\",\"lost\":{}}}\n", lost - self.reported_lost);
-        if self.sink.write_all(line.as_bytes()).is_ok() {
+        let start = if self.torn { "\n" } else { "" };
+        let line = format!("{start}{{\"audit\":\"gap\",\"lost\":{}}}\n", lost - self.reported_lost);
+        if self.push(line.as_bytes(), false) == line.len() {
             self.reported_lost = lost;
         }
+    }
+
+    /// Writes bytes, waiting for a sink that fails if that is wanted. How many went out.
+    fn push(&mut self, bytes: &[u8], waits: bool) -> usize {
+        let mut done = 0;
+        while done < bytes.len() {
+            match self.sink.write(&bytes[done..]) {
+                Ok(count) if count > 0 => done += count,
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                failed => {
+                    if !self.state.failing.swap(true, Ordering::Relaxed) {
+                        let cause = failed.err().map_or("nothing was written".to_owned(), |error| error.to_string());
+                        tracing::error!(cause, "audit records cannot be written");
+                    }
+                    if !waits {
+                        break;
+                    }
+                    std::thread::sleep(RETRY);
+                }
+            }
+        }
+        if let Some(last) = done.checked_sub(1) {
+            self.torn = bytes[last] != b'\n';
+        }
+        if done == bytes.len() {
+            let _ = self.sink.flush();
+            if self.state.failing.swap(false, Ordering::Relaxed) {
+                tracing::info!("audit records are written again");
+            }
+        }
+        done
     }
 }
 
@@ -293,6 +316,60 @@ mod tests {
                 assert_eq!(log.state().lost(), 1);
             }
         }
+    }
+
+    /// However long the disk is full: what was forwarded keeps its record, refusals take bounded room.
+    #[test]
+    fn a_full_disk_takes_bounded_memory_and_keeps_what_was_let_through() {
+        let log = AuditLog::start(&settings(std::path::Path::new("/dev/full"), true)).unwrap();
+        let handle = log.handle();
+        let path = "x".repeat(1024);
+        let refused = AuditRecord { path: &path, outcome: "denied", ..AuditRecord::default() };
+        let most = u64::try_from((QUEUE + 2) * (BATCH_RECORDS + 1)).unwrap() + 2 * MAX_HELD as u64 / 1024;
+        for _ in 0..2 * most {
+            handle.write(&refused);
+        }
+        assert!(!handle.admits());
+        assert!(handle.held.borrow().len() <= MAX_HELD + 2048);
+        let (lost, held) = (log.state().lost(), handle.records.get());
+        assert!(lost >= most);
+        handle.write(&AuditRecord { outcome: "allowed", ..AuditRecord::default() });
+        assert_eq!((log.state().lost(), handle.records.get()), (lost, held + 1));
+    }
+
+    /// A sink with little room, as a disk that fills up and is cleared again.
+    #[derive(Clone, Default)]
+    struct Small(Arc<std::sync::Mutex<(Vec<u8>, usize)>>);
+
+    impl Write for Small {
+        fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+            let mut inner = self.0.lock().unwrap();
+            let count = bytes.len().min(inner.1 - inner.0.len());
+            inner.0.extend_from_slice(&bytes[..count]);
+            if count == 0 { Err(io::ErrorKind::StorageFull.into()) } else { Ok(count) }
+        }
+
+        fn flush(&mut self) -> io::Result<()> {
+            Ok(())
+        }
+    }
+
+    #[test]
+    fn a_line_that_was_given_up_in_its_middle_spoils_no_other() {
+        let sink = Small::default();
+        let state = Arc::new(AuditState::default());
+        let mut writer = Writer { sink: Box::new(sink.clone()), state: state.clone(), reported_lost: 0, torn: false };
+        let batch = Batch { bytes: b"{\"a\":1}\n{\"a\":2}\n{\"a\":3}\n".to_vec(), records: 3 };
+        for room in [11, 11, 14, 1000] {
+            sink.0.lock().unwrap().1 = room;
+            writer.write(&batch);
+        }
+        let text = String::from_utf8(sink.0.lock().unwrap().0.clone()).unwrap();
+        let lines: Vec<&str> = text.lines().collect();
+        let whole = lines.iter().filter(|line| line.starts_with("{\"a\"") && line.ends_with('}')).count();
+        assert_eq!((state.written(), state.lost()), (4, 8), "{text}");
+        assert_eq!(whole, 4, "{text}");
+        assert!(text.contains("\n{\"audit\":\"gap\",\"lost\":8}\n"), "{text}");
     }
 
     #[test]

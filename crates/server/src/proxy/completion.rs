@@ -12,6 +12,7 @@ use keyward_core::session::Caller;
 
 use super::body::RequestTally;
 use super::connection::Connection;
+use crate::audit::ids::{RequestIds, trace_id};
 use crate::audit::record::AuditRecord;
 use crate::audit::writer::AuditHandle;
 use crate::metrics::worker::{Finished, WorkerMetrics};
@@ -25,36 +26,6 @@ pub struct Sinks {
     pub metrics: WorkerMetrics,
     /// Names requests that bring no id.
     pub request_ids: RequestIds,
-}
-
-/// Ids for requests that bring none: a random start per core, then counted.
-pub struct RequestIds {
-    prefix: u64,
-    next: std::cell::Cell<u64>,
-}
-
-impl RequestIds {
-    /// A series that starts at random.
-    pub fn new() -> Self {
-        let (prefix, next) = uuid::Uuid::new_v4().as_u64_pair();
-        Self { prefix, next: std::cell::Cell::new(next) }
-    }
-
-    fn next(&self) -> String {
-        let number = self.next.get();
-        self.next.set(number.wrapping_add(1));
-        let mut id = String::with_capacity(32);
-        for half in [self.prefix, number] {
-            id.extend((0..16).rev().map(|place| char::from(b"0123456789abcdef"[(half >> (place * 4) & 15) as usize])));
-        }
-        id
-    }
-}
-
-impl Default for RequestIds {
-    fn default() -> Self {
-        Self::new()
-    }
 }
 
 /// What is known about an exchange so far; written down when it is dropped.
@@ -94,9 +65,6 @@ pub struct Completion {
     pub reason: Option<&'static str>,
 }
 
-/// The longest id of a caller that is repeated.
-const MAX_REQUEST_ID: usize = 128;
-
 impl Completion {
     /// The beginning of an exchange.
     pub fn begin(
@@ -107,12 +75,7 @@ impl Completion {
         headers: &HeaderMap,
     ) -> Self {
         connection.active.set(connection.active.get() + 1);
-        let request_id = headers
-            .get("x-request-id")
-            .and_then(|value| value.to_str().ok())
-            .filter(|id| !id.is_empty() && id.len() <= MAX_REQUEST_ID)
-            .map_or_else(|| sinks.request_ids.next(), str::to_owned);
-        let trace_id = headers.get("traceparent").and_then(|value| value.to_str().ok()).and_then(trace_id);
+        let (request_id, trace_id) = (sinks.request_ids.of(headers), trace_id(headers));
         Self {
             sinks,
             snapshot,
@@ -252,12 +215,4 @@ fn names_of_written_headers(rule: &Rule) -> Option<Cow<'_, str>> {
             Some(Cow::Owned(names.join(",")))
         }
     }
-}
-
-/// The trace id of a `traceparent` (W3C Trace Context section 3.2.2).
-fn trace_id(parent: &str) -> Option<String> {
-    let id = parent.split('-').nth(1)?;
-    let is_valid =
-        id.len() == 32 && id.bytes().all(|byte| byte.is_ascii_hexdigit()) && id.bytes().any(|byte| byte != b'0');
-    is_valid.then(|| id.to_ascii_lowercase())
 }

@@ -15,9 +15,10 @@ use tokio::runtime::{Builder, LocalOptions};
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 
-use super::completion::{RequestIds, Sinks};
+use super::completion::Sinks;
 use super::connection::{self, ConnectionOptions};
 use super::service::{BodyLimits, Service};
+use crate::audit::ids::RequestIds;
 use crate::audit::writer::AuditHandle;
 use crate::config::settings::ProxySettings;
 use crate::metrics::Metrics;

@@ -1,0 +1,77 @@
+//! Audit records of the real binary: one for each request and decision however it ends, also with a full
+//! disk; and what the rules API shows.
+
+#![allow(clippy::unwrap_used)]
+
+use keyward_testkit::process::{Keyward, PATIENCE};
+use keyward_testkit::wire;
+
+const CONFIG: &str = "
+authenticators: {anonymous: {enabled: true}, jwt: {enabled: true, config: {jwks_urls: ['file:///nonexistent']}}}
+authorizers: {allow: {enabled: true}}
+mutators: {header: {enabled: true, config: {headers: {}}}}
+";
+
+const RULES: &str = "
+- id: open
+  match: {url: 'http://h/open', methods: [GET]}
+  authenticators: [{handler: anonymous}]
+  authorizer: {handler: allow}
+  mutators: [{handler: header, config: {headers: {X-Key: s3cr3t}}}]
+  upstream: {url: 'http://127.0.0.1:1'}
+- id: token
+  match: {url: 'http://h/token', methods: [GET]}
+  authenticators: [{handler: jwt, config: {jwks_urls: ['http://127.0.0.1:1/jwks.json?key=s3cr3t']}}]
+  authorizer: {handler: allow}
+  mutators: [{handler: header}]
+";
+
+fn keyward() -> Keyward {
+    Keyward::new(env!("CARGO_BIN_EXE_keyward")).with(CONFIG, RULES)
+}
+
+#[test]
+fn every_decision_has_a_record_with_an_id() {
+    let running = keyward().start();
+    let trace = "0af7651916cd43dd8448eb211c80319c";
+    let long = format!("X-Request-Id: {}\r\n", "x".repeat(500));
+    let parent = format!("X-Request-Id: r-1\r\nTraceparent: 00-{trace}-b7ad6b7169203331-01\r\n");
+    let rows = [
+        ("/open", parent.as_str(), 200, "allowed", None),
+        ("/none", long.as_str(), 404, "denied", Some("no_rule")),
+        ("/token", "", 401, "denied", Some("credential_missing")),
+        ("/open\\x", "", 400, "denied", Some("request_refused")),
+    ];
+    for (path, headers, status, _, _) in rows {
+        let request = format!("GET /decisions{path} HTTP/1.1\r\nHost: h\r\nConnection: close\r\n{headers}\r\n");
+        assert_eq!(wire::exchange(running.api, request.as_bytes(), PATIENCE).unwrap().status(), status, "{path}");
+    }
+    let records = running.audit(rows.len());
+    for ((path, _, status, outcome, reason), record) in rows.into_iter().zip(&records) {
+        assert_eq!(record["status"], status, "{path}");
+        assert_eq!((record["outcome"].as_str(), record["reason"].as_str()), (Some(outcome), reason), "{path}");
+        assert!((1..=128).contains(&record["request_id"].as_str().unwrap().len()), "{record}");
+    }
+    assert_eq!((&records[0]["request_id"], &records[0]["trace_id"]), (&"r-1".into(), &trace.into()));
+}
+
+#[test]
+fn a_full_disk_stops_requests_but_not_the_end() {
+    let mut running = keyward().env("AUDIT_PATH", "/dev/full").start();
+    running.get("/open", &[("Host", "h")]);
+    running.until("a refusal", |running| running.get("/open", &[("Host", "h")]).status() == 503);
+    running.signal("TERM");
+    assert!(running.wait().success());
+}
+
+#[test]
+fn rules_are_shown_without_headers_and_queries() {
+    let running = keyward().start();
+    let shown = running.api("/rules").unwrap().text();
+    assert!(shown.contains("jwks.json?[redacted]") && shown.contains("X-Key"), "{shown}");
+    let ready = running.api("/health/ready").unwrap().text();
+    assert!(ready.contains("jwks.json?[redacted]"), "{ready}");
+    for text in [shown, ready, running.api("/metrics").unwrap().text(), running.log()] {
+        assert!(!text.contains("s3cr3t"), "{text}");
+    }
+}
