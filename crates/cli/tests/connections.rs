@@ -177,3 +177,15 @@ fn broken_chunks_get_an_answer_even_beside_their_head() {
         assert_eq!(recorder.take().len(), 1, "{body:?}");
     }
 }
+
+#[test]
+fn a_caller_in_the_middle_of_its_body_gets_to_read_the_refusal() {
+    let running = keyward(1).start();
+    let length = 32 << 20;
+    let mut stream = connect(&running);
+    stream.write_all(format!("PUT / HTTP/1.1\r\nHost: h\r\nContent-Length: {length}\r\n\r\n").as_bytes()).unwrap();
+    assert!(read_head(&mut stream).starts_with("HTTP/1.1 404"));
+    // A close now would be a reset.
+    stream.write_all(&vec![b'x'; length / 2]).unwrap();
+    assert!(ends(&mut stream));
+}

@@ -97,6 +97,11 @@ impl HeadScanner {
         }
     }
 
+    /// Whether everything that was begun has been read to its end.
+    pub fn is_between_requests(&self) -> bool {
+        self.state == State::RequestLine && !self.is_inside_head()
+    }
+
     fn take_line<'b>(&mut self, bytes: &'b [u8]) -> Result<&'b [u8], BrokenLine> {
         let Some(end) = memchr::memchr(b'\n', bytes) else {
             if self.partial.len() + bytes.len() > MAX_LINE {

@@ -56,7 +56,12 @@ pub struct ScannedIo<T> {
     broken: bool,
     slow_head: Stall,
     slow_reader: Stall,
+    /// Nothing will be sent any more; what still comes is thrown away for a while.
+    lingers: Option<Stall>,
 }
+
+/// How long a caller who still sends may take to notice its answer.
+const LINGER: Duration = Duration::from_secs(2);
 
 impl<T> ScannedIo<T> {
     /// Wraps a connection; a head must be complete within `header_timeout` of its first byte, and the peer
@@ -69,6 +74,7 @@ impl<T> ScannedIo<T> {
             broken: false,
             slow_head: Stall::new(header_timeout),
             slow_reader: Stall::new(write_timeout),
+            lingers: None,
         }
     }
 
@@ -127,7 +133,7 @@ impl<T: AsyncRead + Unpin> AsyncRead for ScannedIo<T> {
     }
 }
 
-impl<T: AsyncWrite + Unpin> AsyncWrite for ScannedIo<T> {
+impl<T: AsyncRead + AsyncWrite + Unpin> AsyncWrite for ScannedIo<T> {
     fn poll_write(self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
         let this = self.get_mut();
         let wrote = Pin::new(&mut this.inner).poll_write(cx, bytes);
@@ -141,7 +147,31 @@ impl<T: AsyncWrite + Unpin> AsyncWrite for ScannedIo<T> {
     }
 
     fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.get_mut().inner).poll_shutdown(cx)
+        let this = self.get_mut();
+        if this.lingers.is_none() {
+            ready!(Pin::new(&mut this.inner).poll_shutdown(cx))?;
+        }
+        if this.scanner.is_between_requests() || this.verdict.is_upgraded() {
+            return Poll::Ready(Ok(()));
+        }
+        // Closing with bytes unread resets the connection, and that can destroy the answer before the
+        // caller has read it (RFC 9112 section 9.6).
+        let limit = this.lingers.get_or_insert_with(|| Stall::new(LINGER));
+        let mut waste = [0; 4096];
+        loop {
+            let mut buffer = ReadBuf::new(&mut waste);
+            let ended = match Pin::new(&mut this.inner).poll_read(cx, &mut buffer) {
+                Poll::Ready(Ok(())) => buffer.filled().is_empty(),
+                Poll::Ready(Err(_)) => true,
+                Poll::Pending => {
+                    ready!(limit.poll(cx));
+                    true
+                }
+            };
+            if ended || limit.poll(cx).is_ready() {
+                return Poll::Ready(Ok(()));
+            }
+        }
     }
 }
 
