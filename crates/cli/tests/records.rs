@@ -56,6 +56,23 @@ fn every_decision_has_a_record_with_an_id() {
 }
 
 #[test]
+fn a_request_that_cannot_be_read_has_a_record_too() {
+    let running = keyward().start();
+    let rows = [
+        ("GET\r\n\r\n".to_owned(), 400),
+        ("GET /open HTTP/1.1\r\nHost: h\r\nFoo Bar: x\r\n\r\n".to_owned(), 400),
+        (format!("GET /open HTTP/1.1\r\nHost: h\r\n{}\r\n", "A: b\r\n".repeat(200)), 431),
+    ];
+    for (request, status) in &rows {
+        assert_eq!(wire::exchange(running.proxy, request.as_bytes(), PATIENCE).unwrap().status(), *status, "{request}");
+    }
+    for ((request, status), record) in rows.iter().zip(running.audit(rows.len())) {
+        assert_eq!(record["status"], *status, "{request}");
+        assert_eq!((&record["outcome"], &record["reason"]), (&"denied".into(), &"request_refused".into()), "{request}");
+    }
+}
+
+#[test]
 fn a_full_disk_stops_requests_but_not_the_end() {
     let mut running = keyward().env("AUDIT_PATH", "/dev/full").start();
     running.get("/open", &[("Host", "h")]);

@@ -184,4 +184,5 @@ fn a_caller_that_leaves_before_the_answer_cancels_the_request_and_is_recorded_as
     leaves.recv_timeout(PATIENCE + Duration::from_secs(1)).unwrap();
     let record = &running.audit(1)[0];
     assert_eq!((&record["outcome"], &record["reason"]), (&"error".into(), &"caller_gone".into()));
+    assert_eq!(record["status"], 499);
 }

@@ -139,7 +139,7 @@ async fn serve_http1<T: AsyncRead + AsyncWrite + Unpin + Send + 'static>(
 ) {
     let verdict = connection.verdict.clone();
     let io = TokioIo::new(ScannedIo::new(stream, verdict, options.header_timeout, options.write_timeout));
-    let own = connection.clone();
+    let (own, records) = (connection.clone(), service.clone());
     let service = service_fn(move |request| service.clone().serve(request, connection.clone()));
     let mut builder = http1::Builder::new();
     builder.header_read_timeout(None).max_headers(128).max_buf_size(64 * 1024).half_close(false).writev(false);
@@ -147,13 +147,19 @@ async fn serve_http1<T: AsyncRead + AsyncWrite + Unpin + Send + 'static>(
     tokio::pin!(served);
     let ended = tokio::select! {
         biased;
-        _ = served.as_mut() => true,
-        _ = shutdown.wait_for(|begun| *begun) => false,
-        () = idle(&own, options.idle_timeout) => false,
+        outcome = served.as_mut() => Some(outcome),
+        _ = shutdown.wait_for(|begun| *begun) => None,
+        () = idle(&own, options.idle_timeout) => None,
     };
-    if !ended {
-        served.as_mut().graceful_shutdown();
-        let _ = served.await;
+    let outcome = match ended {
+        Some(outcome) => outcome,
+        None => {
+            served.as_mut().graceful_shutdown();
+            served.await
+        }
+    };
+    if let Err(error) = outcome {
+        records.unread(&own, &error);
     }
     if let Some(tunnel) = own.tunnel.take() {
         let _ = tunnel.await;
