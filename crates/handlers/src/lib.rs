@@ -8,6 +8,7 @@ pub mod authenticators;
 pub mod authorizers;
 pub mod error_handlers;
 pub mod mutators;
+mod rendered;
 pub mod token_location;
 
 use keyward_core::rule::compile::{HandlerTables, Table};
@@ -63,7 +64,7 @@ mod tests {
                 .unwrap()
                 .map(|entry| entry.unwrap().file_name().into_string().unwrap())
                 .filter_map(|name| name.strip_suffix(".rs").map(str::to_owned))
-                .filter(|name| name != "mod" && name != "rendered")
+                .filter(|name| name != "mod")
                 .collect();
             files.sort();
             let mut ids: Vec<String> = ids.into_iter().map(str::to_owned).collect();

@@ -24,11 +24,14 @@ use crate::http_server;
 use crate::issuer::routes::Issuer;
 use crate::keys::{Fetching, KeySetRegistry};
 use crate::metrics::Metrics;
+use crate::outside::Lasting;
 use crate::proxy::listener::{address, bind};
 use crate::proxy::tls::server_config;
 use crate::proxy::workers::{self, WorkerSetup};
 use crate::reload::{self, Reloader};
 use crate::secrets::EnvironmentSecrets;
+use crate::side_client::PooledSideClient;
+use crate::snapshot::Snapshot;
 use crate::upstream::forward::UpstreamTls;
 use crate::upstream::resolve::Resolver;
 use crate::upstream::tls::{client_config, http1_only, install_provider};
@@ -84,16 +87,19 @@ impl App {
         let ca_files = &settings.proxy.upstream.ca_files;
         let any = client_config(ca_files, &[b"h2", b"http/1.1"])?;
         let upstream_tls = UpstreamTls { http1: http1_only(&any), any };
-        let resolver = Resolver::new(settings.proxy.upstream.resolve.clone());
+        let resolver = || Resolver::new(settings.proxy.upstream.resolve.clone());
         let keys = Arc::new(KeySetRegistry::new(Fetching {
             runtime: tokio::runtime::Handle::current(),
-            client: Arc::new(HttpClient::new(resolver, upstream_tls.http1.clone())),
+            client: Arc::new(HttpClient::new(resolver(), upstream_tls.http1.clone())),
             settings: settings.key_sets,
             metrics: metrics.clone(),
         }));
+        let connect_timeout = settings.proxy.upstream.connect_timeout;
+        let side = PooledSideClient::new(resolver(), upstream_tls.http1.clone(), connect_timeout);
         let tokens = Arc::new(TokenCache::new(TOKEN_CACHE_BYTES));
+        let lasting = Lasting { keys: keys.clone(), tokens, side: Arc::new(side) };
 
-        let built = reload::build(&settings, proxy.port(), &keys, &tokens, 1)?;
+        let built = Snapshot::build(&settings, proxy.port(), &lasting.under(&settings), 1)?;
         reload::log(&built.unread);
         reload::log(&built.findings);
         reload::announce(&built.snapshot, &metrics);
@@ -148,8 +154,7 @@ impl App {
                 variables: origin.variables,
                 own_port: proxy.port(),
                 snapshots,
-                keys,
-                tokens,
+                lasting,
                 metrics,
                 started_with: reload::fixed(&settings),
             };

@@ -1,16 +1,13 @@
 //! Looks a configuration and its rules over without serving anything: `config check`, `rules lint`.
 
 use std::path::PathBuf;
-use std::sync::Arc;
 
 use keyward_core::diagnostic::Diagnostic;
-use keyward_core::jwt::TokenCache;
 
 use crate::config::load::{Loaded, load};
 use crate::config::settings::Settings;
-use crate::keys::KeySetRegistry;
-use crate::secrets::EnvironmentSecrets;
-use crate::snapshot::{Built, Snapshot, Sources};
+use crate::outside::Lasting;
+use crate::snapshot::{Built, Snapshot};
 
 /// Loads and checks the settings alone, with what every denial may need of them. Returns warnings, or what
 /// is wrong.
@@ -28,8 +25,6 @@ pub fn rules(files: &[PathBuf], variables: &[(String, String)]) -> Result<(Loade
 }
 
 fn compile(settings: &Settings) -> Result<Built, Vec<Diagnostic>> {
-    let secrets = EnvironmentSecrets::new(settings.env_dir.clone());
-    let sources =
-        Sources { secrets: &secrets, keys: &KeySetRegistry::offline(), tokens: &Arc::new(TokenCache::new(1024)) };
-    Snapshot::build(settings, settings.proxy.listener.port, &sources, 0).map_err(|problem| vec![problem])
+    Snapshot::build(settings, settings.proxy.listener.port, &Lasting::offline().under(settings), 0)
+        .map_err(|problem| vec![problem])
 }

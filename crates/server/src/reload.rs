@@ -10,16 +10,14 @@ use std::time::Duration;
 
 use arc_swap::ArcSwap;
 use keyward_core::diagnostic::{Diagnostic, Severity};
-use keyward_core::jwt::TokenCache;
 use notify::{RecommendedWatcher, RecursiveMode, Watcher};
 use tokio::sync::mpsc;
 
 use crate::config::load::{Loaded, load};
 use crate::config::settings::{ProxySettings, Settings};
-use crate::keys::KeySetRegistry;
 use crate::metrics::Metrics;
-use crate::secrets::EnvironmentSecrets;
-use crate::snapshot::{Built, Snapshot, Sources};
+use crate::outside::Lasting;
+use crate::snapshot::Snapshot;
 
 /// Several writes of one change count as one.
 const DEBOUNCE: Duration = Duration::from_millis(100);
@@ -36,10 +34,8 @@ pub struct Reloader {
     pub own_port: u16,
     /// The snapshot in force.
     pub snapshots: Arc<ArcSwap<Snapshot>>,
-    /// Key sets.
-    pub keys: Arc<KeySetRegistry>,
-    /// The verified-token cache.
-    pub tokens: Arc<TokenCache>,
+    /// What outlives every snapshot.
+    pub lasting: Lasting,
     /// Counters.
     pub metrics: Arc<Metrics>,
     /// What was started with, as [`fixed`] renders it.
@@ -50,23 +46,13 @@ pub struct Reloader {
 pub fn fixed(settings: &Settings) -> String {
     let Settings { proxy, api, metrics, log_level, log_json, audit, issuer, key_sets, .. } = settings;
     let ProxySettings { listener, header_timeout, handshake_timeout, idle_timeout, .. } = proxy;
-    let ProxySettings { max_connections, max_body_bytes, workers, shutdown_timeout, upstream, .. } = proxy;
+    let ProxySettings {
+        max_connections, max_body_bytes, max_held_body_bytes, workers, shutdown_timeout, upstream, ..
+    } = proxy;
     let timeouts = (header_timeout, handshake_timeout, idle_timeout, shutdown_timeout);
-    let limits = (max_connections, max_body_bytes, workers);
+    let limits = (max_connections, max_body_bytes, max_held_body_bytes, workers);
     let others = (api, metrics, log_level, log_json, audit, issuer, key_sets);
     format!("{listener:?}{timeouts:?}{limits:?}{upstream:?}{others:?}")
-}
-
-/// Builds a snapshot from settings.
-pub fn build(
-    settings: &Settings,
-    own_port: u16,
-    keys: &KeySetRegistry,
-    tokens: &Arc<TokenCache>,
-    generation: u64,
-) -> Result<Built, Diagnostic> {
-    let secrets = EnvironmentSecrets::new(settings.env_dir.clone());
-    Snapshot::build(settings, own_port, &Sources { secrets: &secrets, keys, tokens }, generation)
 }
 
 /// Says in the log and the metrics what is in force.
@@ -140,7 +126,8 @@ impl Reloader {
     fn reload(&self) -> Result<Settings, Vec<Diagnostic>> {
         let Loaded { settings, warnings } = load(&self.files, &self.variables)?;
         let generation = self.snapshots.load().generation + 1;
-        let built = build(&settings, self.own_port, &self.keys, &self.tokens, generation).map_err(|one| vec![one])?;
+        let built = Snapshot::build(&settings, self.own_port, &self.lasting.under(&settings), generation)
+            .map_err(|one| vec![one])?;
         if !built.unread.is_empty() {
             return Err(built.unread);
         }

@@ -5,9 +5,10 @@ use std::sync::Arc;
 
 use aws_lc_rs::digest::{Context, SHA256};
 use keyward_core::diagnostic::{Diagnostic, Origin};
+use keyward_core::document::Value;
 use keyward_core::gate::GatePolicy;
-use keyward_core::jwt::TokenCache;
-use keyward_core::ports::{KeySources, SecretSource};
+use keyward_core::pipeline::shared::Shared;
+use keyward_core::ports::{Outside, SigningSource};
 use keyward_core::rule::compile::{BoundErrorHandler, Compiler};
 use keyward_core::rule::rule_set::{Authorities, RuleSet};
 use keyward_core::rule::{Rule, model};
@@ -26,16 +27,10 @@ pub struct Snapshot {
     pub gate: GatePolicy,
     /// Counts replacements in this process.
     pub generation: u64,
-}
-
-/// What compiling rules reaches for.
-pub struct Sources<'a> {
-    /// Where templates find `env`.
-    pub secrets: &'a dyn SecretSource,
-    /// Where key sets come from.
-    pub keys: &'a dyn KeySources,
-    /// The verified-token cache.
-    pub tokens: &'a Arc<TokenCache>,
+    /// The longest request body that is held in memory for a handler that reads it.
+    pub max_held_body_bytes: u64,
+    /// Keys that are signed with, whose public halves are published.
+    pub signing: Vec<Arc<dyn SigningSource>>,
 }
 
 /// A snapshot with what was noticed on the way.
@@ -51,19 +46,13 @@ pub struct Built {
 impl Snapshot {
     /// Reads every repository and compiles every rule. `own_port` is the port the proxy really listens
     /// on. An error means that the settings themselves cannot be used.
-    pub fn build(
-        settings: &Settings,
-        own_port: u16,
-        sources: &Sources<'_>,
-        generation: u64,
-    ) -> Result<Built, Diagnostic> {
+    pub fn build(settings: &Settings, own_port: u16, outside: &Outside, generation: u64) -> Result<Built, Diagnostic> {
         let compiler = Compiler {
             handlers: TABLES,
             settings: &settings.handlers,
             strategy: settings.strategy,
-            secrets: sources.secrets,
-            keys: sources.keys,
-            tokens: sources.tokens,
+            outside,
+            shared: Shared::default(),
         };
         let fallback = compiler.fallback(&settings.fallback)?;
         let (mut findings, mut unread) = (Vec::new(), Vec::new());
@@ -95,12 +84,15 @@ impl Snapshot {
             }
         };
         let version = hex(&digest.finish().as_ref()[..8]);
+        let signing = signing_sources(settings, &rules, outside);
         Ok(Built {
             snapshot: Snapshot {
                 rules: RuleSet::new(rules, authorities, version),
                 fallback,
                 gate: settings.proxy.gate.clone(),
                 generation,
+                max_held_body_bytes: settings.proxy.max_held_body_bytes,
+                signing,
             },
             findings,
             unread,
@@ -125,6 +117,23 @@ fn repeated_ids(rules: &[Rule], places: &[Origin]) -> Vec<Diagnostic> {
         }
     }
     findings
+}
+
+/// The global setting's, whether a rule uses it or not, and the rules' own (serving spec 7.7).
+fn signing_sources(settings: &Settings, rules: &[Rule], outside: &Outside) -> Vec<Arc<dyn SigningSource>> {
+    let global = settings.handlers.mutators.get("id_token").filter(|setting| setting.enabled);
+    let url = global.and_then(|setting| setting.config.get("jwks_url")).map(|node| &node.value);
+    let mut sources: Vec<Arc<dyn SigningSource>> = match url {
+        // A location that cannot be used is reported by the rules that use it.
+        Some(Value::String(url)) => outside.keys.open_signing(url).into_iter().collect(),
+        _ => Vec::new(),
+    };
+    for source in rules.iter().flat_map(Rule::signing_sources) {
+        if !sources.iter().any(|known| Arc::ptr_eq(known, source)) {
+            sources.push(source.clone());
+        }
+    }
+    sources
 }
 
 fn hex(bytes: &[u8]) -> String {

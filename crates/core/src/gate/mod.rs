@@ -12,6 +12,7 @@ mod refusal;
 
 use std::net::SocketAddr;
 
+use bytes::Bytes;
 use http::header::HOST;
 use http::request::Parts;
 use http::{HeaderMap, Method, Uri, Version};
@@ -79,6 +80,7 @@ pub struct GatedRequest {
     facts: fields::Facts,
     has_encoded_slash: bool,
     peer: SocketAddr,
+    body: Bytes,
 }
 
 /// Makes the canonical request, or says why there is none.
@@ -193,7 +195,18 @@ impl GatedRequest {
             facts,
             has_encoded_slash,
             peer,
+            body: Bytes::new(),
         }
+    }
+
+    /// The body, where a handler of the rule reads it; empty otherwise.
+    pub fn body(&self) -> &Bytes {
+        &self.body
+    }
+
+    /// Adds the body, which the gate does not look at.
+    pub fn set_body(&mut self, body: Bytes) {
+        self.body = body;
     }
 
     /// The method.

@@ -12,12 +12,14 @@ pub mod key_set;
 mod roca;
 pub mod scope;
 pub mod sign;
+pub mod signing_set;
 mod strict_json;
 pub mod token;
 pub mod verify;
 
 pub use cache::TokenCache;
 pub use key_set::KeySet;
+pub use signing_set::SigningSet;
 
 pub use jsonwebtoken::Algorithm;
 

@@ -115,7 +115,7 @@ impl SigningKey {
         }
     }
 
-    fn from_jwk(
+    pub(super) fn from_jwk(
         jwk: &Map<String, Value>,
         algorithm: Option<Algorithm>,
         key_id: Option<&str>,
@@ -244,6 +244,12 @@ fn pem_body(pem: &[u8]) -> Result<Vec<u8>, SigningKeyError> {
 
 fn refuse(reason: impl Into<String>) -> SigningKeyError {
     SigningKeyError(reason.into())
+}
+
+impl SigningKeyError {
+    pub(super) fn new(reason: impl Into<String>) -> Self {
+        Self(reason.into())
+    }
 }
 
 impl fmt::Display for SigningKeyError {

@@ -7,15 +7,23 @@ use crate::gate::GatedRequest;
 use crate::pipeline::Authentication;
 use crate::pipeline::denial::{Denial, ErrorKind, Reason};
 use crate::pipeline::grant::Grant;
-use crate::ports::UnixTime;
+use crate::ports::{BodySource, UnixTime};
 use crate::rule::{Plan, Rule};
 use crate::session::Session;
 
 /// Runs a rule. Polls to completion without any runtime as long as no handler has to wait.
-pub async fn decide(rule: &Rule, request: &GatedRequest, now: UnixTime) -> Result<Grant, Denial> {
+pub async fn decide(
+    rule: &Rule,
+    request: &mut GatedRequest,
+    body: &mut dyn BodySource,
+    now: UnixTime,
+) -> Result<Grant, Denial> {
     let plan = rule.plan.as_ref().map_err(|problem| {
         let denial = Denial::internal(Reason::RuleBroken, problem.to_string());
-        Denial { message: problem.caller_text.unwrap_or(denial.message), ..denial }
+        match problem.caller_text {
+            Some(text) => denial.told(text),
+            None => denial,
+        }
     })?;
     let allows_encoded_slashes = plan.upstream.as_ref().is_some_and(|upstream| upstream.allow_encoded_slashes);
     if request.has_encoded_slash() && !allows_encoded_slashes {
@@ -23,6 +31,10 @@ pub async fn decide(rule: &Rule, request: &GatedRequest, now: UnixTime) -> Resul
             .detail("the path holds an encoded slash; `upstream.allow_encoded_slashes` of the rule is off"));
     }
     let mut session = authenticate(plan, request, now).await?;
+    if plan.reads_body {
+        request.set_body(body.read().await.map_err(|denial| denial.of(session.caller.clone()))?);
+    }
+    let request = &*request;
     if plan.reads_captures {
         session.captures = captures(rule, request)?;
     }

@@ -1,5 +1,7 @@
 //! Why a request is not forwarded: what the caller may know, and what the operator must know.
 
+use std::borrow::Cow;
+
 use http::{HeaderMap, StatusCode};
 
 use crate::session::Caller;
@@ -21,6 +23,12 @@ pub enum ErrorKind {
     TooManyRequests,
     /// 401.
     Unauthorized,
+    /// 500, passed on from a side service.
+    UpstreamFailed,
+    /// 404, passed on from a side service.
+    UpstreamNotFound,
+    /// 504: a side service did not answer in time.
+    UpstreamTimeout,
     /// 503: a side service is unavailable.
     UpstreamUnavailable,
 }
@@ -31,11 +39,12 @@ impl ErrorKind {
         match self {
             ErrorKind::BadRequest => StatusCode::BAD_REQUEST,
             ErrorKind::Forbidden => StatusCode::FORBIDDEN,
-            ErrorKind::Internal => StatusCode::INTERNAL_SERVER_ERROR,
-            ErrorKind::NotFound => StatusCode::NOT_FOUND,
+            ErrorKind::Internal | ErrorKind::UpstreamFailed => StatusCode::INTERNAL_SERVER_ERROR,
+            ErrorKind::NotFound | ErrorKind::UpstreamNotFound => StatusCode::NOT_FOUND,
             ErrorKind::Overloaded | ErrorKind::UpstreamUnavailable => StatusCode::SERVICE_UNAVAILABLE,
             ErrorKind::TooManyRequests => StatusCode::TOO_MANY_REQUESTS,
             ErrorKind::Unauthorized => StatusCode::UNAUTHORIZED,
+            ErrorKind::UpstreamTimeout => StatusCode::GATEWAY_TIMEOUT,
         }
     }
 
@@ -44,11 +53,14 @@ impl ErrorKind {
         match self {
             ErrorKind::BadRequest => "The request was malformed or contained invalid parameters",
             ErrorKind::Forbidden => "The requested action was forbidden",
-            ErrorKind::Internal => "An internal server error occurred, please contact the system administrator",
-            ErrorKind::NotFound => "The requested resource could not be found",
+            ErrorKind::Internal | ErrorKind::UpstreamFailed => {
+                "An internal server error occurred, please contact the system administrator"
+            }
+            ErrorKind::NotFound | ErrorKind::UpstreamNotFound => "The requested resource could not be found",
             ErrorKind::Overloaded | ErrorKind::UpstreamUnavailable => "The upstream service is not available",
             ErrorKind::TooManyRequests => "Too many requests",
             ErrorKind::Unauthorized => "The request could not be authorized",
+            ErrorKind::UpstreamTimeout => "The upstream service is timing out",
         }
     }
 
@@ -58,10 +70,11 @@ impl ErrorKind {
             ErrorKind::BadRequest => "bad_request",
             ErrorKind::Forbidden => "forbidden",
             // The reference counts a passed-on 429 as an internal error.
-            ErrorKind::Internal | ErrorKind::TooManyRequests => "internal_server_error",
-            ErrorKind::NotFound => "not_found",
+            ErrorKind::Internal | ErrorKind::TooManyRequests | ErrorKind::UpstreamFailed => "internal_server_error",
+            ErrorKind::NotFound | ErrorKind::UpstreamNotFound => "not_found",
             ErrorKind::Overloaded | ErrorKind::UpstreamUnavailable => "service_unavailable",
             ErrorKind::Unauthorized => "unauthorized",
+            ErrorKind::UpstreamTimeout => "gateway_timeout",
         }
     }
 }
@@ -152,8 +165,8 @@ pub struct Denial {
     pub error: ErrorKind,
     /// What audit, log and metrics say.
     pub reason: Reason,
-    /// The message of a verbose answer: one fixed text per failure kind, never a claim or a secret.
-    pub message: &'static str,
+    /// The message of a verbose answer: one text per failure kind, never a claim, an address or a secret.
+    pub message: Cow<'static, str>,
     /// For the log only; never sent, never a secret.
     pub detail: Option<String>,
     /// Which handler said so.
@@ -172,9 +185,19 @@ impl Denial {
             (ErrorKind::Unauthorized, _) => "Access credentials are invalid",
             (ErrorKind::Forbidden, _) => "Access credentials are not sufficient to access this resource",
             (ErrorKind::NotFound, _) => "Requested url does not match any rules",
+            (ErrorKind::UpstreamFailed, _) => "The upstream service encountered an unexpected error",
+            (ErrorKind::UpstreamNotFound, _) => "Upstream service not found",
             _ => error.generic_message(),
         };
-        Self { error, reason, message, detail: None, handler: None, caller: None, headers: HeaderMap::new() }
+        Self {
+            error,
+            reason,
+            message: message.into(),
+            detail: None,
+            handler: None,
+            caller: None,
+            headers: HeaderMap::new(),
+        }
     }
 
     /// Access credentials are invalid or missing: 401.
@@ -201,6 +224,12 @@ impl Denial {
     /// Names the caller, once the credential itself was verified.
     pub fn of(mut self, caller: Caller) -> Self {
         self.caller = Some(caller);
+        self
+    }
+
+    /// Replaces the message of a verbose answer.
+    pub fn told(mut self, message: impl Into<Cow<'static, str>>) -> Self {
+        self.message = message.into();
         self
     }
 

@@ -64,8 +64,7 @@ impl Grant {
             let denial = Denial::new(ErrorKind::Internal, Reason::NoUpstream)
                 .detail("the matched rule has no `upstream.url`; it can only serve the decision API");
             let message = "Unable to forward the request because matched rule does not define an upstream URL";
-            let denial = Denial { message, ..denial };
-            return Err(Box::new((denial, request)));
+            return Err(Box::new((denial.told(message), request)));
         };
         let upgrade = match request.upgrade() {
             Some(protocol) if !upstream.upgrade.iter().any(|allowed| allowed.eq_ignore_ascii_case(protocol)) => {

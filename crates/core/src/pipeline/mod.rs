@@ -10,6 +10,7 @@ pub mod decide;
 pub mod denial;
 pub mod error_response;
 pub mod grant;
+pub mod shared;
 pub mod step;
 pub mod when;
 
@@ -18,11 +19,11 @@ use http::HeaderName;
 use crate::diagnostic::Diagnostic;
 use crate::document::Node;
 use crate::gate::GatedRequest;
-use crate::jwt::TokenCache;
 use crate::pipeline::denial::Denial;
 use crate::pipeline::error_response::ErrorResponse;
+use crate::pipeline::shared::Shared;
 use crate::pipeline::step::Step;
-use crate::ports::{KeySources, SecretSource, UnixTime};
+use crate::ports::{Outside, SigningSource, UnixTime};
 use crate::rule::pattern::Strategy;
 use crate::session::Session;
 
@@ -32,12 +33,10 @@ pub struct BindContext<'a> {
     pub rule_id: &'a str,
     /// The matching strategy in force.
     pub strategy: Strategy,
-    /// Where templates find `env`.
-    pub secrets: &'a dyn SecretSource,
-    /// Where key sets come from.
-    pub keys: &'a dyn KeySources,
-    /// The verified-token cache shared by every rule.
-    pub tokens: &'a std::sync::Arc<TokenCache>,
+    /// What the outside provides.
+    pub outside: &'a Outside,
+    /// What handlers of several rules have in common: caches, compiled settings.
+    pub shared: &'a Shared,
     /// Findings that do not stop the rule from working.
     pub warnings: &'a std::cell::RefCell<Vec<Diagnostic>>,
 }
@@ -134,6 +133,11 @@ pub trait Authorizer: Send + Sync {
     fn reads_captures(&self) -> bool {
         false
     }
+
+    /// Whether it reads the request's body, which is then held in memory from authentication on.
+    fn reads_body(&self) -> bool {
+        false
+    }
 }
 
 /// Changes what goes upstream, through the session's headers.
@@ -154,6 +158,16 @@ pub trait Mutator: Send + Sync {
     /// Names of the headers whose values it writes: they are redacted wherever a rule is shown.
     fn written_headers(&self) -> Vec<HeaderName> {
         Vec::new()
+    }
+
+    /// Those of them that carry a credential: the audit record names them.
+    fn credential_headers(&self) -> Vec<HeaderName> {
+        Vec::new()
+    }
+
+    /// The keys it signs with, whose public halves are published.
+    fn signing_source(&self) -> Option<&std::sync::Arc<dyn SigningSource>> {
+        None
     }
 }
 

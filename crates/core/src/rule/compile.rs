@@ -5,19 +5,18 @@
 
 use std::cell::RefCell;
 use std::collections::BTreeMap;
-use std::sync::Arc;
 
 use http::HeaderName;
 
 use crate::diagnostic::{Diagnostic, Origin};
 use crate::document::{Node, Value, merge};
-use crate::jwt::TokenCache;
 use crate::pipeline::grant::credential_locations;
+use crate::pipeline::shared::Shared;
 use crate::pipeline::when::When;
 use crate::pipeline::{
     AuthenticatorKind, AuthorizerKind, BindContext, ErrorHandler, ErrorHandlerKind, HandlerKind, MutatorKind,
 };
-use crate::ports::{KeySources, SecretSource};
+use crate::ports::Outside;
 use crate::rule::model::{HandlerReference, RuleDefinition, WrittenRule};
 use crate::rule::pattern::{Pattern, Strategy};
 use crate::rule::upstream::Upstream;
@@ -88,12 +87,10 @@ pub struct Compiler<'a> {
     pub settings: &'a HandlerSettings,
     /// The matching strategy.
     pub strategy: Strategy,
-    /// Where templates find `env`.
-    pub secrets: &'a dyn SecretSource,
-    /// Where key sets come from.
-    pub keys: &'a dyn KeySources,
-    /// The verified-token cache.
-    pub tokens: &'a Arc<TokenCache>,
+    /// What the outside provides.
+    pub outside: &'a Outside,
+    /// What the rules of the set have in common.
+    pub shared: Shared,
 }
 
 /// An error handler with the conditions under which it answers.
@@ -159,14 +156,7 @@ impl Compiler<'_> {
     }
 
     fn context<'c>(&'c self, rule_id: &'c str, warnings: &'c RefCell<Vec<Diagnostic>>) -> BindContext<'c> {
-        BindContext {
-            rule_id,
-            strategy: self.strategy,
-            secrets: self.secrets,
-            keys: self.keys,
-            tokens: self.tokens,
-            warnings,
-        }
+        BindContext { rule_id, strategy: self.strategy, outside: self.outside, shared: &self.shared, warnings }
     }
 
     fn pattern(&self, written: &WrittenRule) -> Result<Pattern, Diagnostic> {
@@ -243,8 +233,10 @@ impl Compiler<'_> {
         )?;
         let reads_captures = authorizers.iter().any(|bound| bound.handler.reads_captures())
             || mutators.iter().any(|bound| bound.handler.reads_captures());
+        let reads_body = authorizers.iter().any(|bound| bound.handler.reads_body());
         let written_headers: Box<[HeaderName]> =
             mutators.iter().flat_map(|bound| bound.handler.written_headers()).collect();
+        let credential_headers = mutators.iter().flat_map(|bound| bound.handler.credential_headers()).collect();
         let credential_locations = credential_locations(authenticators.iter().map(|bound| &*bound.handler));
         Ok(Plan {
             authenticators,
@@ -252,8 +244,10 @@ impl Compiler<'_> {
             mutators,
             upstream,
             reads_captures,
+            reads_body,
             credential_locations,
             written_headers,
+            credential_headers,
         })
     }
 

@@ -15,6 +15,7 @@ use http::HeaderName;
 
 use crate::diagnostic::Diagnostic;
 use crate::pipeline::{Authenticator, Authorizer, CredentialLocation, Mutator};
+use crate::ports::SigningSource;
 use crate::rule::compile::BoundErrorHandler;
 use crate::rule::pattern::Pattern;
 use crate::rule::upstream::Upstream;
@@ -37,8 +38,10 @@ pub(crate) struct Plan {
     pub(crate) mutators: Vec<Bound<dyn Mutator>>,
     pub(crate) upstream: Option<Upstream>,
     pub(crate) reads_captures: bool,
+    pub(crate) reads_body: bool,
     pub(crate) credential_locations: Box<[CredentialLocation]>,
     pub(crate) written_headers: Box<[HeaderName]>,
+    pub(crate) credential_headers: Box<[HeaderName]>,
 }
 
 /// A handler bound to a rule, with the name the rule gave it.
@@ -73,9 +76,25 @@ impl Rule {
         self.plan.as_ref().map_or(&[], |plan| &plan.credential_locations)
     }
 
+    /// Whether one of its handlers reads the request's body.
+    pub fn reads_body(&self) -> bool {
+        self.plan.as_ref().is_ok_and(|plan| plan.reads_body)
+    }
+
+    /// The keys its mutators sign with.
+    pub fn signing_sources(&self) -> impl Iterator<Item = &Arc<dyn SigningSource>> {
+        let mutators = self.plan.as_ref().map_or(&[][..], |plan| &plan.mutators);
+        mutators.iter().filter_map(|bound| bound.handler.signing_source())
+    }
+
     /// Headers its mutators write.
     pub fn written_headers(&self) -> &[HeaderName] {
         self.plan.as_ref().map_or(&[], |plan| &plan.written_headers)
+    }
+
+    /// Those of them that carry a credential.
+    pub fn credential_headers(&self) -> &[HeaderName] {
+        self.plan.as_ref().map_or(&[], |plan| &plan.credential_headers)
     }
 
     /// The rule as the rules API shows it, with secrets redacted (serving spec 5.1): one JSON object.

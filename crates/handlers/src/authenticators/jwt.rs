@@ -101,7 +101,7 @@ impl AuthenticatorKind for Kind {
                 .at(&urls)
                 .hint("use https or a file, or allow asymmetric algorithms only"));
         }
-        let sources = config.jwks_urls.iter().map(|url| context.keys.open(url)).collect::<Result<Vec<_>, _>>();
+        let sources = config.jwks_urls.iter().map(|url| context.outside.keys.open(url)).collect::<Result<Vec<_>, _>>();
         let sources = sources.map_err(|problem| Diagnostic::error(problem).at(&urls))?;
         if config.trusted_issuers.is_empty() {
             context.warn(
@@ -121,7 +121,7 @@ impl AuthenticatorKind for Kind {
         // With nothing required the strategy does not matter; an explicit `none` never grants a scope.
         let scope_strategy = config.scope_strategy.unwrap_or(ScopeStrategy::Exact);
         Ok(Box::new(Jwt {
-            verifier: TokenVerifier::new(sources, algorithms, Arc::clone(context.tokens)),
+            verifier: TokenVerifier::new(sources, algorithms, Arc::clone(&context.outside.tokens)),
             rules: ClaimRules {
                 trusted_issuers: config.trusted_issuers,
                 target_audience: config.target_audience,

@@ -47,7 +47,7 @@ impl ErrorHandler for Json {
     fn respond(&self, denial: &Denial, request: &RequestFacts<'_>) -> ErrorResponse {
         let request_id = request.headers.get("x-request-id").and_then(|value| value.to_str().ok());
         let (message, reason) = if self.verbose {
-            (denial.message, explained(denial.reason).then(|| denial.reason.as_str()))
+            (&*denial.message, explained(denial.reason).then(|| denial.reason.as_str()))
         } else {
             (denial.error.generic_message(), None)
         };

@@ -11,7 +11,7 @@ use keyward_core::pipeline::{BindContext, HandlerKind, Mutator, MutatorKind};
 use keyward_core::ports::UnixTime;
 use keyward_core::session::{Session, SessionCookie};
 
-use super::rendered::Rendered;
+use crate::rendered::Rendered;
 
 /// Settings of `cookie`.
 #[derive(Debug, serde::Deserialize, schemars::JsonSchema)]
@@ -77,6 +77,11 @@ impl Mutator for Cookie {
 
     fn written_headers(&self) -> Vec<http::HeaderName> {
         vec![http::header::COOKIE]
+    }
+
+    fn credential_headers(&self) -> Vec<http::HeaderName> {
+        let sensitive = self.cookies.iter().any(|cookie| cookie.template.is_sensitive());
+        sensitive.then_some(http::header::COOKIE).into_iter().collect()
     }
 }
 

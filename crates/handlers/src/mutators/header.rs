@@ -15,7 +15,7 @@ use keyward_core::pipeline::{BindContext, HandlerKind, Mutator, MutatorKind};
 use keyward_core::ports::UnixTime;
 use keyward_core::session::Session;
 
-use super::rendered::Rendered;
+use crate::rendered::Rendered;
 
 /// Settings of `header`.
 #[derive(Debug, serde::Deserialize, schemars::JsonSchema)]
@@ -41,6 +41,16 @@ enum SetValue {
     Constant(HeaderValue),
     /// Rendered against the session.
     PerRequest(Box<Rendered>),
+}
+
+impl Set {
+    /// Whether its value holds a secret.
+    fn is_sensitive(&self) -> bool {
+        match &self.value {
+            SetValue::Constant(value) => value.is_sensitive(),
+            SetValue::PerRequest(rendered) => rendered.template.is_sensitive(),
+        }
+    }
 }
 
 /// The row of the table.
@@ -142,6 +152,11 @@ impl Mutator for Header {
 
     fn written_headers(&self) -> Vec<HeaderName> {
         self.headers.iter().map(|set| set.name.clone()).collect()
+    }
+
+    fn credential_headers(&self) -> Vec<HeaderName> {
+        let carries = |set: &&Set| set.name == header::AUTHORIZATION || set.is_sensitive();
+        self.headers.iter().filter(carries).map(|set| set.name.clone()).collect()
     }
 }
 

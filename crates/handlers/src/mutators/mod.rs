@@ -3,7 +3,6 @@
 pub mod cookie;
 pub mod header;
 pub mod noop;
-mod rendered;
 
 use keyward_core::pipeline::MutatorKind;
 

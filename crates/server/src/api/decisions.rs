@@ -1,6 +1,7 @@
 //! `/decisions`: the same gate, rules and decision as the proxy, and no upstream (serving spec 7.9).
 
-use std::time::{Instant, SystemTime};
+use std::rc::Rc;
+use std::time::{Duration, Instant, SystemTime};
 
 use bytes::Bytes;
 use http::{Method, Request, Response};
@@ -20,7 +21,12 @@ use crate::audit::ids::trace_id;
 use crate::audit::record::AuditRecord;
 use crate::http_server::Arrived;
 use crate::issuer::routes::now;
+use crate::proxy::body::RequestBody;
+use crate::proxy::held_body::HeldBody;
 use crate::snapshot::Snapshot;
+
+/// The longest pause in a body that a handler reads.
+const BODY_PAUSE: Duration = Duration::from_secs(10);
 
 /// What a decision came to.
 struct Verdict {
@@ -34,7 +40,7 @@ impl Api {
     pub(super) async fn decide(&self, request: Request<Incoming>, arrived: Arrived) -> Response<Full<Bytes>> {
         let begun = (Instant::now(), SystemTime::now());
         let snapshot = self.snapshots.load_full();
-        let (head, _) = request.into_parts();
+        let (head, body) = request.into_parts();
         let mut asked = Asked {
             request_id: self.request_ids.of(&head.headers),
             trace_id: trace_id(&head.headers),
@@ -50,7 +56,7 @@ impl Api {
                 asked.path = request.path().to_owned();
                 asked.host = request.authority().to_owned();
                 if self.audit.admits() {
-                    judge(&snapshot, request, &asked.request_id).await
+                    judge(&snapshot, request, body, &asked.request_id).await
                 } else {
                     let kind = ErrorKind::Overloaded;
                     Verdict::without_rule(Reason::Overloaded, error(kind.status(), kind.generic_message()))
@@ -123,12 +129,14 @@ struct Asked {
     peer: Arrived,
 }
 
-async fn judge(snapshot: &Snapshot, request: GatedRequest, request_id: &str) -> Verdict {
+async fn judge(snapshot: &Snapshot, mut request: GatedRequest, body: Incoming, request_id: &str) -> Verdict {
     let rule = match snapshot.rules.find(&request) {
         Ok(rule) => rule,
         Err(denial) => return denied(snapshot, None, denial, &request, request_id),
     };
-    match decide(rule, &request, now()).await {
+    let body = RequestBody::new(body, Rc::default(), BODY_PAUSE, None);
+    let mut body = HeldBody::new(body, snapshot.max_held_body_bytes);
+    match decide(rule, &mut request, &mut body, now()).await {
         Ok(grant) => {
             let caller = Some(grant.caller().clone());
             let mut response = Response::new(Full::default());

@@ -3,6 +3,7 @@
 mod decisions;
 mod not_found;
 mod rules;
+mod well_known;
 
 use std::rc::Rc;
 use std::sync::Arc;
@@ -75,8 +76,7 @@ impl Api {
             "/health/ready" => self.ready(),
             "/version" => json_answer(StatusCode::OK, &json!({"version": env!("CARGO_PKG_VERSION")})),
             "/metrics" => self.scrape(request.headers()),
-            // Nothing is signed yet, so there is nothing to publish.
-            "/.well-known/jwks.json" => json_answer(StatusCode::OK, &json!({"keys": []})),
+            "/.well-known/jwks.json" => well_known::key_set(&self.snapshots.load_full()).await,
             "/rules" => rules::list(&self.snapshots.load(), request.uri().query().unwrap_or_default()),
             path => match path.strip_prefix("/rules/") {
                 Some(id) if !id.is_empty() && !id.contains('/') => rules::get(&self.snapshots.load(), id),

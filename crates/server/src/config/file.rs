@@ -195,6 +195,8 @@ mirror! {
         target_bytes: usize,
         /// Request bodies, in bytes; unlimited by default, since they stream.
         body_bytes: u64,
+        /// Request bodies that a handler reads (`remote`) and that are held in memory for it, in bytes.
+        held_body_bytes: u64,
     }
     /// Where rules come from and how they match.
     AccessRules {

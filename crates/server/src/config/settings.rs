@@ -105,6 +105,8 @@ pub struct ProxySettings {
     pub max_connections: usize,
     /// The longest request body.
     pub max_body_bytes: Option<u64>,
+    /// The longest request body that is held in memory for a handler that reads it.
+    pub max_held_body_bytes: u64,
     /// Further names of this proxy.
     pub authorities: Vec<String>,
     /// Cores that serve.
@@ -409,6 +411,7 @@ impl Check<'_> {
             },
             max_connections: limits.connections.unwrap_or(10_000),
             max_body_bytes: limits.body_bytes,
+            max_held_body_bytes: limits.held_body_bytes.unwrap_or(1024 * 1024),
             authorities,
             workers,
             shutdown_timeout: or(file.shutdown_timeout, 30),

@@ -3,10 +3,10 @@
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use keyward_core::jwt::KeySet;
 use keyward_core::jwt::key_set::MAX_SET_BYTES;
 use keyward_core::rule::upstream::Upstream;
 use tokio::io::AsyncReadExt;
+use zeroize::Zeroizing;
 
 use crate::http_client::{HttpClient, Limits};
 
@@ -37,12 +37,15 @@ impl Location {
         }
     }
 
-    pub(super) async fn fetch(&self, client: &HttpClient) -> Result<KeySet, String> {
-        let document = match self {
-            Location::File(path) => read(path).await?.into(),
-            Location::Web(url) => client.get(url, Limits { time: FETCH_TIME, bytes: MAX_SET_BYTES }).await?,
-        };
-        KeySet::parse(&document).map_err(|error| error.to_string())
+    /// The document. It may hold private keys, so this copy is wiped.
+    pub(super) async fn fetch(&self, client: &HttpClient) -> Result<Zeroizing<Vec<u8>>, String> {
+        match self {
+            Location::File(path) => Ok(Zeroizing::new(read(path).await?)),
+            Location::Web(url) => {
+                let document = client.get(url, Limits { time: FETCH_TIME, bytes: MAX_SET_BYTES }).await?;
+                Ok(Zeroizing::new(document.into()))
+            }
+        }
     }
 }
 
@@ -56,5 +59,8 @@ async fn read(path: &Path) -> Result<Vec<u8>, String> {
     let mut document = Vec::new();
     let limited = file.take(MAX_SET_BYTES as u64 + 1).read_to_end(&mut document).await;
     limited.map_err(|error| error.to_string())?;
+    if document.len() > MAX_SET_BYTES {
+        return Err("it is larger than 1 MiB".to_owned());
+    }
     Ok(document)
 }

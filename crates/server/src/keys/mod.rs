@@ -10,12 +10,13 @@ mod source;
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 
-use keyward_core::ports::{KeySource, KeySources};
+use keyward_core::jwt::{KeySet, SigningSet};
+use keyward_core::ports::{KeySource, KeySources, SigningSource};
 use keyward_core::secret::shown_url;
 use tokio::runtime::Handle;
 
 use self::location::Location;
-use self::source::Source;
+use self::source::{Document, Source};
 use crate::config::settings::KeySetSettings;
 use crate::http_client::HttpClient;
 use crate::metrics::Metrics;
@@ -25,9 +26,13 @@ const MAX_LOCATIONS: usize = 1024;
 
 /// All key sets in use.
 pub struct KeySetRegistry {
-    sources: Mutex<HashMap<String, Weak<Source>>>,
+    checking: Mutex<Sources<KeySet>>,
+    signing: Mutex<Sources<SigningSet>>,
     fetching: Option<Fetching>,
 }
+
+/// Sources by URL.
+type Sources<D> = HashMap<String, Weak<Source<D>>>;
 
 /// What fetching needs.
 #[derive(Clone)]
@@ -45,44 +50,37 @@ pub struct Fetching {
 impl KeySetRegistry {
     /// A registry that fetches.
     pub fn new(fetching: Fetching) -> Self {
-        Self { sources: Mutex::default(), fetching: Some(fetching) }
+        Self { checking: Mutex::default(), signing: Mutex::default(), fetching: Some(fetching) }
     }
 
     /// A registry that only checks locations, for linting without a network.
     pub fn offline() -> Self {
-        Self { sources: Mutex::default(), fetching: None }
+        Self { checking: Mutex::default(), signing: Mutex::default(), fetching: None }
     }
 
     /// Sets that have been asked for and not been had yet, as they may be shown.
     pub fn missing(&self) -> Vec<String> {
-        self.live()
-            .iter()
-            .filter(|source| source.current().is_none())
-            .map(|source| shown_url(source.location()).into_owned())
-            .collect()
+        missing(&self.checking).chain(missing(&self.signing)).collect()
     }
 
     /// How many sets are in force.
     pub fn in_force(&self) -> usize {
-        self.live().iter().filter(|source| source.current().is_some()).count()
+        in_force(&self.checking) + in_force(&self.signing)
     }
 
     /// Waits until every set was tried once, or the usual wait has passed.
     pub async fn first_fetches(&self) {
-        for source in self.live() {
+        for source in live(&self.checking) {
+            source.first_attempt().await;
+        }
+        for source in live(&self.signing) {
             source.first_attempt().await;
         }
     }
 
-    fn live(&self) -> Vec<Arc<Source>> {
-        self.sources.lock().unwrap_or_else(PoisonError::into_inner).values().filter_map(Weak::upgrade).collect()
-    }
-}
-
-impl KeySources for KeySetRegistry {
-    fn open(&self, url: &str) -> Result<Arc<dyn KeySource>, String> {
+    fn opened<D: Document>(&self, sources: &Mutex<Sources<D>>, url: &str) -> Result<Arc<Source<D>>, String> {
         let location = Location::parse(url)?;
-        let mut sources = self.sources.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut sources = sources.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(source) = sources.get(url).and_then(Weak::upgrade) {
             return Ok(source);
         }
@@ -93,6 +91,28 @@ impl KeySources for KeySetRegistry {
         let source = Source::open(url, location, self.fetching.as_ref());
         sources.insert(url.to_owned(), Arc::downgrade(&source));
         Ok(source)
+    }
+}
+
+fn live<D: Document>(sources: &Mutex<Sources<D>>) -> Vec<Arc<Source<D>>> {
+    sources.lock().unwrap_or_else(PoisonError::into_inner).values().filter_map(Weak::upgrade).collect()
+}
+
+fn missing<D: Document>(sources: &Mutex<Sources<D>>) -> impl Iterator<Item = String> {
+    live(sources).into_iter().filter(|source| source.set().is_none()).map(|source| shown_url(source.url()).into_owned())
+}
+
+fn in_force<D: Document>(sources: &Mutex<Sources<D>>) -> usize {
+    live(sources).iter().filter(|source| source.set().is_some()).count()
+}
+
+impl KeySources for KeySetRegistry {
+    fn open(&self, url: &str) -> Result<Arc<dyn KeySource>, String> {
+        Ok(self.opened(&self.checking, url)?)
+    }
+
+    fn open_signing(&self, url: &str) -> Result<Arc<dyn SigningSource>, String> {
+        Ok(self.opened(&self.signing, url)?)
     }
 }
 

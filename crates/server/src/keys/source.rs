@@ -1,11 +1,12 @@
-//! One key set: what is in force, and the background task that renews it.
+//! One key set, of keys that check signatures or keys that sign: what is in force, and the background task
+//! that renews it.
 
 use std::sync::{Arc, Weak};
 use std::time::{Duration, Instant};
 
 use arc_swap::ArcSwapOption;
-use keyward_core::jwt::KeySet;
-use keyward_core::ports::{KeySource, LocalFuture};
+use keyward_core::jwt::{KeySet, SigningSet};
+use keyward_core::ports::{KeySource, LocalFuture, SigningSource};
 use keyward_core::secret::shown_url;
 use tokio::sync::{Notify, watch};
 
@@ -20,10 +21,49 @@ const REFRESH_INTERVAL: Duration = Duration::from_secs(10);
 const FIRST_RETRY: Duration = Duration::from_millis(500);
 const LAST_RETRY: Duration = Duration::from_secs(30);
 
+/// What a document at a location is read as.
+pub(super) trait Document: Send + Sync + Sized + 'static {
+    fn parse(document: &[u8]) -> Result<Self, String>;
+
+    /// Changes when the keys change.
+    fn revision(&self) -> u64;
+
+    /// What is in it and what was left out, for the log.
+    fn summary(&self) -> String;
+}
+
+impl Document for KeySet {
+    fn parse(document: &[u8]) -> Result<Self, String> {
+        KeySet::parse(document).map_err(|error| error.to_string())
+    }
+
+    fn revision(&self) -> u64 {
+        self.revision()
+    }
+
+    fn summary(&self) -> String {
+        format!("{} keys, skipped: {:?}", self.len(), self.skipped())
+    }
+}
+
+impl Document for SigningSet {
+    fn parse(document: &[u8]) -> Result<Self, String> {
+        SigningSet::parse(document).map_err(|error| error.to_string())
+    }
+
+    fn revision(&self) -> u64 {
+        self.revision()
+    }
+
+    fn summary(&self) -> String {
+        format!("key `{}` signs, {} are published", self.signer().key_id(), self.published().len())
+    }
+}
+
 /// A key set that renews itself as long as somebody holds it.
-pub(super) struct Source {
+pub(super) struct Source<D> {
     url: String,
-    set: ArcSwapOption<Held>,
+    set: ArcSwapOption<Held<D>>,
     wanted: Arc<Notify>,
     attempts: watch::Sender<Attempts>,
     max_wait: Duration,
@@ -31,8 +71,8 @@ pub(super) struct Source {
     online: bool,
 }
 
-struct Held {
-    set: Arc<KeySet>,
+struct Held<D> {
+    set: Arc<D>,
     since: Instant,
 }
 
@@ -51,7 +91,7 @@ impl Attempts {
     }
 }
 
-impl Source {
+impl<D: Document> Source<D> {
     pub(super) fn open(url: &str, location: Location, fetching: Option<&Fetching>) -> Arc<Self> {
         let source = Arc::new(Self {
             url: url.to_owned(),
@@ -73,6 +113,17 @@ impl Source {
         source
     }
 
+    /// The URL as configured.
+    pub(super) fn url(&self) -> &str {
+        &self.url
+    }
+
+    /// The set in force.
+    pub(super) fn set(&self) -> Option<Arc<D>> {
+        let held = self.set.load();
+        held.as_ref().filter(|held| held.since.elapsed() < CEILING).map(|held| held.set.clone())
+    }
+
     /// Waits for the first attempt to end, successful or not.
     pub(super) async fn first_attempt(&self) {
         let mut attempts = self.attempts.subscribe();
@@ -88,7 +139,7 @@ impl Source {
         let now = *attempts.borrow_and_update();
         // The very first attempt is under way from the beginning.
         let is_under_way = now.begun > now.ended || now.begun == 0;
-        let least = if self.current().is_some() { REFRESH_INTERVAL } else { FIRST_RETRY };
+        let least = if self.set().is_some() { REFRESH_INTERVAL } else { FIRST_RETRY };
         let may_begin = now.last_begun.is_none_or(|last| last.elapsed() >= least);
         if !is_under_way {
             if !may_begin {
@@ -103,10 +154,19 @@ impl Source {
     }
 }
 
-impl KeySource for Source {
+impl SigningSource for Source<SigningSet> {
+    fn current(&self) -> Option<Arc<SigningSet>> {
+        self.set()
+    }
+
+    fn refresh(&self) -> LocalFuture<'_, ()> {
+        Box::pin(self.refreshed())
+    }
+}
+
+impl KeySource for Source<KeySet> {
     fn current(&self) -> Option<Arc<KeySet>> {
-        let held = self.set.load();
-        held.as_ref().filter(|held| held.since.elapsed() < CEILING).map(|held| held.set.clone())
+        self.set()
     }
 
     fn refresh(&self) -> LocalFuture<'_, ()> {
@@ -119,14 +179,14 @@ impl KeySource for Source {
 }
 
 /// The background task of one source. Holds it weakly, and ends when no rule uses it any more.
-struct Renewal {
-    source: Weak<Source>,
+struct Renewal<D> {
+    source: Weak<Source<D>>,
     wanted: Arc<Notify>,
     location: Location,
     fetching: Fetching,
 }
 
-impl Renewal {
+impl<D: Document> Renewal<D> {
     async fn run(self) {
         let mut retry = FIRST_RETRY;
         loop {
@@ -147,6 +207,7 @@ impl Renewal {
     async fn attempt(&self) -> Option<bool> {
         self.source.upgrade()?.attempts.send_modify(Attempts::begin);
         let fetched = self.location.fetch(&self.fetching.client).await;
+        let fetched = fetched.and_then(|document| D::parse(&document));
         let source = self.source.upgrade()?;
         let succeeded = match fetched {
             Ok(set) => {
@@ -164,12 +225,12 @@ impl Renewal {
     }
 }
 
-fn install(source: &Source, set: KeySet) {
+fn install<D: Document>(source: &Source<D>, set: D) {
     let before = source.set.load();
     let is_new = before.as_ref().is_none_or(|held| held.set.revision() != set.revision());
     if is_new {
         let location = shown_url(&source.url);
-        tracing::info!(%location, keys = set.len(), skipped = ?set.skipped(), "a key set is in force");
+        tracing::info!(%location, summary = set.summary(), "a key set is in force");
     }
     // An unchanged set keeps its identity, so that caches stay valid.
     let set = match before.as_ref() {

@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use bytes::{Buf, Bytes};
 use http_body::{Body, Frame, SizeHint};
+use http_body_util::BodyExt;
 use hyper::body::Incoming;
 
 use super::completion::Completion;
@@ -63,6 +64,8 @@ pub enum RequestBody {
     Empty,
     /// The caller's, as it comes.
     Streamed(Streamed),
+    /// The caller's, held in memory because a handler read it.
+    Held(Option<Bytes>),
 }
 
 /// A caller's body in transit.
@@ -83,10 +86,35 @@ impl RequestBody {
         RequestBody::Streamed(Streamed { incoming, tally, stall: Stall::new(pause), limit: limit.unwrap_or(u64::MAX) })
     }
 
+    /// Reads the whole body into memory, at most `limit` bytes.
+    pub async fn hold(mut self, limit: u64) -> Result<Bytes, BodyFault> {
+        let RequestBody::Streamed(body) = &mut self else { return Ok(Bytes::new()) };
+        body.limit = body.limit.min(limit);
+        let tally = body.tally.clone();
+        if self.announces_too_much() {
+            tally.fault.set(Some(BodyFault::TooLong));
+            return Err(BodyFault::TooLong);
+        }
+        match self.collect().await {
+            Ok(body) => Ok(body.to_bytes()),
+            Err(_) => Err(tally.fault.get().unwrap_or(BodyFault::Broken)),
+        }
+    }
+
+    /// Whether its announced length is over the limit: then it is not even begun.
+    pub fn announces_too_much(&self) -> bool {
+        matches!(self, RequestBody::Streamed(body) if body.incoming.size_hint().lower() > body.limit)
+    }
+
+    /// A body that was read before the decision.
+    pub fn held(bytes: Bytes) -> Self {
+        if bytes.is_empty() { RequestBody::Empty } else { RequestBody::Held(Some(bytes)) }
+    }
+
     /// What has gone through of it; none when there is nothing to send.
     pub fn tally(&self) -> Option<Rc<RequestTally>> {
         match self {
-            RequestBody::Empty => None,
+            RequestBody::Empty | RequestBody::Held(_) => None,
             RequestBody::Streamed(body) => Some(body.tally.clone()),
         }
     }
@@ -102,7 +130,11 @@ impl Body for RequestBody {
     type Error = io::Error;
 
     fn poll_frame(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, io::Error>>> {
-        let RequestBody::Streamed(body) = self.get_mut() else { return Poll::Ready(None) };
+        let body = match self.get_mut() {
+            RequestBody::Empty => return Poll::Ready(None),
+            RequestBody::Held(bytes) => return Poll::Ready(bytes.take().map(|bytes| Ok(Frame::data(bytes)))),
+            RequestBody::Streamed(body) => body,
+        };
         match Pin::new(&mut body.incoming).poll_frame(cx) {
             Poll::Pending => {
                 ready!(body.stall.poll(cx));
@@ -139,6 +171,7 @@ impl Body for RequestBody {
     fn is_end_stream(&self) -> bool {
         match self {
             RequestBody::Empty => true,
+            RequestBody::Held(bytes) => bytes.is_none(),
             RequestBody::Streamed(body) => body.incoming.is_end_stream(),
         }
     }
@@ -146,6 +179,7 @@ impl Body for RequestBody {
     fn size_hint(&self) -> SizeHint {
         match self {
             RequestBody::Empty => SizeHint::with_exact(0),
+            RequestBody::Held(bytes) => SizeHint::with_exact(bytes.as_ref().map_or(0, |bytes| bytes.len() as u64)),
             RequestBody::Streamed(body) => body.incoming.size_hint(),
         }
     }

@@ -6,7 +6,7 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
 
-use http::{HeaderMap, Method};
+use http::{HeaderMap, Method, StatusCode};
 use keyward_core::rule::Rule;
 use keyward_core::session::Caller;
 
@@ -27,6 +27,29 @@ pub struct Sinks {
     /// Names requests that bring no id.
     pub request_ids: RequestIds,
 }
+
+impl Sinks {
+    /// Records a request that never became one: its head could not be read.
+    pub fn unread(&self, rules_version: &str, connection: &Connection, status: StatusCode) {
+        let request_id = self.request_ids.of(&HeaderMap::new());
+        let (refusal, peer) = ("unreadable", connection.peer);
+        self.metrics.shared().refused(refusal);
+        tracing::info!(request_id, %peer, refusal, "request refused");
+        self.audit.write(&AuditRecord {
+            ts: Some(SystemTime::now()),
+            request_id: &request_id,
+            rules_version,
+            outcome: "denied",
+            reason: Some("request_refused"),
+            status: status.as_u16(),
+            client_ip: Some(&connection.peer_ip),
+            ..AuditRecord::default()
+        });
+    }
+}
+
+/// What nginx made the custom for a caller that left before its answer; the reference follows it.
+const CALLER_GONE: u16 = 499;
 
 /// What is known about an exchange so far; written down when it is dropped.
 pub struct Completion {
@@ -164,10 +187,13 @@ impl Drop for Completion {
     fn drop(&mut self) {
         self.connection.active.set(self.connection.active.get().saturating_sub(1));
         let (outcome, reason) = self.verdict();
+        if self.status == 0 {
+            self.status = if reason == Some("internal") { 500 } else { CALLER_GONE };
+        }
         let took = self.elapsed();
         let number = self.rule.map(|number| number as usize);
         let rule = number.and_then(|number| self.snapshot.rules.rules().get(number));
-        let credential = rule.filter(|_| self.upstream_url.is_some()).and_then(names_of_written_headers);
+        let credential = rule.filter(|_| self.upstream_url.is_some()).and_then(names_of_credential_headers);
         let caller = self.caller.as_ref();
         self.sinks.audit.write(&AuditRecord {
             ts: Some(self.arrived_at),
@@ -206,8 +232,8 @@ impl Drop for Completion {
 }
 
 /// The headers that carried the injected credential.
-fn names_of_written_headers(rule: &Rule) -> Option<Cow<'_, str>> {
-    match rule.written_headers() {
+fn names_of_credential_headers(rule: &Rule) -> Option<Cow<'_, str>> {
+    match rule.credential_headers() {
         [] => None,
         [only] => Some(Cow::Borrowed(only.as_str())),
         several => {

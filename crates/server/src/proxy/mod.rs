@@ -4,6 +4,7 @@ pub mod body;
 pub mod completion;
 pub mod connection;
 pub mod head_scan;
+pub mod held_body;
 pub mod listener;
 pub mod panics;
 pub mod scanned_io;

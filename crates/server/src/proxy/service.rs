@@ -26,6 +26,7 @@ use keyward_core::rule::Rule;
 use super::body::{BodyFault, RequestBody, ResponseBody, UpstreamBody};
 use super::completion::{Completion, Sinks};
 use super::connection::Connection;
+use super::held_body::HeldBody;
 use super::panics::caught;
 use super::stall::Stall;
 use super::upgrade::tunnel;
@@ -49,6 +50,8 @@ pub struct BodyLimits {
     pub pause: Duration,
     /// The longest request body, in bytes.
     pub request_bytes: Option<u64>,
+    /// The longest request body that is held in memory for a handler that reads it, in bytes.
+    pub held_bytes: u64,
 }
 
 impl Service {
@@ -105,7 +108,7 @@ impl Service {
         );
         let (uri, host) = (head.uri.clone(), head.headers.get(HOST).cloned());
         let arrival = Arrival { tls: connection.tls, peer: connection.peer, violation: connection.verdict.on(number) };
-        let request = match admit(head, &arrival, &snapshot.gate) {
+        let mut request = match admit(head, &arrival, &snapshot.gate) {
             Ok(request) => request,
             Err(reason) => return self.refuse(record, reason, &uri, host.as_ref()),
         };
@@ -119,20 +122,28 @@ impl Service {
             Err(denial) => return self.deny(record, None, &denial, &request),
         };
         record.rule = Some(rule.number());
-        let grant = match decide(rule, &request, unix(record.arrived_at())).await {
+        let body = RequestBody::new(body, record.tally.clone(), self.limits.pause, self.limits.request_bytes);
+        let mut body = HeldBody::new(body, self.limits.held_bytes);
+        let grant = match decide(rule, &mut request, &mut body, unix(record.arrived_at())).await {
             Ok(grant) => grant,
-            Err(denial) => return self.deny(record, Some(rule), &denial, &request),
+            Err(denial) => {
+                if let Some(fault) = record.tally.fault.get() {
+                    record.caller = denial.caller;
+                    return fault.refuse(record);
+                }
+                return self.deny(record, Some(rule), &denial, &request);
+            }
         };
         record.caller = Some(grant.caller().clone());
-        if let Some(too_long) = self.too_long(&body) {
-            return too_long.refuse(record);
+        let body = body.into_request_body();
+        if body.announces_too_much() {
+            return BodyFault::TooLong.refuse(record);
         }
         let credentialed = match grant.credential(request, rule) {
             Ok(credentialed) => credentialed,
             Err(refused) => return self.deny(record, Some(rule), &refused.0, &refused.1),
         };
         record.upstream_url = Some(credentialed.upstream_url());
-        let body = RequestBody::new(body, record.tally.clone(), self.limits.pause, self.limits.request_bytes);
         let sent = Instant::now();
         let outcome = self.forwarder.send(credentialed, body).await;
         record.upstream_duration = Some(sent.elapsed());
@@ -140,6 +151,17 @@ impl Service {
             Ok(answer) => self.relay(record, answer, client_upgrade, &connection),
             Err(error) => self.upstream_failed(record, &error),
         }
+    }
+
+    /// hyper could not read a request's head and has answered that itself: only the record is left to do.
+    pub fn unread(&self, connection: &Connection, error: &hyper::Error) {
+        let status = match (error.is_parse_too_large(), error.is_parse()) {
+            (true, _) => StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE,
+            (false, true) => StatusCode::BAD_REQUEST,
+            // The connection broke or ended: there was no request.
+            (false, false) => return,
+        };
+        self.sinks.unread(self.snapshots.load().rules.version(), connection, status);
     }
 
     fn current(&self) -> Arc<Snapshot> {
@@ -198,12 +220,6 @@ impl Service {
             RequestFacts { method: request.method(), url: &url, headers: request.headers(), peer: request.peer() };
         let response = respond(answer(rule, &record.snapshot().fallback, denial, &facts));
         answered(record, response)
-    }
-
-    /// A body that announces itself as too long is not even begun.
-    fn too_long(&self, body: &Incoming) -> Option<BodyFault> {
-        let limit = self.limits.request_bytes?;
-        (body.size_hint().lower() > limit).then_some(BodyFault::TooLong)
     }
 
     fn relay(

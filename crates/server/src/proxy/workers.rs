@@ -146,7 +146,11 @@ fn service(setup: &WorkerSetup, audit: AuditHandle) -> Rc<Service> {
         upstream.response_header_timeout,
     );
     let sinks = Sinks { audit, metrics: WorkerMetrics::new(setup.metrics.clone()), request_ids: RequestIds::new() };
-    let limits = BodyLimits { pause: upstream.stream_idle_timeout, request_bytes: setup.settings.max_body_bytes };
+    let limits = BodyLimits {
+        pause: upstream.stream_idle_timeout,
+        request_bytes: setup.settings.max_body_bytes,
+        held_bytes: setup.settings.max_held_body_bytes,
+    };
     Rc::new(Service::new(setup.snapshots.clone(), forwarder, Rc::new(sinks), limits))
 }
 

@@ -18,7 +18,7 @@ use keyward_core::rule::upstream::UpstreamOrigin;
 use rustls::ClientConfig;
 
 use super::connect::connect;
-use super::error::ForwardError;
+use super::error::{ForwardError, chain};
 use super::framing;
 use super::pool::{Lease, Pool};
 use super::resolve::Resolver;
@@ -343,16 +343,4 @@ fn remove_hop_by_hop(headers: &mut HeaderMap, switches: bool) {
     for name in doomed.iter().filter(|name| !(switches && **name == UPGRADE)) {
         headers.remove(name);
     }
-}
-
-/// An error with its causes. hyper's texts hold no header values.
-fn chain(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut source = error.source();
-    while let Some(cause) = source {
-        text.push_str(": ");
-        text.push_str(&cause.to_string());
-        source = cause.source();
-    }
-    text
 }

@@ -1,0 +1,48 @@
+//! A template of a rule with its name, as in the maps of `header`, `cookie` and `remote`: compiled once,
+//! rendered per request.
+
+use keyward_core::diagnostic::Diagnostic;
+use keyward_core::document::{Node, Value, decode};
+use keyward_core::gate::GatedRequest;
+use keyward_core::pipeline::BindContext;
+use keyward_core::pipeline::denial::{Denial, Reason};
+use keyward_core::session::Session;
+use keyward_core::template::{Template, TemplateData};
+
+/// One name with its template.
+pub(crate) struct Rendered {
+    pub(crate) name: String,
+    pub(crate) template: Template,
+    pub(crate) place: Node,
+}
+
+impl Rendered {
+    /// Compiles every entry of a map node, in written order.
+    pub(crate) fn compile_all(map: &Node, context: &BindContext<'_>) -> Result<Vec<Self>, Diagnostic> {
+        let Value::Map(entries) = &map.value else {
+            return Err(Diagnostic::error(format!("expected a map of names to templates, found {}", map.value.kind()))
+                .at(&map.origin));
+        };
+        entries.iter().map(|entry| Self::compile(&entry.key, &entry.value, context)).collect()
+    }
+
+    /// Compiles one text; `name` is what messages call it.
+    pub(crate) fn compile(name: &str, node: &Node, context: &BindContext<'_>) -> Result<Self, Diagnostic> {
+        let text: String = decode(node)?;
+        let template = Template::compile(&text, &*context.outside.secrets).map_err(|error| {
+            let mut finding = Diagnostic::error(format!("template of `{name}`: {error}")).at(&node.origin);
+            finding.hint = error.hint().map(str::to_owned);
+            finding
+        })?;
+        Ok(Self { name: name.to_owned(), template, place: node.clone() })
+    }
+
+    /// Renders against this request.
+    pub(crate) fn render(&self, request: &GatedRequest, session: &Session) -> Result<String, Denial> {
+        let mut text = String::new();
+        self.template.render(&TemplateData::new(session, request), &mut text).map_err(|error| {
+            Denial::internal(Reason::MutationFailed, format!("template of `{}`: {error}", self.name))
+        })?;
+        Ok(text)
+    }
+}

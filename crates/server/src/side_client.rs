@@ -1,0 +1,178 @@
+//! Calls side services over connections that are kept, one pool per core. Time, size and the number of
+//! attempts are bounded; redirects are not followed, bodies are not decompressed.
+
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use bytes::Bytes;
+use http::header::RETRY_AFTER;
+use http::{Request, StatusCode, Uri};
+use http_body_util::{BodyExt, Full, LengthLimitError, Limited};
+use hyper_util::client::legacy::Client;
+use hyper_util::client::legacy::connect::{Connected, Connection};
+use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
+use keyward_core::ports::{CallPolicy, LocalFuture, SideAnswer, SideClient, SideError, SideRequest};
+use keyward_core::rule::upstream::Upstream;
+use rustls::ClientConfig;
+use thread_local::ThreadLocal;
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+
+use crate::upstream::connect::{UpstreamStream, connect};
+use crate::upstream::error::chain;
+use crate::upstream::resolve::Resolver;
+
+/// Idle connections kept per service and core.
+const MAX_IDLE: usize = 32;
+/// How long they are kept: below what servers usually allow.
+const IDLE_TIMEOUT: Duration = Duration::from_secs(30);
+
+/// Calls side services.
+pub struct PooledSideClient {
+    connector: Connector,
+    /// A connection is driven by the core that made it, so every core has its own.
+    clients: ThreadLocal<Client<Connector, Full<Bytes>>>,
+}
+
+impl PooledSideClient {
+    /// A client with the overrides and trust roots of the upstreams; `tls` must offer HTTP/1.1 only.
+    pub fn new(resolver: Resolver, tls: Arc<ClientConfig>, connect_timeout: Duration) -> Self {
+        let connector = Connector { resolver: Arc::new(resolver), tls, connect_timeout };
+        Self { connector, clients: ThreadLocal::new() }
+    }
+
+    fn client(&self) -> &Client<Connector, Full<Bytes>> {
+        self.clients.get_or(|| {
+            Client::builder(TokioExecutor::new())
+                .pool_timer(TokioTimer::new())
+                .pool_idle_timeout(IDLE_TIMEOUT)
+                .pool_max_idle_per_host(MAX_IDLE)
+                .build(self.connector.clone())
+        })
+    }
+
+    async fn call(&self, request: &SideRequest, policy: &CallPolicy) -> Result<SideAnswer, SideError> {
+        let mut wait = policy.first_wait;
+        let mut attempts = 1;
+        loop {
+            let outcome = self.attempt(request, policy).await;
+            if policy.attempts <= 1 {
+                return outcome;
+            }
+            let (last, asked) = match outcome {
+                Ok(answer) if !is_retried(answer.status) => return Ok(answer),
+                Err(SideError::TooLong) => return Err(SideError::TooLong),
+                Ok(answer) => (format!("status {}", answer.status.as_u16()), retry_after(&answer)),
+                Err(error) => (error.to_string(), None),
+            };
+            if attempts == policy.attempts {
+                return Err(SideError::GaveUp { attempts, last });
+            }
+            tokio::time::sleep(asked.unwrap_or(wait).min(policy.max_wait)).await;
+            wait = wait.saturating_mul(2);
+            attempts += 1;
+        }
+    }
+
+    async fn attempt(&self, request: &SideRequest, policy: &CallPolicy) -> Result<SideAnswer, SideError> {
+        let mut message = Request::new(Full::new(request.body.clone()));
+        *message.method_mut() = request.method.clone();
+        *message.uri_mut() =
+            request.url.parse().map_err(|_| SideError::Broken("its URL cannot be requested".to_owned()))?;
+        *message.headers_mut() = request.headers.clone();
+        let exchange = async {
+            let answer = self.client().request(message).await.map_err(|error| SideError::Broken(chain(&error)))?;
+            let (head, body) = answer.into_parts();
+            let body = Limited::new(body, policy.max_body).collect().await.map_err(|error| {
+                match error.is::<LengthLimitError>() {
+                    true => SideError::TooLong,
+                    false => SideError::Broken(chain(&*error)),
+                }
+            })?;
+            Ok(SideAnswer { status: head.status, headers: head.headers, body: body.to_bytes() })
+        };
+        tokio::time::timeout(policy.attempt_timeout, exchange).await.unwrap_or(Err(SideError::TimedOut))
+    }
+}
+
+impl SideClient for PooledSideClient {
+    fn call<'a>(
+        &'a self,
+        request: SideRequest,
+        policy: &'a CallPolicy,
+    ) -> LocalFuture<'a, Result<SideAnswer, SideError>> {
+        Box::pin(async move { self.call(&request, policy).await })
+    }
+}
+
+/// Statuses that say nothing about the request itself (pipeline spec 1.8).
+fn is_retried(status: StatusCode) -> bool {
+    status == StatusCode::TOO_MANY_REQUESTS || (status.is_server_error() && status != StatusCode::NOT_IMPLEMENTED)
+}
+
+/// What a 429 or 503 asks for. A date, which is in the future, counts as long: the policy caps it.
+fn retry_after(answer: &SideAnswer) -> Option<Duration> {
+    let asks = matches!(answer.status, StatusCode::TOO_MANY_REQUESTS | StatusCode::SERVICE_UNAVAILABLE);
+    let value = answer.headers.get(RETRY_AFTER).filter(|_| asks)?.to_str().ok()?;
+    Some(value.trim().parse().map_or(Duration::MAX, Duration::from_secs))
+}
+
+/// Connects as upstreams are connected to.
+#[derive(Clone)]
+struct Connector {
+    resolver: Arc<Resolver>,
+    tls: Arc<ClientConfig>,
+    connect_timeout: Duration,
+}
+
+impl tower_service::Service<Uri> for Connector {
+    type Response = TokioIo<SideStream>;
+    type Error = std::io::Error;
+    type Future = Pin<Box<dyn Future<Output = Result<Self::Response, Self::Error>> + Send>>;
+
+    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), Self::Error>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn call(&mut self, uri: Uri) -> Self::Future {
+        let Self { resolver, tls, connect_timeout } = self.clone();
+        Box::pin(async move {
+            let (scheme, authority) = (uri.scheme_str().unwrap_or_default(), uri.authority());
+            let origin = format!("{scheme}://{}", authority.map_or("", |authority| authority.as_str()));
+            let place = Upstream::parse(&origin, "").map_err(std::io::Error::other)?;
+            let stream = connect(place.origin(), &resolver, &tls, connect_timeout).await;
+            stream.map(|stream| TokioIo::new(SideStream(stream))).map_err(std::io::Error::other)
+        })
+    }
+}
+
+/// A connection of the pool.
+struct SideStream(UpstreamStream);
+
+impl Connection for SideStream {
+    fn connected(&self) -> Connected {
+        Connected::new()
+    }
+}
+
+impl AsyncRead for SideStream {
+    fn poll_read(self: Pin<&mut Self>, cx: &mut Context<'_>, buffer: &mut ReadBuf<'_>) -> Poll<std::io::Result<()>> {
+        Pin::new(&mut self.get_mut().0).poll_read(cx, buffer)
+    }
+}
+
+impl AsyncWrite for SideStream {
+    fn poll_write(self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<std::io::Result<usize>> {
+        Pin::new(&mut self.get_mut().0).poll_write(cx, bytes)
+    }
+
+    fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<std::io::Result<()>> {
+        Pin::new(&mut self.get_mut().0).poll_flush(cx)
+    }
+
+    fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<std::io::Result<()>> {
+        Pin::new(&mut self.get_mut().0).poll_shutdown(cx)
+    }
+}
