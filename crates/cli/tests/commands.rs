@@ -188,7 +188,10 @@ fn lint_says_what_each_rule_will_do() {
     assert_eq!(code, 1);
     assert!(out.contains("good: forwards to https://api.example, sets x-key"), "{out}");
     assert!(out.contains("bad: denies every request") && out.contains("2 rules, 1 errors"), "{out}");
-    assert!(err.contains("rules.yaml:10:") && err.contains("`anonymus`") && !err.contains("v4lue"), "{err}");
+    assert!(
+        err.contains("rules.yaml:10:") && err.contains("did you mean `anonymous`?") && !err.contains("v4lue"),
+        "{err}"
+    );
     // The same rules with the secret missing: now both are broken.
     let (_, out, err) = keyward().with(config, rules).run(&["rules", "lint"]);
     assert!(out.contains("good: denies every request") && err.contains("KEY"), "{out}{err}");
@@ -245,6 +248,60 @@ fn keys_and_tokens_work_together_with_the_issuer() {
     assert_eq!(keys["keys"][0]["kid"], "k1");
     assert!(keys["keys"][0].get("d").is_none());
     assert!(!running.log().contains("horse"));
+}
+
+#[test]
+fn tokens_that_could_not_be_used_are_not_signed() {
+    let server = keyward();
+    let (_, keys, _) = server.run(&["credentials", "generate", "--alg", "ES256"]);
+    let path = server.write("keys.json", &keys).display().to_string();
+    let rows: [(&[&str], i32, &str); 7] = [
+        (&["--key", &path, "--scope", "a", "--ttl", "0"], 255, "--ttl"),
+        (&["--key", &path, "--scope", "a", "--ttl", "-5"], 255, "-5"),
+        (&["--key", &path, "--scope", ""], 255, "it is empty"),
+        (&["--key", &path, "--scope", "  "], 255, "it is empty"),
+        (&["--key", &path, "--scope", "a \"b\""], 255, "is not a scope"),
+        (&["--key", "/dev/zero", "--scope", "a"], 1, "/dev/zero: the key cannot be read: it is not a regular file"),
+        (&["--key", &path, "--scope", " a  b "], 0, "."),
+    ];
+    for (arguments, code, expected) in rows {
+        let (ended, out, err) = server.run(&[&["token", "--sub", "me"], arguments].concat());
+        assert!(ended == code && format!("{out}{err}").contains(expected), "{arguments:?}: {ended} {out}{err}");
+    }
+}
+
+/// Accepted as the reference accepts it, but not without a word.
+#[test]
+fn what_has_no_effect_or_does_not_exist_is_warned_about() {
+    let config = "access_rules: {matching_strategy: glob}\nsecrets: {env_dir: /nonexistent/secrets}\n\
+                  authenticators: {anonymous: {enabled: true}, jwt: {enabled: true}}\n\
+                  authorizers: {allow: {enabled: true}}\nmutators: {noop: {enabled: true}}\n";
+    let rules = "- id: r\n  match: {url: \"http://h/a\", methods: [GET]}\n  authenticators:\n    - handler: jwt\n      config:\n        \
+                 jwks_urls: [\"file:///k.json\"]\n        trusted_issuers: [i]\n        target_audience: [a]\n        jwks_ttl: 5m\n  \
+                 authorizer: {handler: allow}\n  mutators: [{handler: noop}]\n";
+    let (code, out, err) = keyward().with(config, rules).run(&["rules", "lint"]);
+    assert!(code == 0 && out.contains("0 errors, 2 warnings"), "{out}{err}");
+    for expected in [
+        "`jwks_ttl` has no effect in a rule",
+        "rules.yaml:9:9",
+        "config.yaml:2:20",
+        "`secrets.env_dir` is not a directory",
+    ] {
+        assert!(err.contains(expected), "{expected}: {err}");
+    }
+    let (code, _, err) = keyward().with(config, rules).run(&["config", "check"]);
+    assert!(code == 0 && err.contains("is not a directory"), "{err}");
+    let running = keyward().with(config, "[]").start();
+    assert!(running.log().contains("is not a directory"), "{}", running.log());
+}
+
+#[test]
+fn a_server_that_cannot_be_reached_is_named() {
+    let port = free_port();
+    let endpoint = format!("http://127.0.0.1:{port}");
+    let (code, _, err) = keyward().run(&["health", "alive", "-e", &endpoint]);
+    assert_eq!(code, 1);
+    assert!(err.contains(&format!("no connection to 127.0.0.1:{port}")) && !err.contains("upstream"), "{err}");
 }
 
 #[test]

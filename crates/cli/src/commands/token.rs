@@ -5,6 +5,7 @@ use std::process::ExitCode;
 
 use keyward_core::jwt::algorithm;
 use keyward_core::jwt::sign::SigningKey;
+use keyward_server::issuer::key_file;
 use keyward_server::issuer::routes::now;
 use keyward_server::issuer::settings::CallerKind;
 use keyward_server::issuer::token::{TokenRequest, sign};
@@ -21,7 +22,7 @@ pub(crate) struct Arguments {
     #[arg(long)]
     sub: String,
     /// What it allows; repeat it, or separate with spaces
-    #[arg(long, required = true)]
+    #[arg(long, required = true, value_parser = scopes)]
     scope: Vec<String>,
     /// Whom it is meant for
     #[arg(long, default_value = "oathkeeper-proxy")]
@@ -30,7 +31,7 @@ pub(crate) struct Arguments {
     #[arg(long, default_value = "http://token-issuer:8080")]
     issuer: String,
     /// Seconds it lives; by default what is usual for --kind
-    #[arg(long, conflicts_with = "kind")]
+    #[arg(long, conflicts_with = "kind", value_parser = clap::value_parser!(u32).range(1..))]
     ttl: Option<u32>,
     /// The kind of caller: ci (15 minutes), worker (1 hour), interactive (8 hours)
     #[arg(long, value_parser = ["ci", "worker", "interactive"], default_value = "ci")]
@@ -56,10 +57,21 @@ pub(crate) fn run(arguments: &Arguments) -> ExitCode {
     }
 }
 
+/// Scopes as a token writes them: between single spaces (RFC 6749 section 3.3).
+fn scopes(text: &str) -> Result<String, String> {
+    let words: Vec<&str> = text.split_whitespace().collect();
+    let allowed = |byte: u8| byte.is_ascii_graphic() && byte != b'"' && byte != b'\\';
+    match words.iter().find(|word| !word.bytes().all(allowed)) {
+        Some(word) => Err(format!("`{word}` is not a scope")),
+        None if words.is_empty() => Err("it is empty; name at least one scope".to_owned()),
+        None => Ok(words.join(" ")),
+    }
+}
+
 fn token(arguments: &Arguments) -> Result<String, String> {
     let place = arguments.key.display();
     let document =
-        std::fs::read(&arguments.key).map_err(|error| format!("{place}: the key cannot be read: {error}"))?;
+        key_file::read(&arguments.key).map_err(|error| format!("{place}: the key cannot be read: {error}"))?;
     let algorithm = match &arguments.alg {
         Some(name) => Some(algorithm(name).ok_or_else(|| format!("`{name}` is not a supported algorithm"))?),
         None => None,

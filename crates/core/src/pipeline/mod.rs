@@ -56,6 +56,11 @@ pub trait HandlerKind: Sync {
     /// The JSON Schema of its `config` object; `None` when it takes none (then any rule-level config
     /// is ignored, as in the reference).
     fn settings(&self, generator: &mut schemars::SchemaGenerator) -> Option<schemars::Schema>;
+
+    /// Settings that the whole process has in common: in a rule they are accepted and have no effect.
+    fn global_settings(&self) -> &'static [&'static str] {
+        &[]
+    }
 }
 
 /// A kind of authenticator: one row of the table in `keyward-handlers`.

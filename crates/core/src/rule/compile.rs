@@ -9,6 +9,7 @@ use std::collections::BTreeMap;
 use http::HeaderName;
 
 use crate::diagnostic::{Diagnostic, Origin};
+use crate::document::decode::hint_for_key;
 use crate::document::{Node, Value, merge};
 use crate::pipeline::grant::credential_locations;
 use crate::pipeline::shared::Shared;
@@ -120,6 +121,7 @@ impl Compiler<'_> {
         if let (None, Ok(pattern)) = (&written.problem, &pattern) {
             findings.extend(matches_nothing(written, pattern));
         }
+        findings.extend(self.without_effect(definition));
         findings.extend(plan.as_ref().err().cloned());
         report.extend(findings.into_iter().map(|mut finding| {
             finding.message = format!("rule `{}`: {}", definition.id, finding.message);
@@ -251,6 +253,16 @@ impl Compiler<'_> {
         })
     }
 
+    /// Settings of handlers that count only in the configuration, written in a rule.
+    fn without_effect(&self, rule: &RuleDefinition) -> Vec<Diagnostic> {
+        let authorizers = rule.authorizer.iter().chain(rule.authorizers.iter().flatten());
+        let mut findings = Vec::new();
+        global_only(rule.authenticators.iter().flatten(), &self.handlers.authenticators, &mut findings);
+        global_only(authorizers, &self.handlers.authorizers, &mut findings);
+        global_only(rule.mutators.iter().flatten(), &self.handlers.mutators, &mut findings);
+        findings
+    }
+
     fn bind_all<K: HandlerKind + ?Sized, H: ?Sized>(
         &self,
         written: &WrittenRule,
@@ -317,11 +329,10 @@ fn resolve<'t, K: HandlerKind + ?Sized>(
         return Err(Diagnostic::error(format!("{noun} `{id}` is not supported yet")).at(origin).told(table.unusable));
     }
     let Some(kind) = table.all.iter().find(|kind| kind.id() == id) else {
-        let known: Vec<String> = table.all.iter().map(|kind| format!("`{}`", kind.id())).collect();
-        return Err(Diagnostic::error(format!("there is no {noun} `{id}`"))
-            .at(origin)
-            .hint(format!("use one of {}", known.join(", ")))
-            .told("requested pipeline handler does not exist"));
+        let known: Vec<&str> = table.all.iter().map(|kind| kind.id()).collect();
+        let finding =
+            Diagnostic { hint: hint_for_key(id, &known), ..Diagnostic::error(format!("there is no {noun} `{id}`")) };
+        return Err(finding.at(origin).told("requested pipeline handler does not exist"));
     };
     let empty = || Node { value: Value::Map(Vec::new()), origin: origin.clone() };
     let setting = settings.get(id);
@@ -342,6 +353,23 @@ fn resolve<'t, K: HandlerKind + ?Sized>(
         Err(Diagnostic::error(format!("`config` of {noun} `{id}` must be a map, found {}", config.value.kind()))
             .at(&config.origin)
             .told(table.unusable))
+    }
+}
+
+fn global_only<'r, K: HandlerKind + ?Sized>(
+    references: impl Iterator<Item = &'r HandlerReference>,
+    table: &Table<'_, K>,
+    findings: &mut Vec<Diagnostic>,
+) {
+    for reference in references {
+        let Some(kind) = table.all.iter().find(|kind| kind.id() == reference.handler) else { continue };
+        for key in kind.global_settings() {
+            let Some(entry) = reference.config.as_ref().and_then(|config| config.entry(key)) else { continue };
+            let (noun, id) = (table.noun, kind.id());
+            let finding = Diagnostic::warning(format!("{noun} `{id}`: `{key}` has no effect in a rule"));
+            let hint = format!("set it in the configuration, under `{noun}s.{id}.config`");
+            findings.push(finding.at(&entry.key_origin).hint(hint));
+        }
     }
 }
 

@@ -82,6 +82,10 @@ impl HandlerKind for Kind {
     fn settings(&self, generator: &mut schemars::SchemaGenerator) -> Option<schemars::Schema> {
         Some(generator.subschema_for::<JwtConfig>())
     }
+
+    fn global_settings(&self) -> &'static [&'static str] {
+        &["jwks_max_wait", "jwks_ttl"]
+    }
 }
 
 impl AuthenticatorKind for Kind {

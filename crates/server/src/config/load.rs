@@ -30,13 +30,24 @@ pub fn load(files: &[PathBuf], variables: &[(String, String)]) -> Result<Loaded,
     }
     let mut errors = environment::apply(&mut root, variables);
     match settings::check(&root) {
-        Ok((settings, warnings)) if errors.is_empty() => Ok(Loaded { settings, warnings }),
+        Ok((settings, mut warnings)) if errors.is_empty() => {
+            warnings.extend(missing_directory(&settings, &root));
+            Ok(Loaded { settings, warnings })
+        }
         Ok(_) => Err(errors),
         Err(found) => {
             errors.extend(found);
             Err(errors)
         }
     }
+}
+
+/// Rules that name secrets would take them from the environment, or break, without a word about the reason.
+fn missing_directory(settings: &Settings, root: &Node) -> Option<Diagnostic> {
+    let directory = settings.env_dir.as_deref().filter(|directory| !directory.is_dir())?;
+    let origin = root.get("secrets.env_dir").map_or(&root.origin, |node| &node.origin);
+    let finding = Diagnostic::warning(format!("`secrets.env_dir` is not a directory: `{}`", directory.display()));
+    Some(finding.at(origin).hint("check the path; until it exists, secrets come from the environment alone"))
 }
 
 fn read(path: &Path) -> Result<Node, Diagnostic> {

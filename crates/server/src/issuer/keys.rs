@@ -5,8 +5,8 @@ use std::path::Path;
 use keyward_core::diagnostic::{Diagnostic, Origin};
 use keyward_core::jwt::sign::{SigningKey, SigningKeyError};
 use serde_json::{Value, json};
-use zeroize::Zeroizing;
 
+use super::key_file;
 use super::settings::{KeyRole, KeySettings};
 
 /// The key that signs, and the set that is published.
@@ -78,8 +78,7 @@ impl SigningKeys {
 
 fn read<T>(path: &Path, parse: impl FnOnce(&[u8]) -> Result<T, SigningKeyError>) -> Result<T, Diagnostic> {
     let origin = Origin::whole(path.display().to_string());
-    let document = std::fs::read(path)
-        .map(Zeroizing::new)
+    let document = key_file::read(path)
         .map_err(|error| Diagnostic::error(format!("the key cannot be read: {error}")).at(&origin))?;
     parse(&document).map_err(|error| Diagnostic::error(format!("the key is not usable: {error}")).at(&origin))
 }

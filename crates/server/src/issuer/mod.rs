@@ -1,6 +1,7 @@
 //! The token issuer: signs short-lived tokens for callers, and publishes the keys to check them with.
 
 pub mod clients;
+pub mod key_file;
 pub mod keys;
 pub mod routes;
 pub mod settings;

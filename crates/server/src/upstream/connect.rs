@@ -47,7 +47,7 @@ pub async fn connect(
     match tokio::time::timeout(limit, attempt(origin, resolver, tls)).await {
         Ok(Ok(stream)) => Ok(stream),
         Ok(Err(error)) => Err(ForwardError::Connect(format!("{}: {error}", origin.authority()))),
-        Err(_) => Err(ForwardError::Timeout("to connect")),
+        Err(_) => Err(ForwardError::Timeout("for a connection")),
     }
 }
 

@@ -38,9 +38,9 @@ impl ForwardError {
 impl fmt::Display for ForwardError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            ForwardError::Connect(detail) => write!(f, "no connection to the upstream: {detail}"),
+            ForwardError::Connect(detail) => write!(f, "no connection to {detail}"),
             ForwardError::Exchange(detail) => write!(f, "the exchange with the upstream broke: {detail}"),
-            ForwardError::Timeout(what) => write!(f, "the upstream took too long {what}"),
+            ForwardError::Timeout(what) => write!(f, "too much time passed waiting {what}"),
             ForwardError::Upgrade(what) => write!(f, "the upstream {what}"),
         }
     }

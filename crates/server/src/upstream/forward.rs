@@ -119,7 +119,7 @@ impl Forwarder {
             }
             while wait.poll(cx).is_ready() {
                 if progress() == before {
-                    return Poll::Ready(Err(ForwardError::Timeout("to answer")));
+                    return Poll::Ready(Err(ForwardError::Timeout("for the upstream to answer")));
                 }
                 before = progress();
                 wait.reset();
