@@ -23,6 +23,33 @@ pub struct Session {
     pub sets_cookies: bool,
     /// The `noop` mutator ran: the decision API answers with the request's own headers.
     pub echoes_request: bool,
+    /// What templates see of the request instead of the request itself: the `hydrator` mutator replaced it.
+    pub match_context: Option<Arc<MatchContext>>,
+}
+
+/// The match context of a session that was replaced as a whole (pipeline spec 1.6); its capture groups are
+/// those of the session.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct MatchContext {
+    /// The method.
+    pub method: String,
+    /// The URL; `None` where the reference has a null pointer.
+    pub url: Option<MatchUrl>,
+    /// Request headers.
+    pub header: HeaderMap,
+}
+
+/// The URL of a [`MatchContext`].
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct MatchUrl {
+    /// The scheme.
+    pub scheme: String,
+    /// Host and port.
+    pub host: String,
+    /// The path, percent-encoded.
+    pub path: String,
+    /// The query, without `?`.
+    pub raw_query: String,
 }
 
 /// A cookie to set on the upstream request, ready to be sent.

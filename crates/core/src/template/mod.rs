@@ -56,13 +56,30 @@ pub struct TemplateData<'a> {
 }
 
 impl<'a> TemplateData<'a> {
-    /// The session of a request.
+    /// The session of a request; its own match context where it has one.
     pub fn new(session: &'a Session, request: &'a GatedRequest) -> Self {
+        let subject = &session.caller.subject;
+        let (extra, header, captures) = (session.extra.as_deref(), &session.header, &*session.captures);
+        if let Some(context) = &session.match_context {
+            let url = context.url.as_ref();
+            return Self {
+                subject,
+                extra,
+                header,
+                captures,
+                method: &context.method,
+                scheme: url.map_or("", |url| &url.scheme),
+                host: url.map_or("", |url| &url.host),
+                path: url.map_or("", |url| &url.path),
+                raw_query: url.map_or("", |url| &url.raw_query),
+                request_header: &context.header,
+            };
+        }
         Self {
-            subject: &session.caller.subject,
-            extra: session.extra.as_deref(),
-            header: &session.header,
-            captures: &session.captures,
+            subject,
+            extra,
+            header,
+            captures,
             method: request.method().as_str(),
             scheme: request.scheme().as_str(),
             host: request.authority(),
@@ -70,6 +87,11 @@ impl<'a> TemplateData<'a> {
             raw_query: request.query().unwrap_or_default(),
             request_header: request.headers(),
         }
+    }
+
+    /// Whether there is no URL at all: a request always has a scheme.
+    pub(crate) fn has_no_url(&self) -> bool {
+        self.scheme.is_empty() && self.host.is_empty() && self.path.is_empty()
     }
 }
 

@@ -124,6 +124,7 @@ impl<'a> Value<'a> {
             }),
             Value::MatchContext(data) => Ok(match name {
                 "RegexpCaptureGroups" => Value::Strings(data.captures),
+                "URL" if data.has_no_url() => Value::Nil,
                 "URL" => Value::Url(data),
                 "Method" => Value::Text(Cow::Borrowed(data.method)),
                 "Header" => Value::Header(data.request_header),
