@@ -5,16 +5,22 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use http::Request;
-use http_body_util::{BodyExt, Full};
+use http_body_util::{BodyExt, Full, Limited};
 use hyper::client::conn::http1;
 use hyper_util::rt::TokioIo;
 use keyward_core::rule::upstream::Upstream;
+use keyward_core::secret::shown_url;
 use keyward_server::upstream::connect::connect;
 use keyward_server::upstream::resolve::Resolver;
 use keyward_server::upstream::tls::{client_config, install_provider};
 
+use crate::progress::Progress;
+
 /// How long a server may take.
 const TIME: Duration = Duration::from_secs(10);
+
+/// The longest answer: tens of thousands of rules.
+const MAX_BODY: usize = 64 * 1024 * 1024;
 
 /// The `--endpoint` of commands that ask a server.
 #[derive(clap::Args)]
@@ -43,11 +49,13 @@ impl Endpoint {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
         let runtime = runtime.map_err(|error| error.to_string())?;
         let url = format!("{}{path}", self.endpoint.trim_end_matches('/'));
+        let _progress = Progress::of("waiting for the server");
         let asked = async { tokio::time::timeout(TIME, get(&url)).await };
+        let shown = shown_url(&url);
         match runtime.block_on(asked) {
             Ok(Ok(answer)) => Ok(answer),
-            Ok(Err(problem)) => Err(format!("Get \"{url}\": {problem}")),
-            Err(_) => Err(format!("Get \"{url}\": no answer within {} seconds", TIME.as_secs())),
+            Ok(Err(problem)) => Err(format!("Get \"{shown}\": {problem}")),
+            Err(_) => Err(format!("Get \"{shown}\": no answer within {} seconds", TIME.as_secs())),
         }
     }
 }
@@ -68,6 +76,7 @@ async fn get(url: &str) -> Result<Answer, String> {
         .map_err(|error| error.to_string())?;
     let answer = sender.send_request(request).await.map_err(|error| error.to_string())?;
     let status = answer.status().as_u16();
-    let body = answer.into_body().collect().await.map_err(|error| error.to_string())?.to_bytes();
+    let body =
+        Limited::new(answer.into_body(), MAX_BODY).collect().await.map_err(|error| error.to_string())?.to_bytes();
     Ok(Answer { status, body })
 }

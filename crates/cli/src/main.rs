@@ -1,13 +1,14 @@
 //! The `keyward` command: one file per subcommand in `commands/`.
 
 mod commands;
+mod config_files;
 mod endpoint;
 mod output;
+mod progress;
 
-use std::path::PathBuf;
 use std::process::ExitCode;
 
-use clap::{Parser, Subcommand};
+use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
 
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
@@ -15,14 +16,22 @@ static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 /// Wrong usage, and a server that cannot start, end with the reference's code.
 const EXIT_USAGE: u8 = 255;
 
+const EXAMPLES: &str = "\
+Examples:
+  keyward demo                                        try it out, on loopback
+  keyward config check -c oathkeeper.yaml             is the configuration usable?
+  keyward rules lint -c oathkeeper.yaml               what will each rule do?
+  keyward rules explain -c oathkeeper.yaml http://localhost:4455/jira/x
+  keyward serve -c oathkeeper.yaml
+
+Every setting has an environment variable, which goes before the files: SERVE_PROXY_PORT=4455.
+Exit codes: 0 success; 1 failure, or findings; 255 wrong usage, or a configuration that cannot be used.";
+
 /// Keyward holds the keys so that callers don't: a reverse proxy that checks a caller's token and injects
 /// the real credential. Reads Ory Oathkeeper's configuration and rules.
 #[derive(Parser)]
-#[command(name = "keyward", version, max_term_width = 100)]
+#[command(name = "keyward", version, max_term_width = 100, after_help = EXAMPLES)]
 struct Arguments {
-    /// Configuration files (.yaml, .yml, .json), in order: later ones win. Repeat it, or separate with commas
-    #[arg(short, long, global = true, value_delimiter = ',', value_name = "FILE")]
-    config: Vec<PathBuf>,
     #[command(subcommand)]
     command: Option<Command>,
 }
@@ -37,10 +46,10 @@ enum Command {
     Issuer(commands::issuer::Arguments),
     /// Sign one token, offline
     Token(commands::token::Arguments),
-    /// List, show and check rules
+    /// List, show, check, explain and test rules
     #[command(subcommand_required = false, arg_required_else_help = true)]
     Rules(commands::rules::Arguments),
-    /// Check configurations
+    /// Check configurations, and describe them to editors
     #[command(subcommand)]
     Config(commands::config::Command),
     /// Make keys
@@ -52,6 +61,13 @@ enum Command {
     Version,
     /// Print shell completions
     Completions(commands::completions::Arguments),
+    /// Print the manual page, or write one page per command
+    Man(commands::man::Arguments),
+}
+
+/// Everything that can be written on the command line.
+fn definition() -> clap::Command {
+    config_files::add_to(Arguments::command())
 }
 
 /// Prints what the arguments came to. A group of commands without one shows its help, which is no fault.
@@ -66,17 +82,18 @@ fn usage(error: &clap::Error) -> ExitCode {
 }
 
 fn main() -> ExitCode {
-    let arguments = match Arguments::try_parse() {
-        Ok(arguments) => arguments,
-        Err(error) => {
-            return usage(&error);
-        }
+    let matches = match definition().try_get_matches() {
+        Ok(matches) => matches,
+        Err(error) => return usage(&error),
     };
-    let config = arguments.config;
+    let config = config_files::of(&matches);
+    let arguments = match Arguments::from_arg_matches(&matches) {
+        Ok(arguments) => arguments,
+        Err(error) => return usage(&error),
+    };
     match arguments.command {
         None => {
-            use clap::CommandFactory;
-            let _ = Arguments::command().print_help();
+            let _ = definition().print_help();
             ExitCode::SUCCESS
         }
         Some(Command::Serve(arguments)) => commands::serve::run(&arguments, config),
@@ -88,6 +105,7 @@ fn main() -> ExitCode {
         Some(Command::Credentials(command)) => commands::credentials::run(&command),
         Some(Command::Health(arguments)) => commands::health::run(&arguments),
         Some(Command::Version) => commands::version::run(),
-        Some(Command::Completions(arguments)) => commands::completions::run::<Arguments>(&arguments),
+        Some(Command::Completions(arguments)) => commands::completions::run(&arguments, definition()),
+        Some(Command::Man(arguments)) => commands::man::run(&arguments, definition()),
     }
 }

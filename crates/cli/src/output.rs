@@ -2,8 +2,18 @@
 
 use std::io::{IsTerminal, Write};
 
-use keyward_core::diagnostic::Diagnostic;
+use keyward_core::diagnostic::{Diagnostic, Severity};
 use keyward_server::config::report::render;
+use serde_json::{Value, json};
+
+/// What a command prints.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+pub(crate) enum Format {
+    /// For people.
+    Text,
+    /// For programs: one JSON document on standard output.
+    Json,
+}
 
 /// Prints to standard output; a reader that has gone away is no fault.
 pub(crate) fn print(text: &str) {
@@ -18,12 +28,37 @@ pub(crate) fn complain(text: &str) {
 
 /// Prints findings to standard error, in colours only at a terminal.
 pub(crate) fn report(findings: &[Diagnostic]) {
-    let colours = std::io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none();
+    let colours = std::io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty());
     complain(&render(findings, colours));
 }
 
+/// Prints one JSON document.
+pub(crate) fn print_json(value: &Value) {
+    print(&format!("{value:#}\n"));
+}
+
+/// Findings for programs: what is wrong, where, and what to do.
+pub(crate) fn findings_json(findings: &[Diagnostic]) -> Value {
+    let one = |finding: &Diagnostic| {
+        let origin = finding.origin.as_ref();
+        let number = |number: u32| (number > 0).then_some(number);
+        json!({
+            "severity": match finding.severity {
+                Severity::Error => "error",
+                Severity::Warning => "warning",
+            },
+            "message": finding.message,
+            "source": origin.map(|origin| &*origin.source),
+            "line": origin.and_then(|origin| number(origin.line)),
+            "column": origin.and_then(|origin| number(origin.column)),
+            "hint": finding.hint,
+        })
+    };
+    findings.iter().map(one).collect()
+}
+
 /// JSON the way the reference prints it: indented with tabs, `<`, `>` and `&` escaped.
-pub(crate) fn tab_indented(value: &serde_json::Value) -> String {
+pub(crate) fn tab_indented(value: &Value) -> String {
     use serde::Serialize;
     let mut out = Vec::new();
     let formatter = serde_json::ser::PrettyFormatter::with_indent(b"\t");

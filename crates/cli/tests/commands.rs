@@ -27,7 +27,7 @@ fn blocks(text: &str, language: &str) -> Vec<String> {
 
 #[test]
 fn usage_errors_end_with_255_and_help_with_0() {
-    let rows: [(&[&str], i32, &str); 11] = [
+    let rows: [(&[&str], i32, &str); 18] = [
         (&[], 0, "Usage: keyward"),
         (&["--help"], 0, "serve"),
         (&["nosuch"], 255, "nosuch"),
@@ -39,12 +39,57 @@ fn usage_errors_end_with_255_and_help_with_0() {
         (&["credentials"], 0, "Usage: keyward credentials"),
         (&["version"], 0, "Version:"),
         (&["completions", "bash"], 0, "complete"),
+        (&["completions", "fish"], 0, "__fish_keyward"),
+        (&["man"], 0, ".TH keyward 1"),
+        (&["man", "--dir", "/nonexistent"], 1, "cannot be written"),
+        (&["config"], 0, "Usage: keyward config"),
+        (&["serve", "--disable-telemetry", "--sqa-opt-out", "-c", "/nonexistent.yaml"], 255, "nonexistent.yaml"),
+        (&["-c", "/nonexistent.yaml", "config", "check", "-c", "/dev/null"], 1, "/nonexistent.yaml"),
+        (&["rules", "lint", "--format", "xml"], 255, "text, json"),
     ];
     for (arguments, code, expected) in rows {
         let (ended, out, err) = keyward().run(arguments);
         assert_eq!(ended, code, "{arguments:?}: {out}{err}");
         assert!(format!("{out}{err}").contains(expected), "{arguments:?}: {out}{err}");
     }
+}
+
+/// Every command explains itself, and every one takes configuration files.
+#[test]
+fn every_command_has_help_a_manual_page_and_takes_configuration_files() {
+    let server = keyward();
+    std::fs::create_dir(server.path("man")).unwrap();
+    let directory = server.path("man").display().to_string();
+    assert_eq!(server.run(&["man", "--dir", &directory]).0, 0);
+    let pages = std::fs::read_dir(server.path("man")).unwrap();
+    let pages: Vec<String> = pages.map(|page| page.unwrap().file_name().into_string().unwrap()).collect();
+    assert!(pages.contains(&"keyward-rules-lint.1".to_owned()), "{pages:?}");
+    for page in pages.iter().filter(|page| !page.contains("-help")) {
+        let command: Vec<&str> = page.strip_suffix(".1").unwrap().split('-').skip(1).collect();
+        let (code, help, _) = server.run(&[&command[..], &["--help"]].concat());
+        assert!(code == 0 && help.contains("--config <FILE>"), "{page}: {help}");
+        let is_group = help.contains("\nCommands:");
+        let is_plain = ["version"].contains(&command.first().copied().unwrap_or_default());
+        assert!(is_group || is_plain || help.contains("Example"), "{page}: {help}");
+    }
+}
+
+#[test]
+fn findings_come_as_json_too() {
+    let server = keyward();
+    let path = server.write("config.yaml", "serve: {proxy: {prt: 1}}\n");
+    let (code, out, err) = server.config(path).run(&["config", "check", "--format", "json"]);
+    let out: Value = serde_json::from_str(&out).unwrap();
+    let finding = &out["findings"][0];
+    assert_eq!((code, &*err, &out["usable"]), (1, "", &false.into()));
+    assert_eq!((&finding["severity"], &finding["line"], &finding["column"]), (&"error".into(), &1.into(), &17.into()));
+    let config = "authenticators: {anonymous: {enabled: true}}\nauthorizers: {allow: {enabled: true}}\nmutators: {noop: {enabled: true}}\n";
+    let rules = "- id: r\n  match: {url: \"http://h/a\", methods: [GET]}\n  authenticators: [{handler: anonymous}]\n  \
+                 authorizer: {handler: allow}\n  mutators: [{handler: noop}]\n  upstream: {url: \"https://u/x\"}\n- id: broken\n";
+    let (code, out, _) = keyward().with(config, rules).run(&["rules", "lint", "--format", "json"]);
+    let out: Value = serde_json::from_str(&out).unwrap();
+    assert_eq!((code, &out["usable"], &out["rules"][1]["usable"]), (1, &false.into(), &false.into()));
+    assert_eq!((&out["rules"][0]["id"], &out["rules"][0]["upstream"]), (&"r".into(), &"https://u".into()));
 }
 
 /// (what is written, what the finding must say)

@@ -6,11 +6,20 @@ use keyward_core::jwt::generate::generate;
 use serde_json::json;
 
 use crate::output::{complain, print};
+use crate::progress::Progress;
+
+const EXAMPLES: &str = "\
+Examples:
+  (umask 077 && keyward credentials generate --alg RS256 > signing-key.json)
+  keyward credentials generate --alg ES256 --kid 2026-11
+
+Algorithms: RS256, RS384, RS512, PS256, PS384, PS512 (2048 bits or more), ES256, ES384, ES512, EdDSA, HS256, HS384, HS512.";
 
 /// Subcommands of `credentials`.
 #[derive(clap::Subcommand)]
 pub(crate) enum Command {
     /// Print a new private key as a JSON Web Key Set. Keep it secret
+    #[command(after_help = EXAMPLES)]
     Generate {
         /// The algorithm it is for: RS256, ES256, EdDSA, HS256, ...
         #[arg(long)]
@@ -27,7 +36,10 @@ pub(crate) enum Command {
 pub(crate) fn run(command: &Command) -> ExitCode {
     let Command::Generate { alg, kid, bits } = command;
     let kid = if kid.is_empty() { uuid::Uuid::new_v4().to_string() } else { kid.clone() };
-    match generate(alg, &kid, *bits) {
+    let progress = Progress::of("generating the key");
+    let generated = generate(alg, &kid, *bits);
+    drop(progress);
+    match generated {
         Ok(key) => {
             print(&format!("{:#}\n", json!({"keys": [key]})));
             ExitCode::SUCCESS

@@ -29,8 +29,14 @@ const RULES: &str = include_str!("../../../../examples/poc/oathkeeper/rules.yaml
 /// The credential of the document's example: nobody's.
 pub(super) const JIRA_BASIC_AUTH: &str = "ci-service-account@example.com:ATATT3xFfGF0";
 
+const EXAMPLES: &str = "\
+Examples:
+  keyward demo                                      prints the calls to make, runs until Ctrl-C
+  keyward demo --check                              makes them itself: 0 when every answer was right";
+
 /// Options of `demo`.
 #[derive(clap::Args)]
+#[command(after_help = EXAMPLES)]
 pub(crate) struct Arguments {
     /// Make the calls, good and bad ones, on free ports, and exit with 0 if every answer was right
     #[arg(long)]

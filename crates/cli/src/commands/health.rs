@@ -8,6 +8,15 @@ use serde_json::Value;
 use crate::endpoint::Endpoint;
 use crate::output::{complain, print, tab_indented};
 
+const ALIVE: &str = "\
+Example:
+  keyward health alive -e http://127.0.0.1:4456";
+const READY: &str = "\
+Example:
+  keyward health ready -e http://127.0.0.1:4456
+
+Ends with 1 until rules and key sets are there, and says what is missing.";
+
 /// Options of `health`.
 #[derive(clap::Args)]
 #[command(arg_required_else_help = true)]
@@ -21,8 +30,10 @@ pub(crate) struct Arguments {
 #[derive(Clone, Copy, Subcommand)]
 enum Command {
     /// Whether the process answers
+    #[command(after_help = ALIVE)]
     Alive,
     /// Whether it can serve: rules are loaded, and key sets were fetched
+    #[command(after_help = READY)]
     Ready,
 }
 

@@ -20,8 +20,14 @@ use tokio::task::LocalSet;
 use crate::EXIT_USAGE;
 use crate::output::{environment, report};
 
+const EXAMPLES: &str = "\
+Examples:
+  keyward issuer -c issuer.yaml                     clients and keys as configured under `issuer`
+  PRIVATE_KEY_PATH=key.pem keyward issuer --insecure-open --port 8080";
+
 /// Options of `issuer`.
 #[derive(clap::Args)]
+#[command(after_help = EXAMPLES)]
 pub(crate) struct Arguments {
     /// Hand out any token to anybody who asks (query parameters sub, scope, ttl): for trying things out only
     #[arg(long)]
@@ -45,7 +51,7 @@ pub(crate) fn run(arguments: &Arguments, files: &[PathBuf]) -> ExitCode {
             return ExitCode::from(EXIT_USAGE);
         }
     };
-    telemetry::start(loaded.settings.log_level, loaded.settings.log_json);
+    telemetry::start(loaded.settings.log.level, loaded.settings.log.json);
     let configured = loaded.settings.issuer.filter(|_| !arguments.insecure_open);
     let Some(mut settings) = configured.or_else(|| arguments.insecure_open.then(IssuerSettings::open)) else {
         report(&[Diagnostic::error("no issuer is configured")

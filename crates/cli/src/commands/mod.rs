@@ -7,6 +7,7 @@ pub(crate) mod demo;
 mod demo_calls;
 pub(crate) mod health;
 pub(crate) mod issuer;
+pub(crate) mod man;
 pub(crate) mod rules;
 pub(crate) mod serve;
 pub(crate) mod token;

@@ -11,8 +11,17 @@ use tokio::task::LocalSet;
 use crate::EXIT_USAGE;
 use crate::output::{complain, environment, report};
 
+const EXAMPLES: &str = "\
+Examples:
+  keyward serve -c oathkeeper.yaml
+  keyward serve -c base.yaml,production.yaml        later files win
+  SERVE_PROXY_PORT=8080 keyward serve -c oathkeeper.yaml
+
+SIGHUP reads everything again; SIGTERM and SIGINT let requests in flight finish.";
+
 /// Options of `serve`.
 #[derive(clap::Args)]
+#[command(after_help = EXAMPLES)]
 pub(crate) struct Arguments {
     /// Accepted and without effect: nothing is ever reported anywhere
     #[arg(long)]
@@ -32,7 +41,7 @@ pub(crate) fn run(_: &Arguments, files: Vec<PathBuf>) -> ExitCode {
             return ExitCode::from(EXIT_USAGE);
         }
     };
-    telemetry::start(loaded.settings.log_level, loaded.settings.log_json);
+    telemetry::start(loaded.settings.log.level, loaded.settings.log.json);
     let runtime = match tokio::runtime::Builder::new_current_thread().enable_all().build() {
         Ok(runtime) => runtime,
         Err(error) => {

@@ -12,8 +12,15 @@ use keyward_server::issuer::token::{TokenRequest, sign};
 
 use crate::output::{complain, print};
 
+const EXAMPLES: &str = "\
+Examples:
+  keyward token --key signing-key.json --sub ci-pipeline --scope jira:read
+  keyward token --key key.pem --alg RS256 --sub worker --scope 'jira:read jira:write' --kind worker
+  curl -H \"Authorization: Bearer $(keyward token --key signing-key.json --sub me --scope jira:read)\" ...";
+
 /// Options of `token`.
 #[derive(clap::Args)]
+#[command(after_help = EXAMPLES)]
 pub(crate) struct Arguments {
     /// The signing key: a JWK, a key set or PEM
     #[arg(long, env = "PRIVATE_KEY_PATH", value_name = "FILE")]

@@ -1,0 +1,79 @@
+//! `keyward rules lint`: what each rule of a configuration will do, and which will deny.
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use keyward_core::diagnostic::Severity;
+use keyward_core::rule::Rule;
+use keyward_server::check;
+use serde_json::{Value, json};
+
+use crate::EXIT_USAGE;
+use crate::output::{Format, environment, findings_json, print, print_json, report};
+use crate::progress::Progress;
+
+pub(super) fn lint(files: &[PathBuf], format: Format) -> ExitCode {
+    let progress = Progress::of("compiling the rules");
+    let checked = check::rules(files, &environment());
+    drop(progress);
+    let (loaded, built) = match checked {
+        Ok(checked) => checked,
+        Err(findings) => {
+            match format {
+                Format::Json => print_json(&json!({"usable": false, "findings": findings_json(&findings)})),
+                Format::Text => report(&findings),
+            }
+            return ExitCode::from(EXIT_USAGE);
+        }
+    };
+    let errors = built.findings.iter().filter(|finding| finding.severity == Severity::Error).count();
+    let (rules, unread) = (built.snapshot.rules.rules(), built.unread.len());
+    let findings = [loaded.warnings, built.unread, built.findings].concat();
+    match format {
+        Format::Json => {
+            let rules: Vec<Value> = rules.iter().map(rule_json).collect();
+            print_json(&json!({"usable": errors + unread == 0, "findings": findings_json(&findings), "rules": rules}));
+        }
+        Format::Text => {
+            report(&findings);
+            for rule in rules {
+                let id = if rule.id().is_empty() { "(no id)" } else { &**rule.id() };
+                print(&format!("{id}: {}\n", what_it_does(rule)));
+            }
+            let warnings = findings.len() - errors - unread;
+            let count = rules.len();
+            print(&format!("{count} rules, {errors} errors, {warnings} warnings, {unread} repositories unread\n"));
+        }
+    }
+    if errors + unread == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+}
+
+fn what_it_does(rule: &Rule) -> String {
+    match (rule.broken(), rule.upstream()) {
+        (Some(_), _) => "denies every request (see above)".to_owned(),
+        (None, Some(upstream)) => {
+            let origin = upstream.origin();
+            let headers = written_headers(rule);
+            let sets = if headers.is_empty() { String::new() } else { format!(", sets {}", headers.join(", ")) };
+            format!("forwards to {}://{}{sets}", origin.scheme.as_str(), origin.authority())
+        }
+        (None, None) => "decides only: it has no upstream".to_owned(),
+    }
+}
+
+fn written_headers(rule: &Rule) -> Vec<&str> {
+    rule.written_headers().iter().map(|name| name.as_str()).collect()
+}
+
+fn rule_json(rule: &Rule) -> Value {
+    let upstream = rule.upstream().map(|upstream| {
+        let origin = upstream.origin();
+        format!("{}://{}", origin.scheme.as_str(), origin.authority())
+    });
+    json!({
+        "id": &**rule.id(),
+        "usable": rule.broken().is_none(),
+        "upstream": upstream,
+        "sets_headers": written_headers(rule),
+    })
+}
