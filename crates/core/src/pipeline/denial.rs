@@ -108,12 +108,16 @@ pub enum Reason {
     SignatureInvalid,
     /// The token has expired.
     TokenExpired,
+    /// The authorization server says that the token is not active.
+    TokenInactive,
     /// The token is not a well-formed JWS.
     TokenMalformed,
     /// The token is not valid yet.
     TokenNotYetValid,
     /// The token lives longer than `max_token_age`, or has no `exp`.
     TokenLifetime,
+    /// The token is for something else than access.
+    TokenUse,
     /// The `unauthorized` authenticator.
     Refused,
     /// The gate refused the request.
@@ -145,9 +149,11 @@ impl Reason {
             Reason::PatternFailed => "pattern_failed",
             Reason::SignatureInvalid => "signature_invalid",
             Reason::TokenExpired => "token_expired",
+            Reason::TokenInactive => "token_inactive",
             Reason::TokenMalformed => "token_malformed",
             Reason::TokenNotYetValid => "token_not_yet_valid",
             Reason::TokenLifetime => "token_lifetime",
+            Reason::TokenUse => "token_use",
             Reason::Refused => "refused",
             Reason::RequestRefused => "request_refused",
             Reason::NoUpstream => "no_upstream",
@@ -167,6 +173,9 @@ pub struct Denial {
     pub reason: Reason,
     /// The message of a verbose answer: one text per failure kind, never a claim, an address or a secret.
     pub message: Cow<'static, str>,
+    /// The reason in a verbose answer, where the reference has a text of its own for it or (empty) gives
+    /// none; otherwise the name of `reason`. As harmless as `message`.
+    pub explanation: Option<Cow<'static, str>>,
     /// For the log only; never sent, never a secret.
     pub detail: Option<String>,
     /// Which handler said so.
@@ -193,6 +202,7 @@ impl Denial {
             error,
             reason,
             message: message.into(),
+            explanation: None,
             detail: None,
             handler: None,
             caller: None,
@@ -230,6 +240,12 @@ impl Denial {
     /// Replaces the message of a verbose answer.
     pub fn told(mut self, message: impl Into<Cow<'static, str>>) -> Self {
         self.message = message.into();
+        self
+    }
+
+    /// Sets the reason of a verbose answer; empty for none.
+    pub fn because(mut self, explanation: impl Into<Cow<'static, str>>) -> Self {
+        self.explanation = Some(explanation.into());
         self
     }
 

@@ -47,7 +47,8 @@ impl ErrorHandler for Json {
     fn respond(&self, denial: &Denial, request: &RequestFacts<'_>) -> ErrorResponse {
         let request_id = request.headers.get("x-request-id").and_then(|value| value.to_str().ok());
         let (message, reason) = if self.verbose {
-            (&*denial.message, explained(denial.reason).then(|| denial.reason.as_str()))
+            let name = || explained(denial.reason).then(|| denial.reason.as_str());
+            (&*denial.message, denial.explanation.as_deref().or_else(name))
         } else {
             (denial.error.generic_message(), None)
         };
