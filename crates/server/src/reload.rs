@@ -14,7 +14,8 @@ use notify::{RecommendedWatcher, RecursiveMode, Watcher};
 use tokio::sync::mpsc;
 
 use crate::config::load::{Loaded, load};
-use crate::config::settings::{ProxySettings, Settings};
+use crate::config::settings::Settings;
+use crate::config::settings::proxy::ProxySettings;
 use crate::metrics::Metrics;
 use crate::outside::Lasting;
 use crate::snapshot::Snapshot;
@@ -44,14 +45,14 @@ pub struct Reloader {
 
 /// The settings that only a start can change, for comparison.
 pub fn fixed(settings: &Settings) -> String {
-    let Settings { proxy, api, metrics, log_level, log_json, audit, issuer, key_sets, .. } = settings;
+    let Settings { proxy, api, metrics, log, audit, issuer, key_sets, .. } = settings;
     let ProxySettings { listener, header_timeout, handshake_timeout, idle_timeout, .. } = proxy;
     let ProxySettings {
         max_connections, max_body_bytes, max_held_body_bytes, workers, shutdown_timeout, upstream, ..
     } = proxy;
     let timeouts = (header_timeout, handshake_timeout, idle_timeout, shutdown_timeout);
     let limits = (max_connections, max_body_bytes, max_held_body_bytes, workers);
-    let others = (api, metrics, log_level, log_json, audit, issuer, key_sets);
+    let others = (api, metrics, log, audit, issuer, key_sets);
     format!("{listener:?}{timeouts:?}{limits:?}{upstream:?}{others:?}")
 }
 

@@ -11,7 +11,9 @@ use keyward_core::diagnostic::Diagnostic;
 use keyward_core::jwt::generate::generate;
 use keyward_core::jwt::sign::SigningKey;
 use keyward_server::app::{App, asked_to_stop};
+use keyward_server::config::file::LogFormat;
 use keyward_server::config::load::load;
+use keyward_server::config::settings::log::LogSettings;
 use keyward_server::http_server::{self, Handler};
 use keyward_server::telemetry;
 use serde_json::{Map, Value, json};
@@ -65,7 +67,7 @@ pub(crate) fn run(arguments: &Arguments) -> ExitCode {
 
 fn demo(check: bool) -> Result<bool, Vec<Diagnostic>> {
     let ports = if check { Ports::free()? } else { Ports { proxy: 4455, api: 4456, issuer: 8080, echo: 3000 } };
-    telemetry::start(if check { "error" } else { "info" }, false);
+    telemetry::start(LogSettings { level: if check { "error" } else { "info" }, format: LogFormat::Text });
     let directory = tempfile::tempdir().map_err(failed)?;
     let key = write_files(directory.path(), ports)?;
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(failed)?;

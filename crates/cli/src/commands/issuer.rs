@@ -51,7 +51,7 @@ pub(crate) fn run(arguments: &Arguments, files: &[PathBuf]) -> ExitCode {
             return ExitCode::from(EXIT_USAGE);
         }
     };
-    telemetry::start(loaded.settings.log.level, loaded.settings.log.json);
+    telemetry::start(loaded.settings.log);
     let configured = loaded.settings.issuer.filter(|_| !arguments.insecure_open);
     let Some(mut settings) = configured.or_else(|| arguments.insecure_open.then(IssuerSettings::open)) else {
         report(&[Diagnostic::error("no issuer is configured")

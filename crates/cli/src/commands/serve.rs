@@ -41,7 +41,7 @@ pub(crate) fn run(_: &Arguments, files: Vec<PathBuf>) -> ExitCode {
             return ExitCode::from(EXIT_USAGE);
         }
     };
-    telemetry::start(loaded.settings.log.level, loaded.settings.log.json);
+    telemetry::start(loaded.settings.log);
     let runtime = match tokio::runtime::Builder::new_current_thread().enable_all().build() {
         Ok(runtime) => runtime,
         Err(error) => {

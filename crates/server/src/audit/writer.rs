@@ -18,7 +18,7 @@ use std::time::{Duration, Instant};
 use keyward_core::diagnostic::{Diagnostic, Origin};
 
 use super::record::AuditRecord;
-use crate::config::settings::{AuditSettings, AuditSink};
+use crate::config::settings::audit::{AuditSettings, AuditSink};
 
 /// Records in a batch before it is handed over.
 const BATCH_RECORDS: usize = 128;

@@ -10,7 +10,7 @@ use keyward_core::jwt::{Algorithm, algorithm};
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-use crate::config::settings::ListenerSettings;
+use crate::config::settings::listeners::ListenerSettings;
 
 /// The `issuer` block as written.
 #[derive(Clone, Debug, Default, Deserialize, JsonSchema)]

@@ -17,7 +17,7 @@ use tokio::runtime::Handle;
 
 use self::location::Location;
 use self::source::{Document, Source};
-use crate::config::settings::KeySetSettings;
+use crate::config::settings::handlers::KeySetSettings;
 use crate::http_client::HttpClient;
 use crate::metrics::Metrics;
 

@@ -8,7 +8,7 @@ use serde_json::json;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
 use super::*;
-use crate::config::settings::{ListenerSettings, MetricsSettings};
+use crate::config::settings::listeners::{ListenerSettings, MetricsSettings};
 use crate::upstream::resolve::Resolver;
 use crate::upstream::tls::{client_config, install_provider};
 

@@ -21,7 +21,7 @@ use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::metrics::histogram::Histogram;
 use prometheus_client::registry::Registry;
 
-use crate::config::settings::MetricsSettings;
+use crate::config::settings::listeners::MetricsSettings;
 
 /// Distinct values of the `request` label.
 const MAX_PATHS: usize = 256;
@@ -290,7 +290,7 @@ fn method_label(method: &Method) -> &'static str {
 mod tests {
     use super::worker::{Finished, WorkerMetrics};
     use super::*;
-    use crate::config::settings::ListenerSettings;
+    use crate::config::settings::listeners::ListenerSettings;
 
     fn metrics(hide: bool, collapse: bool) -> Arc<Metrics> {
         Metrics::new(&MetricsSettings {

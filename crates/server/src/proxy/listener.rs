@@ -7,7 +7,7 @@ use std::net::{IpAddr, Ipv6Addr, SocketAddr};
 use keyward_core::diagnostic::Diagnostic;
 use socket2::{Domain, Protocol, Socket, Type};
 
-use crate::config::settings::ListenerSettings;
+use crate::config::settings::listeners::ListenerSettings;
 
 /// Connections that may wait to be accepted.
 const BACKLOG: i32 = 1024;

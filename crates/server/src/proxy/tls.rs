@@ -10,7 +10,7 @@ use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use zeroize::Zeroizing;
 
-use crate::config::settings::TlsFiles;
+use crate::config::settings::listeners::TlsFiles;
 
 /// Loads certificate and key, and checks that they belong together.
 pub fn server_config(files: &TlsFiles, key: &str, protocols: &[&[u8]]) -> Result<Arc<ServerConfig>, Diagnostic> {

@@ -20,7 +20,7 @@ use super::connection::{self, ConnectionOptions};
 use super::service::{BodyLimits, Service};
 use crate::audit::ids::RequestIds;
 use crate::audit::writer::AuditHandle;
-use crate::config::settings::ProxySettings;
+use crate::config::settings::proxy::ProxySettings;
 use crate::metrics::Metrics;
 use crate::metrics::worker::WorkerMetrics;
 use crate::snapshot::Snapshot;

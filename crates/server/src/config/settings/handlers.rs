@@ -1,0 +1,112 @@
+//! Handlers' switches and global settings: which there are, and whether their shape is right.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use keyward_core::diagnostic::Diagnostic;
+use keyward_core::document::decode::{decode, hint_for_key};
+use keyward_core::document::duration::GoDuration;
+use keyward_core::document::{Node, Value};
+use keyward_core::pipeline::HandlerKind;
+use keyward_core::rule::compile::{HandlerSetting, HandlerSettings, Table};
+use keyward_handlers::TABLES;
+
+use super::Check;
+use crate::config::environment::generator;
+use crate::config::file::Handler;
+use crate::config::shape;
+
+/// How key sets are kept fresh.
+#[derive(Clone, Copy, Debug)]
+pub struct KeySetSettings {
+    /// How old a set may be before it is fetched again.
+    pub refresh: Duration,
+    /// How long a request waits for a fetch.
+    pub max_wait: Duration,
+}
+
+impl Check<'_> {
+    /// What is wrong with handlers, when the whole file cannot be read.
+    pub(super) fn handlers_alone(&mut self) {
+        let root = self.root;
+        let written = |group: &str| root.get(group).and_then(|node| decode(node).ok());
+        self.handlers("authenticators", written("authenticators"), &TABLES.authenticators);
+        self.handlers("authorizers", written("authorizers"), &TABLES.authorizers);
+        self.handlers("mutators", written("mutators"), &TABLES.mutators);
+        self.handlers("errors.handlers", written("errors.handlers"), &TABLES.error_handlers);
+    }
+
+    pub(super) fn handlers<K: HandlerKind + ?Sized>(
+        &mut self,
+        group: &str,
+        written: Option<BTreeMap<String, Handler>>,
+        table: &Table<'_, K>,
+    ) -> BTreeMap<String, HandlerSetting> {
+        let mut settings = BTreeMap::new();
+        for (id, handler) in written.unwrap_or_default() {
+            let path = format!("{group}.{id}");
+            let enabled = handler.enabled.unwrap_or(false);
+            let kind = table.all.iter().find(|kind| kind.id() == id);
+            match kind {
+                None if table.planned.contains(&id.as_str()) => {
+                    if enabled {
+                        let finding = Diagnostic::error(format!("{} `{id}` is not supported yet", table.noun));
+                        self.errors.push(finding.at(&self.place_of_key(&path)).hint("remove it, or leave it disabled"));
+                    }
+                    continue;
+                }
+                None => {
+                    let known: Vec<&str> =
+                        table.all.iter().map(|kind| kind.id()).chain(table.planned.iter().copied()).collect();
+                    let mut finding =
+                        Diagnostic::error(format!("unknown key `{id}` in `{group}`")).at(&self.place_of_key(&path));
+                    finding.hint = hint_for_key(&id, &known);
+                    self.errors.push(finding);
+                    continue;
+                }
+                Some(kind) if enabled => self.handler_keys(&path, *kind, handler.config.as_ref()),
+                Some(_) => {}
+            }
+            let config = handler
+                .config
+                .filter(|config| !matches!(config.value, Value::Null))
+                .unwrap_or(Node { value: Value::Map(Vec::new()), origin: self.place(&path) });
+            settings.insert(id, HandlerSetting { enabled, config });
+        }
+        settings
+    }
+
+    /// The shape of a handler's global settings; what they mean is checked when a rule binds the handler.
+    fn handler_keys<K: HandlerKind + ?Sized>(&mut self, path: &str, kind: &K, config: Option<&Node>) {
+        let Some(config) = config else { return };
+        let mut generator = generator();
+        let Some(schema) = kind.settings(&mut generator) else {
+            return self.refuse(&format!("{path}.config"), format!("`{}` takes no settings", kind.id()));
+        };
+        self.errors.extend(shape::check(config, schema.as_value(), &format!("{path}.config")));
+    }
+
+    /// `json` is on unless it is switched off.
+    pub(super) fn error_handlers(
+        &mut self,
+        written: Option<BTreeMap<String, Handler>>,
+    ) -> BTreeMap<String, HandlerSetting> {
+        let mut written = written.unwrap_or_default();
+        let json = written.entry("json".to_owned()).or_default();
+        json.enabled.get_or_insert(true);
+        self.handlers("errors.handlers", Some(written), &TABLES.error_handlers)
+    }
+
+    /// `jwks_ttl` and `jwks_max_wait` are global only, in the jwt authenticator's settings.
+    pub(super) fn key_sets(handlers: &HandlerSettings) -> KeySetSettings {
+        let read = |key: &str, seconds: u64| {
+            let written = handlers.authenticators.get("jwt").and_then(|setting| setting.config.get(key));
+            // What cannot be read was found with the handler's other settings, if it is enabled.
+            match written.map(decode::<Option<GoDuration>>) {
+                Some(Ok(Some(GoDuration(value)))) => value,
+                _ => Duration::from_secs(seconds),
+            }
+        };
+        KeySetSettings { refresh: read("jwks_ttl", 30).max(Duration::from_secs(1)), max_wait: read("jwks_max_wait", 1) }
+    }
+}

@@ -1,0 +1,118 @@
+//! Listening ports: where they are, and what they show to prove who they are.
+
+use std::path::PathBuf;
+
+use keyward_core::secret::Secret;
+
+use super::Check;
+use crate::config::file::{ApiFile, Cors, Prometheus, Tls};
+use crate::proxy::listener::address;
+
+/// A listener.
+#[derive(Clone, Debug)]
+pub struct ListenerSettings {
+    /// The configuration key, for messages.
+    pub key: &'static str,
+    /// Address; empty for all.
+    pub host: String,
+    /// Port; 0 for a free one.
+    pub port: u16,
+    /// Where certificate and key are.
+    pub tls: Option<TlsFiles>,
+}
+
+/// Where a certificate and its key are.
+#[derive(Clone, Debug)]
+pub enum TlsFiles {
+    /// PEM files.
+    Paths {
+        /// The chain.
+        cert: PathBuf,
+        /// The private key.
+        key: PathBuf,
+    },
+    /// base64 of PEM.
+    Inline {
+        /// The chain.
+        cert: String,
+        /// The private key.
+        key: Secret,
+    },
+}
+
+/// The metrics listener and its labels.
+#[derive(Clone, Debug)]
+pub struct MetricsSettings {
+    /// Where it listens.
+    pub listener: ListenerSettings,
+    /// What names of the reference start with.
+    pub prefix: String,
+    /// Leave the request label empty.
+    pub hide_request_paths: bool,
+    /// Keep only the first path segment in the request label.
+    pub collapse_request_paths: bool,
+}
+
+impl Check<'_> {
+    /// A listener's address can be read.
+    pub(super) fn listener(&mut self, settings: ListenerSettings) -> ListenerSettings {
+        if let Err(problem) = address(&settings) {
+            self.errors.push(problem.at(&self.place(&format!("{}.host", settings.key))));
+        }
+        settings
+    }
+
+    pub(super) fn api(&mut self, file: ApiFile) -> ListenerSettings {
+        self.cors("serve.api.cors", file.cors);
+        let tls = self.tls("serve.api.tls", file.tls);
+        self.listener(ListenerSettings {
+            key: "serve.api",
+            host: file.host.unwrap_or_default(),
+            port: file.port.unwrap_or(4456),
+            tls,
+        })
+    }
+
+    pub(super) fn metrics(&mut self, file: Prometheus) -> MetricsSettings {
+        let metrics = MetricsSettings {
+            listener: self.listener(ListenerSettings {
+                key: "serve.prometheus",
+                host: file.host.unwrap_or_default(),
+                port: file.port.unwrap_or(9000),
+                tls: None,
+            }),
+            prefix: file.metric_name_prefix.unwrap_or_else(|| "ory_oathkeeper_".to_owned()),
+            hide_request_paths: file.hide_request_paths.unwrap_or(false),
+            collapse_request_paths: file.collapse_request_paths.unwrap_or(true),
+        };
+        if file.metrics_path.is_some_and(|path| path != "/metrics") {
+            self.warn("serve.prometheus.metrics_path", "has no effect: metrics are at `/metrics`, as in the reference");
+        }
+        if !metrics.prefix.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_') {
+            self.refuse("serve.prometheus.metric_name_prefix", "only letters, digits and `_` can be in a metric name");
+        }
+        metrics
+    }
+
+    pub(super) fn cors(&mut self, path: &str, cors: Option<Cors>) {
+        if cors.and_then(|cors| cors.enabled) == Some(true) {
+            self.refuse(&format!("{path}.enabled"), "CORS is not supported yet");
+        }
+    }
+
+    /// base64 wins over paths; a mixture is an error; nothing is plain HTTP (serving spec 3.3).
+    pub(super) fn tls(&mut self, path: &str, tls: Option<Tls>) -> Option<TlsFiles> {
+        let tls = tls?;
+        let (cert, key) = (tls.cert.unwrap_or_default(), tls.key.unwrap_or_default());
+        let given = |text: Option<String>| text.filter(|text| !text.is_empty());
+        match (given(cert.base64), given(key.base64), given(cert.path), given(key.path)) {
+            (Some(cert), Some(key), _, _) => Some(TlsFiles::Inline { cert, key: Secret::new(key) }),
+            (None, None, Some(cert), Some(key)) => Some(TlsFiles::Paths { cert: cert.into(), key: key.into() }),
+            (None, None, None, None) => None,
+            _ => {
+                self.refuse(path, "needs `cert` and `key`, both as `path` or both as `base64`");
+                None
+            }
+        }
+    }
+}

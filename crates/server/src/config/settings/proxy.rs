@@ -1,0 +1,145 @@
+//! The proxy: its limits and time limits, and its connections to upstreams.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use keyward_core::document::duration::GoDuration;
+use keyward_core::gate::GatePolicy;
+
+use super::Check;
+use super::listeners::ListenerSettings;
+use crate::config::file::ProxyFile;
+use crate::upstream::resolve::Override;
+
+/// The proxy.
+#[derive(Clone, Debug)]
+pub struct ProxySettings {
+    /// Where it listens.
+    pub listener: ListenerSettings,
+    /// From the first byte of a head to its end.
+    pub header_timeout: Duration,
+    /// TLS handshakes.
+    pub handshake_timeout: Duration,
+    /// Idle keep-alive connections.
+    pub idle_timeout: Duration,
+    /// What the gate lets through.
+    pub gate: GatePolicy,
+    /// The most connections at a time.
+    pub max_connections: usize,
+    /// The longest request body.
+    pub max_body_bytes: Option<u64>,
+    /// The longest request body that is held in memory for a handler that reads it.
+    pub max_held_body_bytes: u64,
+    /// Further names of this proxy.
+    pub authorities: Vec<String>,
+    /// Cores that serve.
+    pub workers: usize,
+    /// How long requests in flight may take after SIGTERM.
+    pub shutdown_timeout: Duration,
+    /// Connections to upstreams.
+    pub upstream: UpstreamSettings,
+}
+
+/// Connections to upstreams.
+#[derive(Clone, Debug)]
+pub struct UpstreamSettings {
+    /// Certificates trusted besides the system's.
+    pub ca_files: Vec<PathBuf>,
+    /// Addresses to use instead of asking the resolver.
+    pub resolve: Vec<Override>,
+    /// TCP and TLS together.
+    pub connect_timeout: Duration,
+    /// Idle pooled connections.
+    pub idle_timeout: Duration,
+    /// From the end of the request to the head of the answer.
+    pub response_header_timeout: Duration,
+    /// Pauses in bodies.
+    pub stream_idle_timeout: Duration,
+}
+
+impl Check<'_> {
+    pub(super) fn proxy(&mut self, file: ProxyFile) -> ProxySettings {
+        let timeout = file.timeout.unwrap_or_default();
+        let limits = file.limits.unwrap_or_default();
+        let upstream = file.upstream.unwrap_or_default();
+        let defaults = GatePolicy::default();
+        self.cors("serve.proxy.cors", file.cors);
+        let resolve = upstream.resolve.unwrap_or_default();
+        let resolve = resolve
+            .iter()
+            .filter_map(|text| {
+                Override::parse(text)
+                    .map_err(|problem| self.refuse("serve.proxy.upstream.resolve", format!("`{text}`: {problem}")))
+                    .ok()
+            })
+            .collect();
+        let workers = match file.workers {
+            Some(0) => {
+                self.refuse("serve.proxy.workers", "at least one core must serve");
+                1
+            }
+            Some(workers) => usize::from(workers),
+            None => std::thread::available_parallelism().map_or(1, usize::from),
+        };
+        let tls = self.tls("serve.proxy.tls", file.tls);
+        let authorities = self.authorities(file.authorities.unwrap_or_default());
+        for (key, zero) in [
+            ("connections", limits.connections == Some(0)),
+            ("header_bytes", limits.header_bytes == Some(0)),
+            ("header_field_bytes", limits.header_field_bytes == Some(0)),
+            ("headers", limits.headers == Some(0)),
+            ("target_bytes", limits.target_bytes == Some(0)),
+        ] {
+            if zero {
+                self.refuse(&format!("serve.proxy.limits.{key}"), "no request could pass; write at least 1");
+            }
+        }
+        ProxySettings {
+            listener: self.listener(ListenerSettings {
+                key: "serve.proxy",
+                host: file.host.unwrap_or_default(),
+                port: file.port.unwrap_or(4455),
+                tls,
+            }),
+            header_timeout: or(timeout.header, 10),
+            handshake_timeout: or(timeout.handshake, 5),
+            idle_timeout: or(timeout.idle, 120),
+            gate: GatePolicy {
+                trust_forwarded_headers: file.trust_forwarded_headers.unwrap_or(false),
+                max_head_bytes: limits.header_bytes.unwrap_or(defaults.max_head_bytes),
+                max_field_bytes: limits.header_field_bytes.unwrap_or(defaults.max_field_bytes),
+                max_fields: limits.headers.unwrap_or(defaults.max_fields),
+                max_target_bytes: limits.target_bytes.unwrap_or(defaults.max_target_bytes),
+            },
+            max_connections: limits.connections.unwrap_or(10_000),
+            max_body_bytes: limits.body_bytes,
+            max_held_body_bytes: limits.held_body_bytes.unwrap_or(1024 * 1024),
+            authorities,
+            workers,
+            shutdown_timeout: or(file.shutdown_timeout, 30),
+            upstream: UpstreamSettings {
+                ca_files: upstream.ca_files.unwrap_or_default().into_iter().map(Into::into).collect(),
+                resolve,
+                connect_timeout: or(upstream.connect_timeout, 3),
+                idle_timeout: or(upstream.idle_timeout, 30),
+                response_header_timeout: or(upstream.response_header_timeout, 60),
+                stream_idle_timeout: or(upstream.stream_idle_timeout, 300),
+            },
+        }
+    }
+
+    /// Names as requests write them: `host` or `host:port`, lower case.
+    fn authorities(&mut self, names: Vec<String>) -> Vec<String> {
+        for name in &names {
+            if !name.parse::<http::uri::Authority>().is_ok_and(|read| !read.host().is_empty() && !name.contains('@')) {
+                self.refuse("serve.proxy.authorities", format!("`{name}` is not `host` or `host:port`"));
+            }
+        }
+        names.iter().map(|name| name.to_ascii_lowercase()).collect()
+    }
+}
+
+/// A duration, or a default in seconds; zero is the default, as in the reference.
+fn or(written: Option<GoDuration>, seconds: u64) -> Duration {
+    written.map(|GoDuration(value)| value).filter(|value| !value.is_zero()).unwrap_or(Duration::from_secs(seconds))
+}
