@@ -86,6 +86,8 @@ pub enum Reason {
     AudienceMismatch,
     /// No authenticator found a credential.
     CredentialMissing,
+    /// A side service does not accept the caller's credential.
+    CredentialRefused,
     /// An authorizer said no.
     Denied,
     /// The issuer is not trusted.
@@ -138,6 +140,7 @@ impl Reason {
         match self {
             Reason::AudienceMismatch => "audience_mismatch",
             Reason::CredentialMissing => "credential_missing",
+            Reason::CredentialRefused => "credential_refused",
             Reason::Denied => "denied",
             Reason::IssuerUntrusted => "issuer_untrusted",
             Reason::InsufficientScope => "insufficient_scope",
