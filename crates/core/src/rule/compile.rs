@@ -18,6 +18,7 @@ use crate::pipeline::{
     AuthenticatorKind, AuthorizerKind, BindContext, ErrorHandler, ErrorHandlerKind, HandlerKind, MutatorKind,
 };
 use crate::ports::Outside;
+use crate::rule::migrate::is_version;
 use crate::rule::model::{HandlerReference, RuleDefinition, WrittenRule};
 use crate::rule::pattern::{Pattern, Strategy};
 use crate::rule::upstream::Upstream;
@@ -404,18 +405,14 @@ fn compile_upstream(written: &WrittenRule) -> Result<Upstream, Diagnostic> {
     Ok(upstream)
 }
 
-/// Rule versions drive migrations of handlers that are not supported yet; here only the format counts.
+/// A version that cannot be read leaves open what the rule means.
 fn check_version(written: &WrittenRule) -> Result<(), Diagnostic> {
-    let Some(version) = written.definition.version.as_deref().filter(|version| !version.is_empty()) else {
-        return Ok(());
-    };
-    let core = version.strip_prefix('v').unwrap_or(version).split(['-', '+']).next().unwrap_or_default();
-    let numbers: Vec<&str> = core.split('.').collect();
-    if numbers.len() == 3 && numbers.iter().all(|number| number.parse::<u32>().is_ok()) {
-        Ok(())
-    } else {
-        let finding = Diagnostic::error(format!("`version` `{version}` is not a semantic version"));
-        Err(written.node.get("version").map_or(finding.clone(), |node| finding.at(&node.origin)))
+    match written.definition.version.as_deref().filter(|version| !version.is_empty()) {
+        Some(version) if !is_version(version) => {
+            let finding = Diagnostic::error(format!("`version` `{version}` is not a semantic version"));
+            Err(written.node.get("version").map_or(finding.clone(), |node| finding.at(&node.origin)))
+        }
+        _ => Ok(()),
     }
 }
 

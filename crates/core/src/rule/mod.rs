@@ -3,6 +3,7 @@
 
 pub mod compile;
 pub mod index;
+mod migrate;
 pub mod model;
 pub mod pattern;
 pub mod rule_set;

@@ -5,6 +5,7 @@ use serde::Deserialize;
 
 use crate::diagnostic::Diagnostic;
 use crate::document::{Node, Value, decode};
+use crate::rule::migrate::migrate;
 
 /// One access rule.
 #[derive(Clone, Debug, Deserialize, schemars::JsonSchema)]
@@ -110,11 +111,14 @@ pub struct WrittenRule {
     pub node: Node,
 }
 
-/// Reads one rule. A faulty rule is kept with what can be read of its `match`, so that it can match and
+/// Reads one rule and brings it up to date. A faulty rule is kept with what can be read of its `match`, so that it can match and
 /// deny, and takes no other rule with it. What is no map is no rule: the whole document is refused.
 pub fn read_rule(node: Node) -> Result<WrittenRule, Diagnostic> {
     let problem = match decode::<RuleDefinition>(&node) {
-        Ok(definition) => return Ok(WrittenRule { definition, problem: None, node }),
+        Ok(mut definition) => {
+            migrate(&mut definition);
+            return Ok(WrittenRule { definition, problem: None, node });
+        }
         Err(problem) if !matches!(node.value, Value::Map(_)) => return Err(problem),
         Err(problem) => problem,
     };
