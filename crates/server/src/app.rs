@@ -20,22 +20,21 @@ use crate::audit::writer::AuditLog;
 use crate::config::load::Loaded;
 use crate::config::settings::Settings;
 use crate::config::settings::listeners::ListenerSettings;
-use crate::http_client::HttpClient;
-use crate::http_server;
+use crate::http_server::{self, TlsInForce};
+use crate::issuer::live::LiveIssuer;
 use crate::issuer::routes::Issuer;
-use crate::keys::{Fetching, KeySetRegistry};
+use crate::keys::{Fetching, KeySetRegistry, Terms};
 use crate::metrics::Metrics;
 use crate::outside::Lasting;
 use crate::proxy::listener::{address, bind};
-use crate::proxy::tls::server_config;
 use crate::proxy::workers::{self, WorkerSetup};
+use crate::reload::fixed::Fixed;
 use crate::reload::{self, Reloader};
 use crate::secrets::EnvironmentSecrets;
-use crate::side_client::PooledSideClient;
+use crate::serving::{Live, Serving, Tls};
 use crate::snapshot::Snapshot;
-use crate::upstream::forward::UpstreamTls;
-use crate::upstream::resolve::Resolver;
-use crate::upstream::tls::{client_config, http1_only, install_provider};
+use crate::upstream::outbound::Outbound;
+use crate::upstream::tls::install_provider;
 
 /// What the verified-token cache may hold, in bytes.
 const TOKEN_CACHE_BYTES: u64 = 16 * 1024 * 1024;
@@ -78,46 +77,48 @@ impl App {
         let metrics = Metrics::new(&settings.metrics);
         let (shutdown, begun) = watch::channel(false);
 
+        let outbound = Outbound::new(&settings.proxy.upstream)?;
+        let serving = Serving::new(&settings, outbound.clone())?;
         let listeners = proxy_listeners(&settings)?;
         let proxy = local_address(listeners.first())?;
-        let proxy_tls = tls(&settings.proxy.listener, &[b"h2", b"http/1.1"])?;
-        let (api_listener, api_tls) = listen(&settings.api)?;
-        let (metrics_listener, _) = listen(&settings.metrics.listener)?;
+        let api_listener = listen(&settings.api)?;
+        let metrics_listener = listen(&settings.metrics.listener)?;
         let issuer = issuer(&settings)?;
 
-        let ca_files = &settings.proxy.upstream.ca_files;
-        let any = client_config(ca_files, &[b"h2", b"http/1.1"])?;
-        let upstream_tls = UpstreamTls { http1: http1_only(&any), any };
-        let resolver = || Resolver::new(settings.proxy.upstream.resolve.clone());
+        let terms = Terms { client: outbound.http_client(), settings: settings.key_sets };
         let keys = Arc::new(KeySetRegistry::new(Fetching {
             runtime: tokio::runtime::Handle::current(),
-            client: Arc::new(HttpClient::new(resolver(), upstream_tls.http1.clone())),
-            settings: settings.key_sets,
+            terms: Arc::new(ArcSwap::from_pointee(terms)),
             metrics: metrics.clone(),
         }));
-        let connect_timeout = settings.proxy.upstream.connect_timeout;
-        let side = PooledSideClient::new(resolver(), upstream_tls.http1.clone(), connect_timeout);
         let tokens = Arc::new(TokenCache::new(TOKEN_CACHE_BYTES));
-        let lasting = Lasting { keys: keys.clone(), tokens, side: Arc::new(side) };
+        let lasting = Lasting { keys: keys.clone(), tokens, side: outbound.side.clone() };
 
         let built = Snapshot::build(&settings, proxy.port(), &lasting.under(&settings), 1)?;
         reload::log(&built.unread);
         reload::log(&built.findings);
         reload::announce(&built.snapshot, &metrics);
-        let snapshots = Arc::new(ArcSwap::from_pointee(built.snapshot));
+        let live = Arc::new(ArcSwap::from_pointee(Live { snapshot: built.snapshot, serving }));
+        let tls_of = |port: fn(&Serving) -> &Tls| -> TlsInForce {
+            let live = live.clone();
+            Rc::new(move || port(&live.load().serving).clone())
+        };
         let audit = AuditLog::start(&settings.audit)?;
 
-        let app_issuer = match issuer {
+        let serve = |listener, tls, handler| {
+            tokio::task::spawn_local(http_server::serve(listener, Some(tls_of(tls)), handler, begun.clone()));
+        };
+        let (issuer_at, issuer) = match issuer {
             Some((listener, issuer)) => {
                 let at = bound(&listener)?;
                 tracing::info!(%at, "the issuer listens");
-                tokio::task::spawn_local(http_server::serve(listener, None, issuer.handler(), begun.clone()));
-                Some(at)
+                serve(listener, |serving| &serving.issuer_tls, issuer.clone().handler());
+                (Some(at), Some(issuer))
             }
-            None => None,
+            None => (None, None),
         };
         let api = Rc::new(Api {
-            snapshots: snapshots.clone(),
+            live: live.clone(),
             keys: keys.clone(),
             metrics: metrics.clone(),
             audit: audit.handle(),
@@ -130,10 +131,7 @@ impl App {
         keys.first_fetches().await;
 
         let setup = WorkerSetup {
-            settings: Arc::new(settings.proxy.clone()),
-            tls: proxy_tls,
-            upstream_tls,
-            snapshots: snapshots.clone(),
+            live: live.clone(),
             metrics: metrics.clone(),
             shutdown: begun.clone(),
             open: Arc::new(AtomicUsize::new(0)),
@@ -144,20 +142,19 @@ impl App {
             .map(|(number, listener)| workers::start(setup.clone(), number, listener, audit.handle()))
             .collect::<Result<Vec<_>, _>>()?;
         tracing::info!(%proxy, api = %api_at, metrics = %metrics_at, cores = workers.len(), "serving");
-        let serve = |listener, tls, handler| {
-            tokio::task::spawn_local(http_server::serve(listener, tls, handler, begun.clone()));
-        };
-        serve(metrics_listener, None, api.clone().metrics_handler());
-        serve(api_listener, api_tls, api.handler());
+        serve(metrics_listener, |serving| &serving.metrics_tls, api.clone().metrics_handler());
+        serve(api_listener, |serving| &serving.api_tls, api.handler());
         if let Some(origin) = origin {
             let reloader = Reloader {
                 files: origin.files,
                 variables: origin.variables,
                 own_port: proxy.port(),
-                snapshots,
+                live,
                 lasting,
                 metrics,
-                started_with: reload::fixed(&settings),
+                audit: audit.state().clone(),
+                issuer,
+                started_with: Fixed::of(&settings),
             };
             let mut ended = begun.clone();
             tokio::task::spawn_local(async move {
@@ -167,7 +164,7 @@ impl App {
                 }
             });
         }
-        Ok(Self { proxy, api: api_at, metrics: metrics_at, issuer: app_issuer, shutdown, workers, audit })
+        Ok(Self { proxy, api: api_at, metrics: metrics_at, issuer: issuer_at, shutdown, workers, audit })
     }
 
     /// Drains: no new connections, requests in flight finish, every record is written.
@@ -228,24 +225,14 @@ fn bound(listener: &TcpListener) -> Result<SocketAddr, Diagnostic> {
     listener.local_addr().map_err(|error| Diagnostic::error(format!("a listening socket has no address: {error}")))
 }
 
-type Tls = Option<Arc<rustls::ServerConfig>>;
-
-fn tls(settings: &ListenerSettings, protocols: &[&[u8]]) -> Result<Tls, Diagnostic> {
-    settings.tls.as_ref().map(|files| server_config(files, settings.key, protocols)).transpose()
-}
-
-fn listen(settings: &ListenerSettings) -> Result<(TcpListener, Tls), Diagnostic> {
-    let tls = tls(settings, &[b"http/1.1"])?;
+fn listen(settings: &ListenerSettings) -> Result<TcpListener, Diagnostic> {
     let listener = bind(address(settings)?, settings.key, false)?;
-    let listener = TcpListener::from_std(listener);
-    let listener = listener.map_err(|error| Diagnostic::error(format!("`{}`: {error}", settings.key)))?;
-    Ok((listener, tls))
+    TcpListener::from_std(listener).map_err(|error| Diagnostic::error(format!("`{}`: {error}", settings.key)))
 }
 
-fn issuer(settings: &Settings) -> Result<Option<(TcpListener, Rc<Issuer>)>, Diagnostic> {
+fn issuer(settings: &Settings) -> Result<Option<(TcpListener, Rc<LiveIssuer>)>, Diagnostic> {
     let Some(wanted) = &settings.issuer else { return Ok(None) };
     let secrets = EnvironmentSecrets::new(settings.env_dir.clone());
     let issuer = Issuer::new(wanted, &secrets)?;
-    let (listener, _) = listen(&wanted.listener)?;
-    Ok(Some((listener, Rc::new(issuer))))
+    Ok(Some((listen(&wanted.listener)?, LiveIssuer::new(issuer))))
 }

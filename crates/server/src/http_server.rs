@@ -3,7 +3,6 @@
 use std::cell::Cell;
 use std::net::SocketAddr;
 use std::rc::Rc;
-use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -14,13 +13,13 @@ use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use keyward_core::ports::LocalFuture;
-use rustls::ServerConfig;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpListener;
 use tokio::sync::watch;
 use tokio_rustls::TlsAcceptor;
 
 use crate::proxy::panics::caught;
+use crate::serving::Tls;
 
 /// Connections at a time; what comes beyond is closed.
 const MAX_CONNECTIONS: usize = 1024;
@@ -29,6 +28,9 @@ const HEAD_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// What answers.
 pub type Handler = Rc<dyn Fn(Request<Incoming>, Arrived) -> LocalFuture<'static, Response<Full<Bytes>>>>;
+
+/// The TLS that a new connection gets, asked for each; `None` is plain HTTP.
+pub type TlsInForce = Rc<dyn Fn() -> Tls>;
 
 /// How a request came.
 #[derive(Clone, Copy, Debug)]
@@ -42,7 +44,7 @@ pub struct Arrived {
 /// Serves until the shutdown begins; connections in use end with their current request.
 pub async fn serve(
     listener: TcpListener,
-    tls: Option<Arc<ServerConfig>>,
+    tls: Option<TlsInForce>,
     handler: Handler,
     mut shutdown: watch::Receiver<bool>,
 ) {
@@ -61,7 +63,8 @@ pub async fn serve(
             continue;
         }
         open.set(open.get() + 1);
-        let (open, tls, handler, shutdown) = (open.clone(), tls.clone(), handler.clone(), shutdown.clone());
+        let tls = tls.as_ref().and_then(|in_force| in_force());
+        let (open, handler, shutdown) = (open.clone(), handler.clone(), shutdown.clone());
         tokio::task::spawn_local(async move {
             // Small answers should not wait for the peer's acknowledgement; failing costs only time.
             let _ = stream.set_nodelay(true);

@@ -19,6 +19,7 @@ pub mod proxy;
 pub mod reload;
 pub mod repository;
 pub mod secrets;
+pub mod serving;
 pub mod side_client;
 pub mod snapshot;
 pub mod telemetry;

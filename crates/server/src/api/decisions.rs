@@ -16,13 +16,15 @@ use keyward_core::pipeline::denial::{Denial, ErrorKind, Reason};
 use keyward_core::rule::Rule;
 use keyward_core::session::Caller;
 
-use super::{Api, error, respond};
+use super::{Api, SERVICE, error, respond};
 use crate::audit::ids::trace_id;
 use crate::audit::record::AuditRecord;
 use crate::http_server::Arrived;
 use crate::issuer::routes::now;
+use crate::metrics::worker::Finished;
 use crate::proxy::body::RequestBody;
 use crate::proxy::held_body::HeldBody;
+use crate::serving::Live;
 use crate::snapshot::Snapshot;
 
 /// The longest pause in a body that a handler reads.
@@ -39,7 +41,8 @@ struct Verdict {
 impl Api {
     pub(super) async fn decide(&self, request: Request<Incoming>, arrived: Arrived) -> Response<Full<Bytes>> {
         let begun = (Instant::now(), SystemTime::now());
-        let snapshot = self.snapshots.load_full();
+        let live = self.live.load_full();
+        let snapshot = &live.snapshot;
         let (head, body) = request.into_parts();
         let mut asked = Asked {
             request_id: self.request_ids.of(&head.headers),
@@ -56,7 +59,7 @@ impl Api {
                 asked.path = request.path().to_owned();
                 asked.host = request.authority().to_owned();
                 if self.audit.admits() {
-                    judge(&snapshot, request, body, &asked.request_id).await
+                    judge(snapshot, request, body, &asked.request_id).await
                 } else {
                     let kind = ErrorKind::Overloaded;
                     Verdict::without_rule(Reason::Overloaded, error(kind.status(), kind.generic_message()))
@@ -70,11 +73,12 @@ impl Api {
                 Verdict::without_rule(Reason::RequestRefused, answer)
             }
         };
-        self.record(&snapshot, &verdict, begun, &asked);
+        self.record(&live, &verdict, begun, &asked);
         verdict.response
     }
 
-    fn record(&self, snapshot: &Snapshot, verdict: &Verdict, begun: (Instant, SystemTime), asked: &Asked) {
+    fn record(&self, live: &Live, verdict: &Verdict, begun: (Instant, SystemTime), asked: &Asked) {
+        let snapshot = &live.snapshot;
         let rule = verdict.rule.and_then(|number| snapshot.rules.rules().get(number as usize));
         let status = verdict.response.status();
         let outcome = match verdict.reason {
@@ -109,7 +113,20 @@ impl Api {
             ..AuditRecord::default()
         });
         self.audit.flush();
-        self.metrics.finished("oathkeeper-api", &asked.method, "/decisions", status.as_u16(), outcome, took);
+        self.metrics.finished(
+            SERVICE,
+            &Finished {
+                generation: snapshot.generation,
+                labels: live.serving.labels,
+                rule: None,
+                method: &asked.method,
+                path: "/decisions",
+                status: status.as_u16(),
+                outcome,
+                took,
+                upstream: None,
+            },
+        );
     }
 }
 

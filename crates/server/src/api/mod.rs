@@ -21,12 +21,15 @@ use crate::audit::writer::{AuditHandle, AuditState};
 use crate::http_server::{Arrived, Handler, json as json_answer, typed};
 use crate::keys::KeySetRegistry;
 use crate::metrics::Metrics;
-use crate::snapshot::Snapshot;
+use crate::serving::Live;
+
+/// What the reference calls this port in the `service` label.
+const SERVICE: &str = "oathkeeper-api";
 
 /// What the API tells about.
 pub struct Api {
-    /// The rules in force.
-    pub snapshots: Arc<ArcSwap<Snapshot>>,
+    /// What is in force.
+    pub live: Arc<ArcSwap<Live>>,
     /// Key sets.
     pub keys: Arc<KeySetRegistry>,
     /// Counters.
@@ -76,10 +79,10 @@ impl Api {
             "/health/ready" => self.ready(),
             "/version" => json_answer(StatusCode::OK, &json!({"version": env!("CARGO_PKG_VERSION")})),
             "/metrics" => self.scrape(request.headers()),
-            "/.well-known/jwks.json" => well_known::key_set(&self.snapshots.load_full()).await,
-            "/rules" => rules::list(&self.snapshots.load(), request.uri().query().unwrap_or_default()),
+            "/.well-known/jwks.json" => well_known::key_set(&self.live.load_full().snapshot).await,
+            "/rules" => rules::list(&self.live.load().snapshot, request.uri().query().unwrap_or_default()),
             path => match path.strip_prefix("/rules/") {
-                Some(id) if !id.is_empty() && !id.contains('/') => rules::get(&self.snapshots.load(), id),
+                Some(id) if !id.is_empty() && !id.contains('/') => rules::get(&self.live.load().snapshot, id),
                 _ => not_found::page(request.headers()),
             },
         }
@@ -88,8 +91,8 @@ impl Api {
     /// Ready: a usable rule is loaded, and every key set that rules name was had once. The body names
     /// what is missing.
     fn ready(&self) -> Response<Full<Bytes>> {
-        let snapshot = self.snapshots.load();
-        let usable = snapshot.rules.rules().iter().any(|rule| rule.broken().is_none());
+        let live = self.live.load();
+        let usable = live.snapshot.rules.rules().iter().any(|rule| rule.broken().is_none());
         let missing = if self.was_ready.get() { Vec::new() } else { self.keys.missing() };
         if usable && missing.is_empty() {
             self.was_ready.set(true);

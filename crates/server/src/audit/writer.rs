@@ -4,14 +4,16 @@
 //! was forwarded before keeps its record, what is refused is recorded as long as there is room.
 //! Policy `drop`: requests go on; lost records are counted, and a gap record says how many when writing
 //! works again.
+//!
+//! Sink and policy may change while it runs: the new sink is opened first, and what is under way goes there.
 
 use std::cell::{Cell, RefCell};
 use std::fs::OpenOptions;
 use std::io::{self, Write};
 use std::os::unix::fs::OpenOptionsExt;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, TrySendError, sync_channel};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
@@ -33,13 +35,19 @@ const LAST_ROOM: Duration = Duration::from_secs(2);
 const LAST_WRITES: Duration = Duration::from_secs(5);
 
 /// The audit log's state, shared by all cores.
-#[derive(Debug, Default)]
+#[derive(Default)]
 pub struct AuditState {
     failing: AtomicBool,
     written: AtomicU64,
     lost: AtomicU64,
-    blocks: bool,
+    /// Nothing is recorded.
+    off: AtomicBool,
+    blocks: AtomicBool,
+    /// The sink that the writer is to take up.
+    next: Mutex<Option<Sink>>,
 }
+
+type Sink = Box<dyn Write + Send>;
 
 impl AuditState {
     /// Records written.
@@ -52,6 +60,18 @@ impl AuditState {
         self.lost.load(Ordering::Relaxed)
     }
 
+    fn is_off(&self) -> bool {
+        self.off.load(Ordering::Relaxed)
+    }
+
+    fn blocks(&self) -> bool {
+        self.blocks.load(Ordering::Relaxed)
+    }
+
+    fn next(&self) -> Option<Sink> {
+        self.next.lock().unwrap_or_else(PoisonError::into_inner).take()
+    }
+
     /// Whether the sink fails at the moment.
     pub fn is_failing(&self) -> bool {
         self.failing.load(Ordering::Relaxed)
@@ -61,30 +81,23 @@ impl AuditState {
 /// The running writer.
 pub struct AuditLog {
     state: Arc<AuditState>,
-    sender: Option<SyncSender<Batch>>,
-    thread: Option<JoinHandle<()>>,
+    sender: SyncSender<Batch>,
+    thread: JoinHandle<()>,
 }
 
-struct Batch {
-    bytes: Vec<u8>,
-    records: u64,
+/// A sink that is open, and a policy: what a change of settings comes to.
+pub struct Prepared {
+    sink: Sink,
+    off: bool,
+    blocks: bool,
 }
 
-/// One core's end.
-pub struct AuditHandle {
-    state: Arc<AuditState>,
-    sender: Option<SyncSender<Batch>>,
-    held: RefCell<Vec<u8>>,
-    records: Cell<u64>,
-}
-
-impl AuditLog {
-    /// Opens the sink and starts the writer. A sink that cannot be opened is an error: nothing starts
-    /// without its audit log.
-    pub fn start(settings: &AuditSettings) -> Result<Self, Diagnostic> {
-        let state = Arc::new(AuditState { blocks: settings.blocks, ..AuditState::default() });
-        let sink: Box<dyn Write + Send> = match &settings.sink {
-            AuditSink::Off => return Ok(Self { state, sender: None, thread: None }),
+impl Prepared {
+    /// Opens the sink; a file is opened anew also when it is the same, so that it can be moved away and
+    /// begun again.
+    pub fn new(settings: &AuditSettings) -> Result<Self, Diagnostic> {
+        let sink: Sink = match &settings.sink {
+            AuditSink::Off => Box::new(io::sink()),
             AuditSink::Stdout => Box::new(io::stdout()),
             AuditSink::File(path) => {
                 let file = OpenOptions::new().create(true).append(true).mode(0o600).open(path);
@@ -95,13 +108,36 @@ impl AuditLog {
                 })?)
             }
         };
+        Ok(Self { sink, off: matches!(settings.sink, AuditSink::Off), blocks: settings.blocks })
+    }
+}
+
+struct Batch {
+    bytes: Vec<u8>,
+    records: u64,
+}
+
+/// One core's end.
+pub struct AuditHandle {
+    state: Arc<AuditState>,
+    sender: SyncSender<Batch>,
+    held: RefCell<Vec<u8>>,
+    records: Cell<u64>,
+}
+
+impl AuditLog {
+    /// Opens the sink and starts the writer. A sink that cannot be opened is an error: nothing starts
+    /// without its audit log.
+    pub fn start(settings: &AuditSettings) -> Result<Self, Diagnostic> {
+        let Prepared { sink, off, blocks } = Prepared::new(settings)?;
+        let state = Arc::new(AuditState { off: off.into(), blocks: blocks.into(), ..AuditState::default() });
         let (sender, receiver) = sync_channel(QUEUE);
         let shared = state.clone();
         let thread = std::thread::Builder::new()
             .name("audit".to_owned())
             .spawn(move || Writer { sink, state: shared, reported_lost: 0, torn: false }.run(&receiver))
             .map_err(|error| Diagnostic::error(format!("the audit thread cannot be started: {error}")))?;
-        Ok(Self { state, sender: Some(sender), thread: Some(thread) })
+        Ok(Self { state, sender, thread })
     }
 
     /// An end for one core.
@@ -121,34 +157,43 @@ impl AuditLog {
 
     /// Waits until everything handed over is written, or a sink that fails has had its time; every handle
     /// must be gone.
-    pub fn finish(mut self) {
-        self.sender = None;
-        if let Some(thread) = self.thread.take() {
-            let begun = Instant::now();
-            while !thread.is_finished() {
-                if begun.elapsed() >= LAST_WRITES {
-                    return tracing::error!("the last audit records could not be written");
-                }
-                std::thread::sleep(Duration::from_millis(5));
+    pub fn finish(self) {
+        let Self { thread, sender, .. } = self;
+        drop(sender);
+        let begun = Instant::now();
+        while !thread.is_finished() {
+            if begun.elapsed() >= LAST_WRITES {
+                return tracing::error!("the last audit records could not be written");
             }
+            std::thread::sleep(Duration::from_millis(5));
         }
+    }
+}
+
+impl AuditState {
+    /// From now on records go there. What waits is written there too, also when the old sink fails.
+    pub fn switch(&self, to: Prepared) {
+        let Prepared { sink, off, blocks } = to;
+        *self.next.lock().unwrap_or_else(PoisonError::into_inner) = Some(sink);
+        self.blocks.store(blocks, Ordering::Relaxed);
+        self.off.store(off, Ordering::Relaxed);
     }
 }
 
 impl AuditHandle {
     /// Whether a request may go on: under `block`, not while its record could not be kept.
     pub fn admits(&self) -> bool {
-        !self.state.blocks || self.sender.is_none() || (!self.state.is_failing() && self.held.borrow().len() < MAX_HELD)
+        !self.state.blocks() || self.state.is_off() || (!self.state.is_failing() && self.held.borrow().len() < MAX_HELD)
     }
 
     /// Takes a record.
     pub fn write(&self, record: &AuditRecord<'_>) {
-        if self.sender.is_none() {
+        if self.state.is_off() {
             return;
         }
         let mut held = self.held.borrow_mut();
         // Under `block` nothing is let through any more, so only what is on its way can still come.
-        if held.len() >= MAX_HELD && !(self.state.blocks && record.was_let_through()) {
+        if held.len() >= MAX_HELD && !(self.state.blocks() && record.was_let_through()) {
             self.state.lost.fetch_add(1, Ordering::Relaxed);
             return;
         }
@@ -162,13 +207,12 @@ impl AuditHandle {
 
     /// Hands over what is held; call every 50 ms.
     pub fn flush(&self) {
-        let Some(sender) = &self.sender else { return };
         if self.records.get() == 0 {
             return;
         }
         let capacity = self.held.borrow().len().max(16 * 1024);
         let bytes = self.held.replace(Vec::with_capacity(capacity));
-        match sender.try_send(Batch { bytes, records: self.records.get() }) {
+        match self.sender.try_send(Batch { bytes, records: self.records.get() }) {
             Ok(()) => self.records.set(0),
             Err(TrySendError::Full(batch)) => {
                 self.held.replace(batch.bytes);
@@ -186,7 +230,7 @@ impl Drop for AuditHandle {
     fn drop(&mut self) {
         let begun = Instant::now();
         self.flush();
-        while self.sender.is_some() && self.records.get() > 0 && begun.elapsed() < LAST_ROOM {
+        while self.records.get() > 0 && begun.elapsed() < LAST_ROOM {
             std::thread::sleep(Duration::from_millis(5));
             self.flush();
         }
@@ -195,7 +239,7 @@ impl Drop for AuditHandle {
 }
 
 struct Writer {
-    sink: Box<dyn Write + Send>,
+    sink: Sink,
     state: Arc<AuditState>,
     reported_lost: u64,
     /// The last line was given up in its middle.
@@ -207,19 +251,33 @@ impl Writer {
         loop {
             match receiver.recv_timeout(Duration::from_secs(1)) {
                 Ok(batch) => self.write(&batch),
-                Err(RecvTimeoutError::Timeout) => self.report_gap(),
+                Err(RecvTimeoutError::Timeout) => {
+                    self.take_up_next();
+                    self.report_gap();
+                }
                 Err(RecvTimeoutError::Disconnected) => break,
             }
         }
+        self.take_up_next();
         self.report_gap();
         let _ = self.sink.flush();
+    }
+
+    /// Goes over to the sink that is to come next, if there is one.
+    fn take_up_next(&mut self) -> bool {
+        let Some(next) = self.state.next() else { return false };
+        let _ = self.sink.flush();
+        self.sink = next;
+        self.torn = false;
+        true
     }
 
     /// Writes a batch whole. Under `block` it is tried until it is written; under `drop` what is left is
     /// lost after the first failure.
     fn write(&mut self, batch: &Batch) {
+        self.take_up_next();
         self.report_gap();
-        let done = self.push(&batch.bytes, self.state.blocks);
+        let done = self.push(&batch.bytes, self.state.blocks());
         let lines = batch.bytes[..done].iter().filter(|byte| **byte == b'\n').count() as u64;
         self.state.written.fetch_add(lines, Ordering::Relaxed);
         self.state.lost.fetch_add(batch.records.saturating_sub(lines), Ordering::Relaxed);
@@ -248,6 +306,11 @@ impl Writer {
                     if !self.state.failing.swap(true, Ordering::Relaxed) {
                         let cause = failed.err().map_or("nothing was written".to_owned(), |error| error.to_string());
                         tracing::error!(cause, "audit records cannot be written");
+                    }
+                    if self.take_up_next() {
+                        // The new sink gets the line from its beginning.
+                        done = bytes[..done].iter().rposition(|byte| *byte == b'\n').map_or(0, |end| end + 1);
+                        continue;
                     }
                     if !waits {
                         break;
@@ -370,6 +433,37 @@ mod tests {
         assert_eq!((state.written(), state.lost()), (4, 8), "{text}");
         assert_eq!(whole, 4, "{text}");
         assert!(text.contains("\n{\"audit\":\"gap\",\"lost\":8}\n"), "{text}");
+    }
+
+    #[test]
+    fn a_change_of_sink_loses_no_record_and_rescues_what_a_full_disk_holds_up() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("audit.log");
+        let log = AuditLog::start(&settings(std::path::Path::new("/dev/full"), true)).unwrap();
+        let handle = log.handle();
+        for n in 0..10 {
+            handle.write(&AuditRecord { status: n, ..AuditRecord::default() });
+        }
+        handle.flush();
+        log.state().switch(Prepared::new(&settings(&path, false)).unwrap());
+        handle.write(&AuditRecord { status: 10, ..AuditRecord::default() });
+        let off = AuditSettings { sink: AuditSink::Off, blocks: true };
+        handle.flush();
+        let begun = Instant::now();
+        while log.state().written() < 11 && begun.elapsed() < Duration::from_secs(5) {
+            std::thread::sleep(Duration::from_millis(5));
+        }
+        log.state().switch(Prepared::new(&off).unwrap());
+        handle.write(&AuditRecord { status: 11, ..AuditRecord::default() });
+        drop(handle);
+        assert_eq!((log.state().written(), log.state().lost()), (11, 0));
+        log.finish();
+        let text = std::fs::read_to_string(&path).unwrap();
+        let statuses: Vec<u64> = text
+            .lines()
+            .map(|line| serde_json::from_str::<serde_json::Value>(line).unwrap()["status"].as_u64().unwrap())
+            .collect();
+        assert_eq!(statuses, (0..11).collect::<Vec<u64>>());
     }
 
     #[test]

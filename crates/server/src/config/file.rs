@@ -117,6 +117,8 @@ mirror! {
         hide_request_paths: bool,
         /// Keep only the first path segment in the request label.
         collapse_request_paths: bool,
+        /// Extension: serve TLS.
+        tls: Tls,
     }
     /// Time limits of a listener.
     Timeout {
@@ -228,7 +230,7 @@ mirror! {
     Log {
         /// panic, fatal, error, warn, info, debug or trace.
         level: LogLevel,
-        /// text or json.
+        /// text, json, json_pretty or gelf.
         format: LogFormat,
         /// Without effect: values are always redacted.
         leak_sensitive_values: bool,
@@ -313,9 +315,9 @@ names! {
     LogFormat {
         /// One JSON object a line.
         Json,
-        /// Not supported yet.
+        /// One JSON object over several lines.
         JsonPretty,
-        /// Not supported yet.
+        /// One GELF 1.1 object a line.
         Gelf,
         /// For people.
         Text,

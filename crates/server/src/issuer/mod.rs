@@ -3,6 +3,7 @@
 pub mod clients;
 pub mod key_file;
 pub mod keys;
+pub mod live;
 pub mod routes;
 pub mod settings;
 pub mod token;

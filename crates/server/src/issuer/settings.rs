@@ -10,7 +10,8 @@ use keyward_core::jwt::{Algorithm, algorithm};
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-use crate::config::settings::listeners::ListenerSettings;
+use crate::config::file::Tls;
+use crate::config::settings::listeners::{ListenerSettings, tls_files};
 
 /// The `issuer` block as written.
 #[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
@@ -20,6 +21,8 @@ pub struct IssuerFile {
     pub host: Option<String>,
     /// TCP port; 8080 by default, 0 for a free one.
     pub port: Option<u16>,
+    /// Serve TLS.
+    pub tls: Option<Tls>,
     /// The `iss` of tokens.
     pub url: Option<String>,
     /// The `aud` of tokens, unless a client names its own.
@@ -198,7 +201,7 @@ impl IssuerSettings {
                 key: "issuer",
                 host: file.host.unwrap_or_default(),
                 port: file.port.unwrap_or(defaults.listener.port),
-                tls: None,
+                tls: tls_files("issuer.tls", file.tls).map_err(|problem| problem.at(&place("tls")))?,
             },
             url: file.url.unwrap_or(defaults.url),
             audience: file.audience.unwrap_or(defaults.audience),

@@ -10,6 +10,7 @@ mod source;
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 
+use arc_swap::ArcSwap;
 use keyward_core::jwt::{KeySet, SigningSet};
 use keyward_core::ports::{KeySource, KeySources, SigningSource};
 use keyward_core::secret::shown_url;
@@ -31,6 +32,14 @@ pub struct KeySetRegistry {
     fetching: Option<Fetching>,
 }
 
+/// What fetches, how often, and how long requests wait.
+pub struct Terms {
+    /// What fetches.
+    pub client: HttpClient,
+    /// Times.
+    pub settings: KeySetSettings,
+}
+
 /// Sources by URL.
 type Sources<D> = HashMap<String, Weak<Source<D>>>;
 
@@ -39,10 +48,8 @@ type Sources<D> = HashMap<String, Weak<Source<D>>>;
 pub struct Fetching {
     /// Where fetches run.
     pub runtime: Handle,
-    /// What fetches.
-    pub client: Arc<HttpClient>,
-    /// How often, and how long requests wait.
-    pub settings: KeySetSettings,
+    /// What fetches, how often, and how long requests wait.
+    pub terms: Arc<ArcSwap<Terms>>,
     /// Where failures are counted.
     pub metrics: Arc<Metrics>,
 }
@@ -56,6 +63,13 @@ impl KeySetRegistry {
     /// A registry that only checks locations, for linting without a network.
     pub fn offline() -> Self {
         Self { checking: Mutex::default(), signing: Mutex::default(), fetching: None }
+    }
+
+    /// From now on fetches are made so. Sets that are in force stay.
+    pub fn adopt(&self, terms: Terms) {
+        if let Some(fetching) = &self.fetching {
+            fetching.terms.store(Arc::new(terms));
+        }
     }
 
     /// Sets that have been asked for and not been had yet, as they may be shown.

@@ -4,14 +4,14 @@
 use std::sync::{Arc, Weak};
 use std::time::{Duration, Instant};
 
-use arc_swap::ArcSwapOption;
+use arc_swap::{ArcSwap, ArcSwapOption};
 use keyward_core::jwt::{KeySet, SigningSet};
 use keyward_core::ports::{KeySource, LocalFuture, SigningSource};
 use keyward_core::secret::shown_url;
 use tokio::sync::{Notify, watch};
 
-use super::Fetching;
 use super::location::Location;
+use super::{Fetching, Terms};
 
 /// How long the last good set counts when no newer one can be had.
 const CEILING: Duration = Duration::from_secs(3600);
@@ -66,9 +66,8 @@ pub(super) struct Source<D> {
     set: ArcSwapOption<Held<D>>,
     wanted: Arc<Notify>,
     attempts: watch::Sender<Attempts>,
-    max_wait: Duration,
-    /// Whether anything ever fetches.
-    online: bool,
+    /// What fetches; nothing does when it is absent.
+    terms: Option<Arc<ArcSwap<Terms>>>,
 }
 
 struct Held<D> {
@@ -98,8 +97,7 @@ impl<D: Document> Source<D> {
             set: ArcSwapOption::empty(),
             wanted: Arc::new(Notify::new()),
             attempts: watch::Sender::new(Attempts::default()),
-            max_wait: fetching.map_or(Duration::ZERO, |fetching| fetching.settings.max_wait),
-            online: fetching.is_some(),
+            terms: fetching.map(|fetching| fetching.terms.clone()),
         });
         if let Some(fetching) = fetching {
             let renewal = Renewal {
@@ -124,15 +122,19 @@ impl<D: Document> Source<D> {
         held.as_ref().filter(|held| held.since.elapsed() < CEILING).map(|held| held.set.clone())
     }
 
+    fn max_wait(&self) -> Duration {
+        self.terms.as_ref().map_or(Duration::ZERO, |terms| terms.load().settings.max_wait)
+    }
+
     /// Waits for the first attempt to end, successful or not.
     pub(super) async fn first_attempt(&self) {
         let mut attempts = self.attempts.subscribe();
         // Either outcome means that waiting longer is of no use.
-        let _ = tokio::time::timeout(self.max_wait, attempts.wait_for(|attempts| attempts.ended > 0)).await;
+        let _ = tokio::time::timeout(self.max_wait(), attempts.wait_for(|attempts| attempts.ended > 0)).await;
     }
 
     async fn refreshed(&self) {
-        if !self.online {
+        if self.terms.is_none() {
             return;
         }
         let mut attempts = self.attempts.subscribe();
@@ -150,7 +152,7 @@ impl<D: Document> Source<D> {
         }
         let target = now.ended + 1;
         // When the time is up the token is judged by the keys that are there.
-        let _ = tokio::time::timeout(self.max_wait, attempts.wait_for(|attempts| attempts.ended >= target)).await;
+        let _ = tokio::time::timeout(self.max_wait(), attempts.wait_for(|attempts| attempts.ended >= target)).await;
     }
 }
 
@@ -193,10 +195,10 @@ impl<D: Document> Renewal<D> {
             let Some(succeeded) = self.attempt().await else { return };
             let pause = if succeeded {
                 retry = FIRST_RETRY;
-                self.fetching.settings.refresh
+                self.fetching.terms.load().settings.refresh
             } else {
                 retry = (retry * 2).min(LAST_RETRY);
-                retry.min(self.fetching.settings.refresh)
+                retry.min(self.fetching.terms.load().settings.refresh)
             };
             // A request that finds no key ends the pause early.
             let _ = tokio::time::timeout(pause, self.wanted.notified()).await;
@@ -206,7 +208,8 @@ impl<D: Document> Renewal<D> {
     /// `None` when the source is gone.
     async fn attempt(&self) -> Option<bool> {
         self.source.upgrade()?.attempts.send_modify(Attempts::begin);
-        let fetched = self.location.fetch(&self.fetching.client).await;
+        let terms = self.fetching.terms.load_full();
+        let fetched = self.location.fetch(&terms.client).await;
         let fetched = fetched.and_then(|document| D::parse(&document));
         let source = self.source.upgrade()?;
         let succeeded = match fetched {

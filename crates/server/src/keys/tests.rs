@@ -17,14 +17,15 @@ fn registry() -> KeySetRegistry {
     let metrics = Metrics::new(&MetricsSettings {
         listener: ListenerSettings { key: "x", host: String::new(), port: 0, tls: None },
         prefix: String::new(),
-        hide_request_paths: false,
-        collapse_request_paths: true,
+        labels: crate::metrics::PathLabels { hide: false, collapse: true },
     });
     let client = HttpClient::new(Resolver::default(), client_config(&[], &[b"http/1.1"]).unwrap());
     KeySetRegistry::new(Fetching {
         runtime: Handle::current(),
-        client: Arc::new(client),
-        settings: KeySetSettings { refresh: Duration::from_secs(30), max_wait: Duration::from_secs(2) },
+        terms: Arc::new(ArcSwap::from_pointee(Terms {
+            client,
+            settings: KeySetSettings { refresh: Duration::from_secs(30), max_wait: Duration::from_secs(2) },
+        })),
         metrics,
     })
 }

@@ -21,6 +21,7 @@ use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::metrics::histogram::Histogram;
 use prometheus_client::registry::Registry;
 
+use self::worker::Finished;
 use crate::config::settings::listeners::MetricsSettings;
 
 /// Distinct values of the `request` label.
@@ -92,8 +93,25 @@ pub struct Metrics {
     /// Audit records lost.
     pub audit_lost: Gauge<u64, AtomicU64>,
     paths: Mutex<HashSet<String>>,
-    hide_request_paths: bool,
-    collapse_request_paths: bool,
+}
+
+/// How paths become `request` labels (serving spec 8.1).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct PathLabels {
+    /// They do not: the label is empty.
+    pub hide: bool,
+    /// Only the first segment does.
+    pub collapse: bool,
+}
+
+impl PathLabels {
+    fn shown(self, path: &str) -> &str {
+        match (self.hide, self.collapse) {
+            (true, _) => "",
+            (false, true) => first_segment(path),
+            (false, false) => path,
+        }
+    }
 }
 
 fn histogram() -> Histogram {
@@ -161,8 +179,6 @@ impl Metrics {
                 Gauge::<u64, AtomicU64>::default()
             ),
             paths: Mutex::default(),
-            hide_request_paths: settings.hide_request_paths,
-            collapse_request_paths: settings.collapse_request_paths,
             registry: Registry::default(),
         };
         Arc::new(Self { registry, ..metrics })
@@ -198,12 +214,12 @@ impl Metrics {
         self.upstream_errors.get_or_create(&ReasonLabels { reason }).inc();
     }
 
-    /// The `request` label for a path (serving spec 8.1), bounded in number.
-    pub fn request_label(&self, path: &str) -> String {
-        if self.hide_request_paths {
+    /// The `request` label for a path, bounded in number.
+    pub fn request_label(&self, path: &str, labels: PathLabels) -> String {
+        let label = labels.shown(path);
+        if label.is_empty() {
             return String::new();
         }
-        let label = if self.collapse_request_paths { first_segment(path) } else { path };
         // Nobody panics while holding this lock; a poisoned one still holds the set.
         let mut paths = self.paths.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
         if paths.contains(label) {
@@ -217,16 +233,10 @@ impl Metrics {
     }
 
     /// Counts a finished request where no worker's cache is at hand.
-    pub fn finished(
-        &self,
-        service: &'static str,
-        method: &Method,
-        path: &str,
-        status: u16,
-        outcome: &'static str,
-        took: Duration,
-    ) {
-        self.handles(service, method, &self.request_label(path), status, outcome, None).record(took);
+    pub fn finished(&self, service: &'static str, request: &Finished<'_>) {
+        let Finished { method, status, outcome, .. } = *request;
+        let label = self.request_label(request.path, request.labels);
+        self.handles(service, method, &label, status, outcome, None).record(request.took);
     }
 
     fn handles(
@@ -288,39 +298,44 @@ fn method_label(method: &Method) -> &'static str {
 
 #[cfg(test)]
 mod tests {
-    use super::worker::{Finished, WorkerMetrics};
+    use super::worker::WorkerMetrics;
     use super::*;
     use crate::config::settings::listeners::ListenerSettings;
 
-    fn metrics(hide: bool, collapse: bool) -> Arc<Metrics> {
+    const COLLAPSED: PathLabels = PathLabels { hide: false, collapse: true };
+
+    fn metrics() -> Arc<Metrics> {
         Metrics::new(&MetricsSettings {
             listener: ListenerSettings { key: "x", host: String::new(), port: 0, tls: None },
             prefix: "ory_oathkeeper_".to_owned(),
-            hide_request_paths: hide,
-            collapse_request_paths: collapse,
+            labels: COLLAPSED,
         })
     }
 
     /// Rows of serving spec 8.1 [T]; the query is never part of a label here.
     #[test]
     fn request_labels() {
+        let metrics = metrics();
         for (path, collapsed) in
             [("/", "/"), ("/hello", "/hello"), ("/hello/world", "/hello"), ("/test/path/segments", "/test")]
         {
-            assert_eq!(metrics(false, true).request_label(path), collapsed);
-            assert_eq!(metrics(false, false).request_label(path), path);
-            assert_eq!(metrics(true, true).request_label(path), "");
+            let label = |hide, collapse| metrics.request_label(path, PathLabels { hide, collapse });
+            assert_eq!(label(false, true), collapsed);
+            assert_eq!(label(false, false), path);
+            assert_eq!(label(true, true), "");
         }
-        let bounded = metrics(false, true);
-        let labels: HashSet<String> = (0..1000).map(|n| bounded.request_label(&format!("/{n}"))).collect();
-        assert_eq!(labels.len(), MAX_PATHS + 1);
+        let known = metrics.paths.lock().map(|paths| paths.len()).unwrap_or_default();
+        let labels: HashSet<String> = (0..1000).map(|n| metrics.request_label(&format!("/{n}"), COLLAPSED)).collect();
+        assert_eq!(labels.len(), MAX_PATHS - known + 1);
     }
 
     #[test]
     fn a_scrape_has_the_documented_names() {
-        let metrics = metrics(false, true);
+        let metrics = metrics();
         let worker = WorkerMetrics::new(metrics.clone());
         worker.finished(&Finished {
+            generation: 0,
+            labels: COLLAPSED,
             rule: Some((0, "jira")),
             method: &Method::GET,
             path: "/jira/x",

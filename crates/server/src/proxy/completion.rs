@@ -16,7 +16,7 @@ use crate::audit::ids::{RequestIds, trace_id};
 use crate::audit::record::AuditRecord;
 use crate::audit::writer::AuditHandle;
 use crate::metrics::worker::{Finished, WorkerMetrics};
-use crate::snapshot::Snapshot;
+use crate::serving::Live;
 
 /// One core's ends of the audit log and the metrics.
 pub struct Sinks {
@@ -54,7 +54,7 @@ const CALLER_GONE: u16 = 499;
 /// What is known about an exchange so far; written down when it is dropped.
 pub struct Completion {
     sinks: Rc<Sinks>,
-    snapshot: Arc<Snapshot>,
+    live: Arc<Live>,
     connection: Rc<Connection>,
     method: Method,
     arrived: Instant,
@@ -92,7 +92,7 @@ impl Completion {
     /// The beginning of an exchange.
     pub fn begin(
         sinks: Rc<Sinks>,
-        snapshot: Arc<Snapshot>,
+        live: Arc<Live>,
         connection: Rc<Connection>,
         method: Method,
         headers: &HeaderMap,
@@ -101,7 +101,7 @@ impl Completion {
         let (request_id, trace_id) = (sinks.request_ids.of(headers), trace_id(headers));
         Self {
             sinks,
-            snapshot,
+            live,
             connection,
             method,
             arrived: Instant::now(),
@@ -125,9 +125,9 @@ impl Completion {
         }
     }
 
-    /// The rules the exchange is judged by.
-    pub fn snapshot(&self) -> &Arc<Snapshot> {
-        &self.snapshot
+    /// What the exchange is judged by and served under.
+    pub fn live(&self) -> &Arc<Live> {
+        &self.live
     }
 
     /// The id for logs.
@@ -192,7 +192,7 @@ impl Drop for Completion {
         }
         let took = self.elapsed();
         let number = self.rule.map(|number| number as usize);
-        let rule = number.and_then(|number| self.snapshot.rules.rules().get(number));
+        let rule = number.and_then(|number| self.live.snapshot.rules.rules().get(number));
         let credential = rule.filter(|_| self.upstream_url.is_some()).and_then(names_of_credential_headers);
         let caller = self.caller.as_ref();
         self.sinks.audit.write(&AuditRecord {
@@ -203,7 +203,7 @@ impl Drop for Completion {
             issuer: caller.and_then(|caller| caller.issuer.as_deref()),
             scopes: caller.map_or(&[], |caller| &caller.scopes),
             rule_id: rule.map(|rule| &**rule.id()),
-            rules_version: self.snapshot.rules.version(),
+            rules_version: self.live.snapshot.rules.version(),
             outcome,
             reason,
             method: self.method.as_str(),
@@ -220,6 +220,8 @@ impl Drop for Completion {
             credential: credential.as_deref(),
         });
         self.sinks.metrics.finished(&Finished {
+            generation: self.live.snapshot.generation,
+            labels: self.live.serving.labels,
             rule: rule.map(|rule| (rule.number(), &**rule.id())),
             method: &self.method,
             path: &self.path,

@@ -1,7 +1,7 @@
 //! One request from its head to the answer's: the walk through gate, rules, decision and upstream. It
 //! holds no policy of its own.
 
-use std::cell::Cell;
+use std::cell::{Cell, RefCell};
 use std::convert::Infallible;
 use std::rc::Rc;
 use std::sync::Arc;
@@ -30,17 +30,18 @@ use super::held_body::HeldBody;
 use super::panics::caught;
 use super::stall::Stall;
 use super::upgrade::tunnel;
-use crate::snapshot::Snapshot;
+use crate::serving::Live;
 use crate::upstream::error::ForwardError;
 use crate::upstream::forward::{Answer, Forwarder};
+use crate::upstream::outbound::Outbound;
 
 /// One core's service.
 pub struct Service {
-    snapshots: Arc<ArcSwap<Snapshot>>,
-    forwarder: Forwarder,
+    live: Arc<ArcSwap<Live>>,
     sinks: Rc<Sinks>,
-    limits: BodyLimits,
     generation: Cell<u64>,
+    /// The way out that it was made for, and the forwarder.
+    forwarder: RefCell<(Arc<Outbound>, Rc<Forwarder>)>,
 }
 
 /// Limits on bodies.
@@ -50,14 +51,14 @@ pub struct BodyLimits {
     pub pause: Duration,
     /// The longest request body, in bytes.
     pub request_bytes: Option<u64>,
-    /// The longest request body that is held in memory for a handler that reads it, in bytes.
-    pub held_bytes: u64,
 }
 
 impl Service {
-    /// A service over the snapshot in force, whichever that is when a request arrives.
-    pub fn new(snapshots: Arc<ArcSwap<Snapshot>>, forwarder: Forwarder, sinks: Rc<Sinks>, limits: BodyLimits) -> Self {
-        Self { snapshots, forwarder, sinks, limits, generation: Cell::new(0) }
+    /// A service over what is in force, whatever that is when a request arrives.
+    pub fn new(live: Arc<ArcSwap<Live>>, sinks: Rc<Sinks>) -> Self {
+        let outbound = live.load().serving.outbound.clone();
+        let forwarder = Rc::new(outbound.forwarder());
+        Self { live, sinks, generation: Cell::new(0), forwarder: RefCell::new((outbound, forwarder)) }
     }
 
     /// Regular upkeep: hands audit records over.
@@ -67,7 +68,7 @@ impl Service {
 
     /// Regular upkeep: drops upstream connections that have been idle too long.
     pub fn sweep(&self) {
-        self.forwarder.pool().sweep();
+        self.forwarder.borrow().1.pool().sweep();
     }
 
     /// Serves one request. Never fails: whatever goes wrong has an answer.
@@ -96,16 +97,12 @@ impl Service {
         connection: Rc<Connection>,
     ) -> Response<ResponseBody> {
         let number = connection.requests.replace(connection.requests.get() + 1);
-        let snapshot = self.current();
+        let (live, forwarder) = self.current();
+        let (snapshot, limits) = (&live.snapshot, live.serving.bodies);
         let client_upgrade = request.headers().contains_key(UPGRADE).then(|| hyper::upgrade::on(&mut request));
         let (head, body) = request.into_parts();
-        let mut record = Completion::begin(
-            self.sinks.clone(),
-            snapshot.clone(),
-            connection.clone(),
-            head.method.clone(),
-            &head.headers,
-        );
+        let mut record =
+            Completion::begin(self.sinks.clone(), live.clone(), connection.clone(), head.method.clone(), &head.headers);
         let (uri, host) = (head.uri.clone(), head.headers.get(HOST).cloned());
         let arrival = Arrival { tls: connection.tls, peer: connection.peer, violation: connection.verdict.on(number) };
         let mut request = match admit(head, &arrival, &snapshot.gate) {
@@ -122,8 +119,8 @@ impl Service {
             Err(denial) => return self.deny(record, None, &denial, &request),
         };
         record.rule = Some(rule.number());
-        let body = RequestBody::new(body, record.tally.clone(), self.limits.pause, self.limits.request_bytes);
-        let mut body = HeldBody::new(body, self.limits.held_bytes);
+        let body = RequestBody::new(body, record.tally.clone(), limits.pause, limits.request_bytes);
+        let mut body = HeldBody::new(body, snapshot.max_held_body_bytes);
         let grant = match decide(rule, &mut request, &mut body, unix(record.arrived_at())).await {
             Ok(grant) => grant,
             Err(denial) => {
@@ -145,7 +142,7 @@ impl Service {
         };
         record.upstream_url = Some(credentialed.upstream_url());
         let sent = Instant::now();
-        let outcome = self.forwarder.send(credentialed, body).await;
+        let outcome = forwarder.send(credentialed, body).await;
         record.upstream_duration = Some(sent.elapsed());
         match outcome {
             Ok(answer) => self.relay(record, answer, client_upgrade, &connection),
@@ -161,15 +158,21 @@ impl Service {
             // The connection broke or ended: there was no request.
             (false, false) => return,
         };
-        self.sinks.unread(self.snapshots.load().rules.version(), connection, status);
+        self.sinks.unread(self.live.load().snapshot.rules.version(), connection, status);
     }
 
-    fn current(&self) -> Arc<Snapshot> {
-        let snapshot = self.snapshots.load_full();
-        if self.generation.replace(snapshot.generation) != snapshot.generation {
-            self.sinks.metrics.forget();
+    /// What a request is served under, from its beginning to its end.
+    fn current(&self) -> (Arc<Live>, Rc<Forwarder>) {
+        let live = self.live.load_full();
+        if self.generation.replace(live.snapshot.generation) != live.snapshot.generation {
+            self.sinks.metrics.begin(live.snapshot.generation);
+            let outbound = &live.serving.outbound;
+            let mut held = self.forwarder.borrow_mut();
+            if !Arc::ptr_eq(&held.0, outbound) {
+                *held = (outbound.clone(), Rc::new(outbound.forwarder()));
+            }
         }
-        snapshot
+        (live, self.forwarder.borrow().1.clone())
     }
 
     /// The gate's no: nothing about the request can be relied on, so the connection ends.
@@ -218,7 +221,7 @@ impl Service {
         };
         let facts =
             RequestFacts { method: request.method(), url: &url, headers: request.headers(), peer: request.peer() };
-        let response = respond(answer(rule, &record.snapshot().fallback, denial, &facts));
+        let response = respond(answer(rule, &record.live().snapshot.fallback, denial, &facts));
         answered(record, response)
     }
 
@@ -242,7 +245,7 @@ impl Service {
             }
             return response.map(|_| ResponseBody::full(Bytes::new()));
         }
-        let (stall, request) = (Stall::new(self.limits.pause), record.tally.clone());
+        let (stall, request) = (Stall::new(record.live().serving.bodies.pause), record.tally.clone());
         response.map(|incoming| {
             ResponseBody::upstream(UpstreamBody { incoming, lease, request, stall, completion: Some(record) })
         })

@@ -9,24 +9,19 @@ use std::time::Duration;
 
 use arc_swap::ArcSwap;
 use keyward_core::diagnostic::Diagnostic;
-use rustls::ServerConfig;
 use tokio::net::TcpStream;
 use tokio::runtime::{Builder, LocalOptions};
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 
 use super::completion::Sinks;
-use super::connection::{self, ConnectionOptions};
-use super::service::{BodyLimits, Service};
+use super::connection;
+use super::service::Service;
 use crate::audit::ids::RequestIds;
 use crate::audit::writer::AuditHandle;
-use crate::config::settings::proxy::ProxySettings;
 use crate::metrics::Metrics;
 use crate::metrics::worker::WorkerMetrics;
-use crate::snapshot::Snapshot;
-use crate::upstream::forward::{Forwarder, UpstreamTls};
-use crate::upstream::pool::Pool;
-use crate::upstream::resolve::Resolver;
+use crate::serving::Live;
 
 /// How often a core hands over what it has gathered.
 const UPKEEP: Duration = Duration::from_millis(50);
@@ -41,14 +36,8 @@ const SHED: &[u8] =
 /// What every core gets.
 #[derive(Clone)]
 pub struct WorkerSetup {
-    /// The proxy's settings.
-    pub settings: Arc<ProxySettings>,
-    /// Serve TLS.
-    pub tls: Option<Arc<ServerConfig>>,
-    /// TLS to upstreams.
-    pub upstream_tls: UpstreamTls,
-    /// The rules in force.
-    pub snapshots: Arc<ArcSwap<Snapshot>>,
+    /// What is in force.
+    pub live: Arc<ArcSwap<Live>>,
     /// The metrics.
     pub metrics: Arc<Metrics>,
     /// True once the drain begins.
@@ -90,16 +79,9 @@ async fn run(setup: WorkerSetup, listener: TcpListener, audit: AuditHandle) {
         Ok(listener) => listener,
         Err(error) => return tracing::error!(%error, "a listening socket cannot be used"),
     };
-    let settings = setup.settings.clone();
-    let service = service(&setup, audit);
+    let sinks = Sinks { audit, metrics: WorkerMetrics::new(setup.metrics.clone()), request_ids: RequestIds::new() };
+    let service = Rc::new(Service::new(setup.live.clone(), Rc::new(sinks)));
     let upkeep = tokio::task::spawn_local(upkeep(service.clone()));
-    let options = Rc::new(ConnectionOptions {
-        tls: setup.tls.clone(),
-        header_timeout: settings.header_timeout,
-        handshake_timeout: settings.handshake_timeout,
-        idle_timeout: settings.idle_timeout,
-        write_timeout: settings.upstream.stream_idle_timeout,
-    });
     let mut connections = JoinSet::new();
     let mut shutdown = setup.shutdown.clone();
     loop {
@@ -117,11 +99,15 @@ async fn run(setup: WorkerSetup, listener: TcpListener, audit: AuditHandle) {
                 continue;
             }
         };
-        let Some(counted) = Counted::admit(&setup) else {
+        let (options, most) = {
+            let live = setup.live.load();
+            (live.serving.connections.clone(), live.serving.max_connections)
+        };
+        let Some(counted) = Counted::admit(&setup, most) else {
             shed(&stream, options.tls.is_some());
             continue;
         };
-        let (options, service, shutdown) = (options.clone(), service.clone(), setup.shutdown.clone());
+        let (service, shutdown) = (service.clone(), setup.shutdown.clone());
         connections.spawn_local(async move {
             connection::serve(stream, peer, &options, service, shutdown).await;
             drop(counted);
@@ -129,29 +115,12 @@ async fn run(setup: WorkerSetup, listener: TcpListener, audit: AuditHandle) {
     }
     drop(listener);
     let drained = async { while connections.join_next().await.is_some() {} };
-    if tokio::time::timeout(settings.shutdown_timeout, drained).await.is_err() {
+    let patience = setup.live.load().serving.shutdown_timeout;
+    if tokio::time::timeout(patience, drained).await.is_err() {
         tracing::warn!(connections = connections.len(), "the drain took too long; connections are cut off");
         connections.shutdown().await;
     }
     upkeep.abort();
-}
-
-fn service(setup: &WorkerSetup, audit: AuditHandle) -> Rc<Service> {
-    let upstream = &setup.settings.upstream;
-    let forwarder = Forwarder::new(
-        Rc::new(Pool::new(upstream.idle_timeout)),
-        Rc::new(Resolver::new(upstream.resolve.clone())),
-        setup.upstream_tls.clone(),
-        upstream.connect_timeout,
-        upstream.response_header_timeout,
-    );
-    let sinks = Sinks { audit, metrics: WorkerMetrics::new(setup.metrics.clone()), request_ids: RequestIds::new() };
-    let limits = BodyLimits {
-        pause: upstream.stream_idle_timeout,
-        request_bytes: setup.settings.max_body_bytes,
-        held_bytes: setup.settings.max_held_body_bytes,
-    };
-    Rc::new(Service::new(setup.snapshots.clone(), forwarder, Rc::new(sinks), limits))
 }
 
 async fn upkeep(service: Rc<Service>) {
@@ -181,10 +150,10 @@ struct Counted {
 }
 
 impl Counted {
-    fn admit(setup: &WorkerSetup) -> Option<Self> {
+    fn admit(setup: &WorkerSetup, most: usize) -> Option<Self> {
         let counted = Self { open: setup.open.clone(), metrics: setup.metrics.clone() };
         counted.metrics.connections.inc();
-        if counted.open.fetch_add(1, Ordering::Relaxed) < setup.settings.max_connections {
+        if counted.open.fetch_add(1, Ordering::Relaxed) < most {
             return Some(counted);
         }
         setup.metrics.connections_shed.inc();

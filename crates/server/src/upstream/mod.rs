@@ -4,6 +4,7 @@ pub mod connect;
 pub mod error;
 pub mod forward;
 mod framing;
+pub mod outbound;
 pub mod pool;
 pub mod resolve;
 pub mod tls;

@@ -2,10 +2,12 @@
 
 use std::path::PathBuf;
 
+use keyward_core::diagnostic::Diagnostic;
 use keyward_core::secret::Secret;
 
 use super::Check;
 use crate::config::file::{ApiFile, Cors, Prometheus, Tls};
+use crate::metrics::PathLabels;
 use crate::proxy::listener::address;
 
 /// A listener.
@@ -47,10 +49,8 @@ pub struct MetricsSettings {
     pub listener: ListenerSettings,
     /// What names of the reference start with.
     pub prefix: String,
-    /// Leave the request label empty.
-    pub hide_request_paths: bool,
-    /// Keep only the first path segment in the request label.
-    pub collapse_request_paths: bool,
+    /// How paths become labels.
+    pub labels: PathLabels,
 }
 
 impl Check<'_> {
@@ -74,16 +74,19 @@ impl Check<'_> {
     }
 
     pub(super) fn metrics(&mut self, file: Prometheus) -> MetricsSettings {
+        let tls = self.tls("serve.prometheus.tls", file.tls);
         let metrics = MetricsSettings {
             listener: self.listener(ListenerSettings {
                 key: "serve.prometheus",
                 host: file.host.unwrap_or_default(),
                 port: file.port.unwrap_or(9000),
-                tls: None,
+                tls,
             }),
             prefix: file.metric_name_prefix.unwrap_or_else(|| "ory_oathkeeper_".to_owned()),
-            hide_request_paths: file.hide_request_paths.unwrap_or(false),
-            collapse_request_paths: file.collapse_request_paths.unwrap_or(true),
+            labels: PathLabels {
+                hide: file.hide_request_paths.unwrap_or(false),
+                collapse: file.collapse_request_paths.unwrap_or(true),
+            },
         };
         if file.metrics_path.is_some_and(|path| path != "/metrics") {
             self.warn("serve.prometheus.metrics_path", "has no effect: metrics are at `/metrics`, as in the reference");
@@ -100,19 +103,21 @@ impl Check<'_> {
         }
     }
 
-    /// base64 wins over paths; a mixture is an error; nothing is plain HTTP (serving spec 3.3).
     pub(super) fn tls(&mut self, path: &str, tls: Option<Tls>) -> Option<TlsFiles> {
-        let tls = tls?;
-        let (cert, key) = (tls.cert.unwrap_or_default(), tls.key.unwrap_or_default());
-        let given = |text: Option<String>| text.filter(|text| !text.is_empty());
-        match (given(cert.base64), given(key.base64), given(cert.path), given(key.path)) {
-            (Some(cert), Some(key), _, _) => Some(TlsFiles::Inline { cert, key: Secret::new(key) }),
-            (None, None, Some(cert), Some(key)) => Some(TlsFiles::Paths { cert: cert.into(), key: key.into() }),
-            (None, None, None, None) => None,
-            _ => {
-                self.refuse(path, "needs `cert` and `key`, both as `path` or both as `base64`");
-                None
-            }
-        }
+        let place = self.place(path);
+        tls_files(path, tls).map_err(|problem| self.errors.push(problem.at(&place))).unwrap_or_default()
+    }
+}
+
+/// base64 wins over paths; a mixture is an error; nothing is plain HTTP (serving spec 3.3).
+pub fn tls_files(path: &str, tls: Option<Tls>) -> Result<Option<TlsFiles>, Diagnostic> {
+    let Some(tls) = tls else { return Ok(None) };
+    let (cert, key) = (tls.cert.unwrap_or_default(), tls.key.unwrap_or_default());
+    let given = |text: Option<String>| text.filter(|text| !text.is_empty());
+    match (given(cert.base64), given(key.base64), given(cert.path), given(key.path)) {
+        (Some(cert), Some(key), _, _) => Ok(Some(TlsFiles::Inline { cert, key: Secret::new(key) })),
+        (None, None, Some(cert), Some(key)) => Ok(Some(TlsFiles::Paths { cert: cert.into(), key: key.into() })),
+        (None, None, None, None) => Ok(None),
+        _ => Err(Diagnostic::error(format!("`{path}`: needs `cert` and `key`, both as `path` or both as `base64`"))),
     }
 }

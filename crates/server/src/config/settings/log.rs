@@ -17,9 +17,6 @@ impl Check<'_> {
         if file.leak_sensitive_values == Some(true) {
             self.warn("log.leak_sensitive_values", "has no effect");
         }
-        if matches!(file.format, Some(LogFormat::JsonPretty | LogFormat::Gelf)) {
-            self.refuse("log.format", "this format is not supported yet; use `text` or `json`");
-        }
         let level = match file.level {
             Some(LogLevel::Panic | LogLevel::Fatal | LogLevel::Error) => "error",
             Some(LogLevel::Warn) => "warn",

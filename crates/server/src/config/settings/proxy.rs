@@ -41,7 +41,7 @@ pub struct ProxySettings {
 }
 
 /// Connections to upstreams.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct UpstreamSettings {
     /// Certificates trusted besides the system's.
     pub ca_files: Vec<PathBuf>,

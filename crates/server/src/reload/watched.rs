@@ -1,0 +1,94 @@
+//! The files that decide what is served, and whether they have changed.
+
+use std::collections::hash_map::DefaultHasher;
+use std::hash::{Hash, Hasher};
+use std::os::unix::fs::MetadataExt;
+use std::path::{Path, PathBuf};
+
+use notify::{RecommendedWatcher, RecursiveMode, Watcher};
+use tokio::sync::mpsc;
+
+use crate::config::settings::Settings;
+use crate::config::settings::listeners::{ListenerSettings, TlsFiles};
+use crate::issuer::settings::{IssuerMode, IssuerSettings};
+
+/// The files that decide what is served.
+#[derive(PartialEq, Eq)]
+pub(super) struct Watched {
+    files: Vec<PathBuf>,
+    directory: Option<PathBuf>,
+}
+
+impl Watched {
+    pub(super) fn of(configuration: &[PathBuf], settings: &Settings) -> Self {
+        let mut files = configuration.to_vec();
+        files.extend(settings.repositories.iter().filter_map(|repository| repository.file().map(Path::to_owned)));
+        files.extend(settings.proxy.upstream.ca_files.iter().cloned());
+        for listener in [&settings.proxy.listener, &settings.api, &settings.metrics.listener] {
+            files.extend(certificates(listener));
+        }
+        files.extend(settings.issuer.iter().flat_map(of_issuer));
+        Self { files, directory: settings.env_dir.clone() }
+    }
+
+    /// Changes when a file is written or replaced: size, time of change and identity, following links, so
+    /// that a mounted directory whose link is swapped counts.
+    pub(super) fn fingerprint(&self) -> u64 {
+        let mut hasher = DefaultHasher::new();
+        let mut add = |path: &Path| {
+            path.hash(&mut hasher);
+            if let Ok(found) = std::fs::metadata(path) {
+                (found.len(), found.dev(), found.ino(), found.ctime(), found.ctime_nsec()).hash(&mut hasher);
+            }
+        };
+        self.files.iter().for_each(|path| add(path));
+        if let Some(directory) = &self.directory {
+            let mut paths: Vec<PathBuf> =
+                std::fs::read_dir(directory).into_iter().flatten().flatten().map(|entry| entry.path()).collect();
+            paths.sort();
+            paths.iter().for_each(|path| add(path));
+        }
+        hasher.finish()
+    }
+}
+
+fn certificates(listener: &ListenerSettings) -> Vec<PathBuf> {
+    match &listener.tls {
+        Some(TlsFiles::Paths { cert, key }) => vec![cert.clone(), key.clone()],
+        _ => Vec::new(),
+    }
+}
+
+/// Certificate, keys, and clients' secrets.
+fn of_issuer(issuer: &IssuerSettings) -> Vec<PathBuf> {
+    let mut files = certificates(&issuer.listener);
+    files.extend(issuer.keys.iter().map(|key| key.path.clone()));
+    if let IssuerMode::Closed { clients } = &issuer.mode {
+        files.extend(clients.iter().filter_map(|client| client.secret_path.as_ref().map(PathBuf::from)));
+    }
+    files
+}
+
+/// Tells when something in a watched directory has changed.
+pub(super) fn watcher(sender: mpsc::Sender<()>) -> Option<RecommendedWatcher> {
+    let changed = move |event: notify::Result<notify::Event>| {
+        if event.is_ok_and(|event| !event.kind.is_access()) {
+            // A full queue means that a change is waiting already.
+            let _ = sender.try_send(());
+        }
+    };
+    notify::recommended_watcher(changed)
+        .inspect_err(|error| tracing::warn!(%error, "file changes are found by comparing, every two seconds"))
+        .ok()
+}
+
+/// Directories are watched, not files: editors and mounts replace files.
+pub(super) fn watch(watcher: &mut Option<RecommendedWatcher>, watched: &Watched) {
+    let Some(watcher) = watcher else { return };
+    let parents = watched.files.iter().filter_map(|path| path.parent());
+    for directory in parents.chain(watched.directory.as_deref()) {
+        let directory = if directory.as_os_str().is_empty() { Path::new(".") } else { directory };
+        // A directory that cannot be watched is still compared.
+        let _ = watcher.watch(directory, RecursiveMode::NonRecursive);
+    }
+}
