@@ -8,6 +8,7 @@ pub mod app;
 pub mod audit;
 pub mod check;
 pub mod config;
+pub mod cors;
 pub mod http_client;
 pub mod http_server;
 pub mod issuer;

@@ -9,6 +9,7 @@ use rustls::ServerConfig;
 
 use crate::config::settings::Settings;
 use crate::config::settings::listeners::ListenerSettings;
+use crate::cors::CorsPolicy;
 use crate::metrics::PathLabels;
 use crate::proxy::connection::ConnectionOptions;
 use crate::proxy::service::BodyLimits;
@@ -31,6 +32,10 @@ pub type Tls = Option<Arc<ServerConfig>>;
 pub struct Serving {
     /// How the proxy's connections are served: what one began with, it keeps.
     pub connections: Arc<ConnectionOptions>,
+    /// The proxy's policy for other origins, if it has one.
+    pub proxy_cors: Option<CorsPolicy>,
+    /// The API's.
+    pub api_cors: Option<CorsPolicy>,
     /// Limits on bodies.
     pub bodies: BodyLimits,
     /// The most connections of the proxy at a time.
@@ -61,6 +66,8 @@ impl Serving {
                 idle_timeout: proxy.idle_timeout,
                 write_timeout: proxy.upstream.stream_idle_timeout,
             }),
+            proxy_cors: proxy.cors.as_ref().map(CorsPolicy::new),
+            api_cors: settings.api_cors.as_ref().map(CorsPolicy::new),
             bodies: BodyLimits { pause: proxy.upstream.stream_idle_timeout, request_bytes: proxy.max_body_bytes },
             max_connections: proxy.max_connections,
             shutdown_timeout: proxy.shutdown_timeout,

@@ -16,12 +16,11 @@ use keyward_core::pipeline::denial::{Denial, ErrorKind, Reason};
 use keyward_core::rule::Rule;
 use keyward_core::session::Caller;
 
-use super::{Api, SERVICE, error, respond};
+use super::{Api, error, respond};
 use crate::audit::ids::trace_id;
 use crate::audit::record::AuditRecord;
 use crate::http_server::Arrived;
 use crate::issuer::routes::now;
-use crate::metrics::worker::Finished;
 use crate::proxy::body::RequestBody;
 use crate::proxy::held_body::HeldBody;
 use crate::serving::Live;
@@ -113,20 +112,7 @@ impl Api {
             ..AuditRecord::default()
         });
         self.audit.flush();
-        self.metrics.finished(
-            SERVICE,
-            &Finished {
-                generation: snapshot.generation,
-                labels: live.serving.labels,
-                rule: None,
-                method: &asked.method,
-                path: "/decisions",
-                status: status.as_u16(),
-                outcome,
-                took,
-                upstream: None,
-            },
-        );
+        self.count(live, &asked.method, "/decisions", (status, outcome), took);
     }
 }
 

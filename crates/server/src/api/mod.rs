@@ -7,6 +7,7 @@ mod well_known;
 
 use std::rc::Rc;
 use std::sync::Arc;
+use std::time::Duration;
 
 use arc_swap::ArcSwap;
 use bytes::Bytes;
@@ -18,13 +19,12 @@ use serde_json::json;
 
 use crate::audit::ids::RequestIds;
 use crate::audit::writer::{AuditHandle, AuditState};
+use crate::cors;
 use crate::http_server::{Arrived, Handler, json as json_answer, typed};
 use crate::keys::KeySetRegistry;
 use crate::metrics::Metrics;
+use crate::metrics::worker::Finished;
 use crate::serving::Live;
-
-/// What the reference calls this port in the `service` label.
-const SERVICE: &str = "oathkeeper-api";
 
 /// What the API tells about.
 pub struct Api {
@@ -49,7 +49,7 @@ impl Api {
     pub fn handler(self: Rc<Self>) -> Handler {
         Rc::new(move |request, arrived| {
             let api = self.clone();
-            Box::pin(async move { api.answer(request, arrived).await })
+            Box::pin(async move { api.answer_to_any_origin(request, arrived).await })
         })
     }
 
@@ -64,6 +64,48 @@ impl Api {
                 }
             })
         })
+    }
+
+    /// Answers preflights, and adds to other answers what the policy for other origins says.
+    async fn answer_to_any_origin(&self, request: Request<Incoming>, arrived: Arrived) -> Response<Full<Bytes>> {
+        let live = self.live.load_full();
+        let Some(policy) = &live.serving.api_cors else { return self.answer(request, arrived).await };
+        let (fields, mut response) = match policy.judge(request.method(), request.headers()) {
+            cors::Verdict::Preflight(fields) => {
+                let mut response = Response::new(Full::default());
+                *response.status_mut() = cors::PREFLIGHT_STATUS;
+                self.count(
+                    &live,
+                    request.method(),
+                    request.uri().path(),
+                    (response.status(), "allowed"),
+                    Duration::ZERO,
+                );
+                (fields, response)
+            }
+            cors::Verdict::Actual(fields) => (fields, self.answer(request, arrived).await),
+        };
+        cors::apply(fields, response.headers_mut());
+        response
+    }
+
+    /// Counts a request as the reference labels it.
+    fn count(&self, live: &Live, method: &Method, path: &str, ended: (StatusCode, &'static str), took: Duration) {
+        let (status, outcome) = ended;
+        self.metrics.finished(
+            "oathkeeper-api",
+            &Finished {
+                generation: live.snapshot.generation,
+                labels: live.serving.labels,
+                rule: None,
+                method,
+                path,
+                status: status.as_u16(),
+                outcome,
+                took,
+                upstream: None,
+            },
+        );
     }
 
     async fn answer(&self, request: Request<Incoming>, arrived: Arrived) -> Response<Full<Bytes>> {

@@ -73,7 +73,7 @@ mirror! {
         port: u16,
         /// Time limits.
         timeout: Timeout,
-        /// Cross-origin requests; not supported yet.
+        /// Cross-origin requests.
         cors: Cors,
         /// Serve TLS.
         tls: Tls,
@@ -98,7 +98,7 @@ mirror! {
         port: u16,
         /// Time limits.
         timeout: Timeout,
-        /// Cross-origin requests; not supported yet.
+        /// Cross-origin requests.
         cors: Cors,
         /// Serve TLS.
         tls: Tls,
@@ -136,21 +136,21 @@ mirror! {
     }
     /// Cross-origin resource sharing.
     Cors {
-        /// Switch; not supported yet.
+        /// Answer preflights, and tell browsers which pages may read answers.
         enabled: bool,
-        /// Origins.
+        /// `*`, origins, or `https://*.example.com`; `*` by default.
         allowed_origins: Vec<String>,
-        /// Methods.
-        allowed_methods: Vec<String>,
-        /// Request headers.
+        /// Methods; GET, POST, PUT, PATCH, DELETE by default.
+        allowed_methods: Vec<CorsMethod>,
+        /// Request headers; Authorization and Content-Type by default, `*` for any.
         allowed_headers: Vec<String>,
-        /// Response headers.
+        /// Answer headers that pages may read; Content-Type by default.
         exposed_headers: Vec<String>,
-        /// Credentials.
+        /// Pages may send credentials. Without effect when every origin is allowed.
         allow_credentials: bool,
-        /// Seconds.
+        /// Seconds that a preflight's answer may be kept; 0 leaves it to the browser.
         max_age: i64,
-        /// Log.
+        /// Without effect.
         debug: bool,
     }
     /// A certificate with its key, from files or inline.
@@ -265,6 +265,36 @@ mirror! {
         path: String,
         /// What happens when records cannot be written: block (nothing is forwarded) or drop.
         policy: AuditPolicyName,
+    }
+}
+
+/// A method in `allowed_methods`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(rename_all = "UPPERCASE")]
+#[expect(missing_docs, reason = "the names of HTTP methods say what they are")]
+pub enum CorsMethod {
+    Connect,
+    Delete,
+    Get,
+    Head,
+    Patch,
+    Post,
+    Put,
+    Trace,
+}
+
+impl From<CorsMethod> for http::Method {
+    fn from(method: CorsMethod) -> Self {
+        match method {
+            CorsMethod::Connect => Self::CONNECT,
+            CorsMethod::Delete => Self::DELETE,
+            CorsMethod::Get => Self::GET,
+            CorsMethod::Head => Self::HEAD,
+            CorsMethod::Patch => Self::PATCH,
+            CorsMethod::Post => Self::POST,
+            CorsMethod::Put => Self::PUT,
+            CorsMethod::Trace => Self::TRACE,
+        }
     }
 }
 

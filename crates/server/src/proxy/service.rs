@@ -30,6 +30,7 @@ use super::held_body::HeldBody;
 use super::panics::caught;
 use super::stall::Stall;
 use super::upgrade::tunnel;
+use crate::cors;
 use crate::serving::Live;
 use crate::upstream::error::ForwardError;
 use crate::upstream::forward::{Answer, Forwarder};
@@ -91,13 +92,29 @@ impl Service {
         Ok(response)
     }
 
-    async fn walk(
-        self: Rc<Self>,
+    async fn walk(self: Rc<Self>, request: Request<Incoming>, connection: Rc<Connection>) -> Response<ResponseBody> {
+        let (live, forwarder) = self.current();
+        let Some(policy) = &live.serving.proxy_cors else {
+            return self.exchange(request, connection, &live, &forwarder, false).await;
+        };
+        let (fields, preflight) = match policy.judge(request.method(), request.headers()) {
+            cors::Verdict::Preflight(fields) => (fields, true),
+            cors::Verdict::Actual(fields) => (fields, false),
+        };
+        let mut response = self.exchange(request, connection, &live, &forwarder, preflight).await;
+        cors::apply(fields, response.headers_mut());
+        response
+    }
+
+    async fn exchange(
+        &self,
         mut request: Request<Incoming>,
         connection: Rc<Connection>,
+        live: &Arc<Live>,
+        forwarder: &Forwarder,
+        preflight: bool,
     ) -> Response<ResponseBody> {
         let number = connection.requests.replace(connection.requests.get() + 1);
-        let (live, forwarder) = self.current();
         let (snapshot, limits) = (&live.snapshot, live.serving.bodies);
         let client_upgrade = request.headers().contains_key(UPGRADE).then(|| hyper::upgrade::on(&mut request));
         let (head, body) = request.into_parts();
@@ -113,6 +130,9 @@ impl Service {
         record.host = request.authority().to_owned();
         if !self.sinks.audit.admits() {
             return shed(record);
+        }
+        if preflight {
+            return preflight_answer(record);
         }
         let rule = match snapshot.rules.find(&request) {
             Ok(rule) => rule,
@@ -276,6 +296,14 @@ impl BodyFault {
         response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
         answered(record, response)
     }
+}
+
+/// A browser's question about another origin, which no rule needs to know of.
+fn preflight_answer(mut record: Completion) -> Response<ResponseBody> {
+    (record.outcome, record.reason) = ("allowed", Some("cors_preflight"));
+    let mut response = Response::new(ResponseBody::full(Bytes::new()));
+    *response.status_mut() = cors::PREFLIGHT_STATUS;
+    answered(record, response)
 }
 
 /// Nothing is forwarded that could not be recorded.

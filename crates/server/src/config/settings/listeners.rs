@@ -6,7 +6,8 @@ use keyward_core::diagnostic::Diagnostic;
 use keyward_core::secret::Secret;
 
 use super::Check;
-use crate::config::file::{ApiFile, Cors, Prometheus, Tls};
+use crate::config::file::{ApiFile, Prometheus, Tls};
+use crate::cors::CorsSettings;
 use crate::metrics::PathLabels;
 use crate::proxy::listener::address;
 
@@ -62,15 +63,16 @@ impl Check<'_> {
         settings
     }
 
-    pub(super) fn api(&mut self, file: ApiFile) -> ListenerSettings {
-        self.cors("serve.api.cors", file.cors);
+    pub(super) fn api(&mut self, file: ApiFile) -> (ListenerSettings, Option<CorsSettings>) {
+        let cors = self.cors("serve.api.cors", file.cors);
         let tls = self.tls("serve.api.tls", file.tls);
-        self.listener(ListenerSettings {
+        let listener = self.listener(ListenerSettings {
             key: "serve.api",
             host: file.host.unwrap_or_default(),
             port: file.port.unwrap_or(4456),
             tls,
-        })
+        });
+        (listener, cors)
     }
 
     pub(super) fn metrics(&mut self, file: Prometheus) -> MetricsSettings {
@@ -95,12 +97,6 @@ impl Check<'_> {
             self.refuse("serve.prometheus.metric_name_prefix", "only letters, digits and `_` can be in a metric name");
         }
         metrics
-    }
-
-    pub(super) fn cors(&mut self, path: &str, cors: Option<Cors>) {
-        if cors.and_then(|cors| cors.enabled) == Some(true) {
-            self.refuse(&format!("{path}.enabled"), "CORS is not supported yet");
-        }
     }
 
     pub(super) fn tls(&mut self, path: &str, tls: Option<Tls>) -> Option<TlsFiles> {

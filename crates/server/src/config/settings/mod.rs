@@ -1,6 +1,7 @@
 //! Checked, ready-to-use settings, one file per subject: the one place of defaults and cross-field rules.
 
 pub mod audit;
+mod cors;
 pub mod handlers;
 pub mod listeners;
 pub mod log;
@@ -22,6 +23,7 @@ use self::listeners::{ListenerSettings, MetricsSettings};
 use self::log::LogSettings;
 use self::proxy::ProxySettings;
 use super::file::{ConfigFile, MatchAuthority};
+use crate::cors::CorsSettings;
 use crate::issuer::settings::IssuerSettings;
 use crate::repository::RepositoryUrl;
 
@@ -32,6 +34,8 @@ pub struct Settings {
     pub proxy: ProxySettings,
     /// `serve.api`
     pub api: ListenerSettings,
+    /// `serve.api.cors`, when it is on.
+    pub api_cors: Option<CorsSettings>,
     /// `serve.prometheus`
     pub metrics: MetricsSettings,
     /// `access_rules.repositories`
@@ -141,9 +145,11 @@ impl Check<'_> {
             .filter(|node| !matches!(node.value, Value::Null))
             .and_then(|node| IssuerSettings::check(&node).map_err(|problem| self.errors.push(problem)).ok())
             .map(|settings| IssuerSettings { listener: self.listener(settings.listener.clone()), ..settings });
+        let (api, api_cors) = self.api(serve.api.unwrap_or_default());
         Settings {
             proxy: self.proxy(serve.proxy.unwrap_or_default()),
-            api: self.api(serve.api.unwrap_or_default()),
+            api,
+            api_cors,
             metrics: self.metrics(serve.prometheus.unwrap_or_default()),
             repositories: self.repositories(&rules.repositories.unwrap_or_default()),
             strategy: rules.matching_strategy.map(Strategy::from).unwrap_or_default(),

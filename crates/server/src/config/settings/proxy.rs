@@ -9,6 +9,7 @@ use keyward_core::gate::GatePolicy;
 use super::Check;
 use super::listeners::ListenerSettings;
 use crate::config::file::ProxyFile;
+use crate::cors::CorsSettings;
 use crate::upstream::resolve::Override;
 
 /// The proxy.
@@ -30,6 +31,8 @@ pub struct ProxySettings {
     pub max_body_bytes: Option<u64>,
     /// The longest request body that is held in memory for a handler that reads it.
     pub max_held_body_bytes: u64,
+    /// Cross-origin requests, when they are provided for.
+    pub cors: Option<CorsSettings>,
     /// Further names of this proxy.
     pub authorities: Vec<String>,
     /// Cores that serve.
@@ -63,7 +66,7 @@ impl Check<'_> {
         let limits = file.limits.unwrap_or_default();
         let upstream = file.upstream.unwrap_or_default();
         let defaults = GatePolicy::default();
-        self.cors("serve.proxy.cors", file.cors);
+        let cors = self.cors("serve.proxy.cors", file.cors);
         let resolve = upstream.resolve.unwrap_or_default();
         let resolve = resolve
             .iter()
@@ -114,6 +117,7 @@ impl Check<'_> {
             max_connections: limits.connections.unwrap_or(10_000),
             max_body_bytes: limits.body_bytes,
             max_held_body_bytes: limits.held_body_bytes.unwrap_or(1024 * 1024),
+            cors,
             authorities,
             workers,
             shutdown_timeout: or(file.shutdown_timeout, 30),
