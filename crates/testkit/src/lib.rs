@@ -7,4 +7,5 @@ pub mod pki;
 pub mod ports;
 pub mod process;
 pub mod scripted;
+pub mod tls_client;
 pub mod wire;

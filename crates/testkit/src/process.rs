@@ -25,6 +25,8 @@ pub struct Keyward {
     pub proxy: u16,
     /// The API's port.
     pub api: u16,
+    /// The metrics port.
+    pub metrics: u16,
 }
 
 /// A server that runs.
@@ -35,6 +37,8 @@ pub struct Running {
     pub proxy: u16,
     /// The API's port.
     pub api: u16,
+    /// The metrics port.
+    pub metrics: u16,
 }
 
 impl Keyward {
@@ -54,7 +58,7 @@ impl Keyward {
             ("AUDIT_PATH", audit),
         ];
         let environment = environment.map(|(name, value)| (name.to_owned(), value)).into();
-        Self { binary: binary.into(), directory, files: Vec::new(), environment, proxy, api }
+        Self { binary: binary.into(), directory, files: Vec::new(), environment, proxy, api, metrics }
     }
 
     /// A file of its directory.
@@ -110,14 +114,7 @@ impl Keyward {
 
     /// Starts serving and waits until it answers.
     pub fn start(self) -> Running {
-        let log = fs::File::create(self.path("log")).unwrap();
-        let mut command = self.command();
-        command.arg("serve").stdout(log.try_clone().unwrap()).stderr(log);
-        for file in &self.files {
-            command.arg("-c").arg(file);
-        }
-        let child = command.spawn().unwrap();
-        let mut running = Running { child, directory: self.directory, proxy: self.proxy, api: self.api };
+        let mut running = self.launch();
         let begun = Instant::now();
         while !(running.api("/health/alive").is_ok_and(|answer| answer.status() == 200)
             && TcpStream::connect(("127.0.0.1", running.proxy)).is_ok())
@@ -129,6 +126,18 @@ impl Keyward {
             std::thread::sleep(Duration::from_millis(10));
         }
         running
+    }
+
+    /// Starts serving, and waits for nothing.
+    pub fn launch(self) -> Running {
+        let log = fs::File::create(self.path("log")).unwrap();
+        let mut command = self.command();
+        command.arg("serve").stdout(log.try_clone().unwrap()).stderr(log);
+        for file in &self.files {
+            command.arg("-c").arg(file);
+        }
+        let child = command.spawn().unwrap();
+        Running { child, directory: self.directory, proxy: self.proxy, api: self.api, metrics: self.metrics }
     }
 }
 
