@@ -7,8 +7,12 @@
 pub mod authenticators;
 pub mod authorizers;
 pub mod error_handlers;
+mod gjson;
 pub mod mutators;
+mod oauth2;
+mod rate_limit;
 mod rendered;
+mod session_store;
 pub mod token_location;
 
 use keyward_core::rule::compile::{HandlerTables, Table};

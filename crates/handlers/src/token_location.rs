@@ -77,16 +77,16 @@ fn at<'r>(location: &CredentialLocation, request: &'r GatedRequest) -> Option<Co
         CredentialLocation::QueryParameter(name) => form_urlencoded::parse(request.query()?.as_bytes())
             .find(|(key, _)| key == name)
             .map(|(_, value)| Cow::Owned(value.into_owned())),
-        CredentialLocation::Cookie(name) => request
-            .headers()
-            .get_all(COOKIE)
-            .iter()
-            .filter_map(|line| line.to_str().ok())
-            .flat_map(|line| line.split(';'))
-            .filter_map(|pair| pair.trim().split_once('='))
-            .find(|(key, _)| key == name)
-            .map(|(_, value)| Cow::Borrowed(unquoted(value))),
+        CredentialLocation::Cookie(name) => {
+            cookies(request).find(|(key, _)| key == name).map(|(_, value)| Cow::Borrowed(unquoted(value)))
+        }
     }
+}
+
+/// Names and values of the request's cookies, as they are written (RFC 6265 section 4.2).
+pub(crate) fn cookies(request: &GatedRequest) -> impl Iterator<Item = (&str, &str)> {
+    let lines = request.headers().get_all(COOKIE).iter().filter_map(|line| line.to_str().ok());
+    lines.flat_map(|line| line.split(';')).filter_map(|pair| pair.trim().split_once('='))
 }
 
 /// A cookie's value may stand in quotes (RFC 6265 section 4.1.1), as in the reference.

@@ -49,6 +49,12 @@ fn normalize_member(key: &str, value: &Value) -> Value {
             lines.sort_by_key(Value::to_string);
             lines.into()
         }
+        // Which of two side services was called first says nothing; each call is compared.
+        ("stub", Value::Array(calls)) => {
+            let mut calls: Vec<Value> = calls.iter().map(normalize).collect();
+            calls.sort_by_key(|call| format!("{} {}", call["target"], call["method"]));
+            calls.into()
+        }
         ("reason" | "debug", Value::String(text)) if !text.is_empty() => "<text>".into(),
         ("body", Value::String(text)) => {
             serde_json::from_str::<Value>(text).map_or_else(|_| value.clone(), |body| normalize(&body))

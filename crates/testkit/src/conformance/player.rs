@@ -285,9 +285,6 @@ impl<'p> Stage<'p> {
                     lines.retain(|line| asked_encoding || !text_of(&line[0]).eq_ignore_ascii_case("accept-encoding"));
                 }
             }
-            if key == "stub" {
-                calls.sort_by_key(|call| (text_of(&call["target"]), text_of(&call["method"])));
-            }
             seen[key] = calls.into();
         }
         if let (Some(only), Some(map)) = (asked["only"].as_array(), seen.as_object_mut()) {

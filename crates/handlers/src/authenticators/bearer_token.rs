@@ -1,0 +1,127 @@
+//! `bearer_token`: asks a session store about the caller's token (pipeline spec 2.5).
+
+use std::collections::BTreeMap;
+
+use http::header::AUTHORIZATION;
+use keyward_core::diagnostic::Diagnostic;
+use keyward_core::document::{Node, decode};
+use keyward_core::gate::GatedRequest;
+use keyward_core::pipeline::denial::Denial;
+use keyward_core::pipeline::step::Step;
+use keyward_core::pipeline::{
+    Authentication, Authenticator, AuthenticatorKind, BindContext, CredentialLocation, HandlerKind,
+};
+use keyward_core::ports::UnixTime;
+
+use crate::session_store::{SessionStore, StoreConfig};
+use crate::token_location::{self, TokenFromShape};
+
+/// Settings of `bearer_token`.
+#[derive(Debug, serde::Deserialize, schemars::JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct BearerTokenConfig {
+    /// The session store: an `https` or `http` URL.
+    pub check_session_url: String,
+    /// Where the token stands: one place, or an ordered list. Not set: the bearer token. To send on what
+    /// stands elsewhere than in `Authorization`, list its header or set `preserve_query: false`.
+    #[serde(default)]
+    #[schemars(with = "Option<TokenFromShape>")]
+    pub token_from: Option<Node>,
+    /// Tokens that begin otherwise are left to the next authenticator.
+    #[serde(default)]
+    pub prefix: String,
+    /// Ask at the path of `check_session_url`, and not at the caller's.
+    #[serde(default)]
+    pub preserve_path: bool,
+    /// Ask with the query of `check_session_url`, and not with the caller's.
+    #[serde(default = "yes")]
+    pub preserve_query: bool,
+    /// Send the caller's `Host` along as `X-Forwarded-Host`.
+    #[serde(default)]
+    pub preserve_host: bool,
+    /// Ask with this method, and not with the caller's.
+    #[serde(default)]
+    pub force_method: String,
+    /// Headers of the caller to send along, besides `Authorization`.
+    #[serde(default)]
+    pub forward_http_headers: Vec<String>,
+    /// Further headers to send.
+    #[serde(default)]
+    pub additional_headers: BTreeMap<String, String>,
+    /// GJSON path of the subject in the answer.
+    #[serde(default = "subject")]
+    pub subject_from: String,
+    /// GJSON path of the session's extra data in the answer.
+    #[serde(default = "extra")]
+    pub extra_from: String,
+}
+
+/// Ready to run.
+pub struct BearerToken {
+    store: SessionStore,
+    prefix: String,
+    locations: Vec<CredentialLocation>,
+}
+
+/// The row of the table.
+pub struct Kind;
+
+impl HandlerKind for Kind {
+    fn id(&self) -> &'static str {
+        "bearer_token"
+    }
+
+    fn settings(&self, generator: &mut schemars::SchemaGenerator) -> Option<schemars::Schema> {
+        Some(generator.subschema_for::<BearerTokenConfig>())
+    }
+}
+
+impl AuthenticatorKind for Kind {
+    fn bind(&self, node: &Node, context: &BindContext<'_>) -> Result<Box<dyn Authenticator>, Diagnostic> {
+        let config: BearerTokenConfig = decode(node)?;
+        let store = SessionStore::bind(
+            &StoreConfig {
+                check_session_url: &config.check_session_url,
+                preserve_path: config.preserve_path,
+                preserve_query: config.preserve_query,
+                preserve_host: config.preserve_host,
+                force_method: &config.force_method,
+                forward_http_headers: &config.forward_http_headers,
+                additional_headers: &config.additional_headers,
+                subject_from: &config.subject_from,
+                extra_from: &config.extra_from,
+                carrier: AUTHORIZATION,
+            },
+            node,
+            context,
+        )?;
+        let locations = token_location::compile(config.token_from.as_ref())?;
+        Ok(Box::new(BearerToken { store, prefix: config.prefix, locations }))
+    }
+}
+
+impl Authenticator for BearerToken {
+    fn authenticate<'a>(&'a self, request: &'a GatedRequest, _: UnixTime) -> Step<'a, Result<Authentication, Denial>> {
+        let token = token_location::find(&self.locations, request);
+        if !token.is_some_and(|token| token.starts_with(&self.prefix)) {
+            return Step::Ready(Ok(Authentication::NotResponsible));
+        }
+        Step::Pending(Box::pin(async move { self.store.session(request).await.map(Authentication::Established) }))
+    }
+
+    fn credential_locations(&self) -> &[CredentialLocation] {
+        &self.locations
+    }
+}
+
+fn yes() -> bool {
+    true
+}
+
+fn subject() -> String {
+    "sub".to_owned()
+}
+
+fn extra() -> String {
+    "extra".to_owned()
+}

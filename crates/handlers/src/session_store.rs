@@ -1,0 +1,208 @@
+//! Asking a session store who a caller is, as `cookie_session` and `bearer_token` do (pipeline spec 2.0.2).
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode};
+use keyward_core::diagnostic::Diagnostic;
+use keyward_core::document::Node;
+use keyward_core::gate::GatedRequest;
+use keyward_core::pipeline::BindContext;
+use keyward_core::pipeline::denial::{Denial, Reason};
+use keyward_core::ports::{CallPolicy, SideAnswer, SideClient, SideRequest};
+use keyward_core::rule::upstream::Upstream;
+use keyward_core::session::Session;
+use serde_json::Value;
+
+use crate::gjson::Path;
+use crate::rate_limit::too_many_requests;
+
+/// One try, as the reference makes, but never without an end.
+const ONE_CALL: CallPolicy = CallPolicy {
+    attempts: 1,
+    attempt_timeout: Duration::from_secs(10),
+    first_wait: Duration::ZERO,
+    max_wait: Duration::ZERO,
+    max_body: 1024 * 1024,
+};
+
+const FORWARDED_HOST: HeaderName = HeaderName::from_static("x-forwarded-host");
+
+/// What both handlers are configured with.
+pub(crate) struct StoreConfig<'c> {
+    pub(crate) check_session_url: &'c str,
+    pub(crate) preserve_path: bool,
+    pub(crate) preserve_query: bool,
+    pub(crate) preserve_host: bool,
+    pub(crate) force_method: &'c str,
+    pub(crate) forward_http_headers: &'c [String],
+    pub(crate) additional_headers: &'c BTreeMap<String, String>,
+    pub(crate) subject_from: &'c str,
+    pub(crate) extra_from: &'c str,
+    /// The header that carries the session, forwarded whether it is listed or not.
+    pub(crate) carrier: HeaderName,
+}
+
+/// A session store, ready to be asked.
+pub(crate) struct SessionStore {
+    side: Arc<dyn SideClient>,
+    /// `scheme://authority`
+    origin: String,
+    path: String,
+    query: Option<String>,
+    preserve_path: bool,
+    preserve_query: bool,
+    preserve_host: bool,
+    method: Option<Method>,
+    forwarded: Vec<HeaderName>,
+    additional: HeaderMap,
+    subject: Path,
+    extra: Path,
+}
+
+impl SessionStore {
+    /// Checks the settings; messages name their places in `node`.
+    pub(crate) fn bind(config: &StoreConfig<'_>, node: &Node, context: &BindContext<'_>) -> Result<Self, Diagnostic> {
+        let place = |key: &str| &node.get(key).unwrap_or(node).origin;
+        let (address, query) = match config.check_session_url.split_once('?') {
+            Some((address, query)) => (address, Some(query.to_owned())),
+            None => (config.check_session_url, None),
+        };
+        let target = Upstream::parse(address, "").map_err(|problem| {
+            Diagnostic::error(format!("`check_session_url` is not usable: {problem}")).at(place("check_session_url"))
+        })?;
+        let origin = target.origin();
+        let path = |key: &str, text: &str| {
+            Path::compile(text).map_err(|problem| Diagnostic::error(format!("`{key}`: {problem}")).at(place(key)))
+        };
+        let method = match config.force_method {
+            "" => None,
+            name => Some(Method::from_bytes(name.as_bytes()).map_err(|_| {
+                Diagnostic::error(format!("`force_method` `{name}` is not a method")).at(place("force_method"))
+            })?),
+        };
+        let mut forwarded = vec![config.carrier.clone()];
+        for name in config.forward_http_headers {
+            let place = place("forward_http_headers");
+            forwarded.push(header_name(name, "forward_http_headers").map_err(|finding| finding.at(place))?);
+        }
+        let mut additional = HeaderMap::new();
+        for (name, value) in config.additional_headers {
+            let place = place("additional_headers");
+            let name = header_name(name, "additional_headers").map_err(|finding| finding.at(place))?;
+            let mut value = HeaderValue::from_str(value).map_err(|_| {
+                Diagnostic::error(format!("`additional_headers`: the value of `{name}` is not usable")).at(place)
+            })?;
+            value.set_sensitive(true);
+            additional.insert(name, value);
+        }
+        Ok(Self {
+            side: context.outside.side.clone(),
+            origin: format!("{}://{}", origin.scheme.as_str(), origin.authority()),
+            path: target.target("", None),
+            query,
+            preserve_path: config.preserve_path,
+            preserve_query: config.preserve_query,
+            preserve_host: config.preserve_host,
+            method,
+            forwarded,
+            additional,
+            subject: path("subject_from", config.subject_from)?,
+            extra: path("extra_from", config.extra_from)?,
+        })
+    }
+
+    /// Asks about a request.
+    pub(crate) async fn session(&self, request: &GatedRequest) -> Result<Session, Denial> {
+        let answer = self.side.call(self.request(request), &ONE_CALL).await.map_err(|error| {
+            let told = "The session store could not be asked";
+            Denial::forbidden(Reason::SideServiceFailed).because(told).detail(self.said(&error.to_string()))
+        })?;
+        self.read(&answer)
+    }
+
+    /// The call. Nothing of the caller's request goes along but what is named here.
+    fn request(&self, request: &GatedRequest) -> SideRequest {
+        let mut url = self.origin.clone();
+        url.push_str(if self.preserve_path { &self.path } else { request.path() });
+        let query = if self.preserve_query { self.query.as_deref() } else { request.query() };
+        if let Some(query) = query {
+            url.extend(["?", query]);
+        }
+        let mut headers = HeaderMap::new();
+        for name in &self.forwarded {
+            if !headers.contains_key(name) {
+                for value in request.headers().get_all(name) {
+                    headers.append(name, value.clone());
+                }
+            }
+        }
+        for (name, value) in &self.additional {
+            headers.insert(name, value.clone());
+        }
+        if self.preserve_host
+            && let Ok(host) = HeaderValue::from_str(request.authority())
+        {
+            headers.insert(FORWARDED_HOST, host);
+        }
+        let method = self.method.as_ref().unwrap_or(request.method()).clone();
+        SideRequest { method, url, headers, body: bytes::Bytes::new() }
+    }
+
+    fn read(&self, answer: &SideAnswer) -> Result<Session, Denial> {
+        match answer.status {
+            StatusCode::OK => {}
+            StatusCode::TOO_MANY_REQUESTS => return Err(too_many_requests(&answer.headers, self.said("status 429"))),
+            status => {
+                let said = self.said(&format!("status {}", status.as_u16()));
+                return Err(Denial::unauthorized(Reason::CredentialRefused).because("").detail(said));
+            }
+        }
+        let refuse = |told: String, said: &str| {
+            Denial::forbidden(Reason::SideServiceFailed).because(told).detail(self.said(said))
+        };
+        let document: Value = serde_json::from_slice(&answer.body)
+            .map_err(|_| refuse("The session store's answer is not JSON".to_owned(), "the answer is not JSON"))?;
+        let wrong = |key: &str, found: &Value, wanted: &str| {
+            let kind = kind(found);
+            let told = format!(
+                "The configured {key} GJSON path returned an error on JSON output: \
+                 json: cannot unmarshal {kind} into Go value of type {wanted}"
+            );
+            refuse(told, &format!("`{key}` finds {kind}"))
+        };
+        let mut session = match self.subject.find(&document).as_deref() {
+            None | Some(Value::Null) => Session::of(""),
+            Some(Value::String(subject)) => Session::of(subject.as_str()),
+            Some(other) => return Err(wrong("subject_from", other, "string")),
+        };
+        session.extra = match self.extra.find(&document).as_deref() {
+            None | Some(Value::Null) => None,
+            Some(Value::Object(extra)) => Some(Arc::new(extra.clone())),
+            Some(other) => return Err(wrong("extra_from", other, "map[string]interface {}")),
+        };
+        Ok(session)
+    }
+
+    fn said(&self, what: &str) -> String {
+        format!("session store `{}{}`: {what}", self.origin, self.path)
+    }
+}
+
+fn header_name(name: &str, key: &str) -> Result<HeaderName, Diagnostic> {
+    HeaderName::from_bytes(name.as_bytes())
+        .map_err(|_| Diagnostic::error(format!("`{key}`: `{name}` is not a header name")))
+}
+
+/// What the reference's decoder calls a value.
+fn kind(value: &Value) -> &'static str {
+    match value {
+        Value::Null => "null",
+        Value::Bool(_) => "bool",
+        Value::Number(_) => "number",
+        Value::String(_) => "string",
+        Value::Array(_) => "array",
+        Value::Object(_) => "object",
+    }
+}
