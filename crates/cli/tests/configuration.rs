@@ -66,3 +66,108 @@ fn names_of_this_proxy_match_rules_for_its_own_port() {
         assert_eq!(status(&running, host), expected, "{host}");
     }
 }
+
+#[test]
+fn a_variable_replaces_a_list_as_a_whole() {
+    let server = keyward();
+    let (one, two) = (rules("http://one/a", "deny"), rules("http://two/a", "deny"));
+    let (one, two) = (server.write("one.yaml", &one), server.write("two.yaml", &two));
+    let (one, two) = (format!("file://{}", one.display()), format!("file://{}", two.display()));
+    let config = format!("{HANDLERS}access_rules: {{repositories: [\"{one}\", \"{two}\"]}}\n");
+    let path = server.write("config.yaml", &config);
+    let running = server.config(path).env("ACCESS_RULES_REPOSITORIES", &two).start();
+    assert_eq!((status(&running, "one"), status(&running, "two")), (404, 403));
+}
+
+/// W30, and what a cluster sets for a service that is called `issuer`.
+#[test]
+fn variables_of_other_software_do_not_stop_the_start() {
+    let others = [
+        ("VERSION", "1.2.3"),
+        ("PROFILING", "mutex"),
+        ("LOG", "debug"),
+        ("SERVE", "yes"),
+        ("ISSUER_PORT", "tcp://10.0.0.1:80"),
+        ("ISSUER_URL", "https://issuer.example.com"),
+    ];
+    let server = others.iter().fold(keyward(), |server, (name, value)| server.env(name, value));
+    let running = server.with(HANDLERS, &rules("http://h/a", "deny")).start();
+    assert_eq!(status(&running, "h"), 403);
+    for said in ["environment variable `LOG`", "it is not a JSON object, so it is not taken for `serve`"] {
+        assert!(running.log().contains(said), "{said}\n{}", running.log());
+    }
+    assert!(running.log().contains("there is no issuer, so it is not taken for `issuer.port`"), "{}", running.log());
+}
+
+#[test]
+fn files_of_every_format_are_merged_in_order() {
+    let server = keyward();
+    let rules_path = server.write("rules.yaml", &rules("http://h/a", "deny"));
+    let toml = format!(
+        "[access_rules]\nrepositories = [\"file://{}\"]\n\n[authenticators]\nanonymous = {{ enabled = true }}\n\n\
+         [authorizers.deny]\nenabled = false\n\n[mutators]\nnoop.enabled = true\n",
+        rules_path.display()
+    );
+    let toml = server.write("base.toml", &toml);
+    let json = server.write("more.json", "{\"authorizers\": {\"deny\": {\"enabled\": true}}}");
+    let yaml = server.write("last.yaml", "log: {level: warn}\n");
+    let running = server.config(toml).config(json).config(yaml).start();
+    assert_eq!(status(&running, "h"), 403);
+    assert!(!running.log().contains(" INFO "), "{}", running.log());
+}
+
+#[test]
+fn faults_in_toml_name_their_place() {
+    let check = |text: &str| {
+        let server = keyward();
+        let path = server.write("config.toml", text);
+        let (code, out, err) = server.config(path).run(&["config", "check"]);
+        (code, out + &err)
+    };
+    let rows = [
+        ("[serve.proxy]\nprt = 1\n", "config.toml:2:1", "unknown key `prt` in `serve.proxy`"),
+        ("[serve.proxy]\nworkers = \"two\"\n", "config.toml:2:11", "`serve.proxy.workers` must be a whole number"),
+        ("[serve.proxy\n", "config.toml:1:", "not valid TOML"),
+        ("[serve]\n[serve]\n", "config.toml:2:", "not valid TOML"),
+    ];
+    for (text, place, message) in rows {
+        let (code, said) = check(text);
+        assert!(code != 0 && said.contains(place) && said.contains(message), "{text}: {code} {said}");
+    }
+}
+
+/// Serving spec 2.7, W32, and what is accepted without effect.
+#[test]
+fn what_has_no_effect_is_said_and_stops_nothing() {
+    let server = keyward();
+    let config = format!(
+        "{}sqa: {{opt_out: true}}\nprofiling: cpu\nversion: v0.40.6\n\
+         tracing: {{provider: otel, providers: {{otlp: {{server_url: \"h:4318\", insecure: true, authorization_header: s3cr3t}}}}}}\n\
+         log: {{format: gelf, leak_sensitive_values: true, redaction_text: x, additional_redacted_headers: [X-A]}}\n",
+        HANDLERS.replace("mutators: {", "mutators: {header: {enabled: false, note: idle, config: {nosuch: 1}}, ")
+    );
+    let running = server.with(&config, &rules("http://h/a", "deny")).start();
+    assert_eq!(status(&running, "h"), 403);
+    let log = running.log();
+    for said in [
+        "`sqa` has no effect",
+        "`profiling` has no effect",
+        "`tracing.provider` has no effect: this version exports no traces",
+        "`log.leak_sensitive_values` has no effect",
+        "`note` has no effect: `mutators.header` is not enabled",
+    ] {
+        assert!(log.contains(said), "{said}\n{log}");
+    }
+    assert!(!log.contains("s3cr3t") && log.lines().all(|line| line.starts_with("{\"version\":\"1.1\"")), "{log}");
+    for (text, message) in [
+        ("version: nope\n", "`version`: it is not a version"),
+        ("profiling: mutex\n", "`profiling` must be one of"),
+        ("tracing: {provider: nope}\n", "`tracing.provider` must be one of"),
+        ("tracing: {providers: {otlp: {url: x}}}\n", "unknown key `url` in `tracing.providers.otlp`"),
+    ] {
+        let server = keyward();
+        let path = server.write("config.yaml", text);
+        let (code, out, err) = server.config(path).run(&["config", "check"]);
+        assert!(code != 0 && (out.clone() + &err).contains(message), "{text}: {code} {out} {err}");
+    }
+}

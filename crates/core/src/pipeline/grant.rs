@@ -36,7 +36,8 @@ impl Grant {
     pub fn into_decision_headers(self, request: &GatedRequest) -> HeaderMap {
         let mut headers = HeaderMap::new();
         if self.session.echoes_request {
-            for name in request.headers().keys() {
+            // In Go the host is no header.
+            for name in request.headers().keys().filter(|name| **name != http::header::HOST) {
                 if let Some(value) = request.headers().get(name) {
                     headers.insert(name, value.clone());
                 }

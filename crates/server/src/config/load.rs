@@ -2,12 +2,14 @@
 
 use std::path::{Path, PathBuf};
 
-use keyward_core::diagnostic::{Diagnostic, Origin};
+use keyward_core::diagnostic::{Diagnostic, Origin, Severity};
 use keyward_core::document::{Node, Value, merge};
 
 use super::environment;
+use super::idle;
 use super::settings::{self, Settings};
 use super::text_file;
+use super::toml;
 use super::yaml::{self, Dialect};
 
 /// Settings with what was noticed on the way.
@@ -28,9 +30,13 @@ pub fn load(files: &[PathBuf], variables: &[(String, String)]) -> Result<Loaded,
             root = merge(&root, &node);
         }
     }
-    let mut errors = environment::apply(&mut root, variables);
+    let found = environment::apply(&mut root, variables);
+    let (mut errors, mut warnings): (Vec<_>, Vec<_>) =
+        found.into_iter().partition(|finding| finding.severity == Severity::Error);
+    warnings.extend(idle::remove(&mut root));
     match settings::check(&root) {
-        Ok((settings, mut warnings)) if errors.is_empty() => {
+        Ok((settings, found)) if errors.is_empty() => {
+            warnings.extend(found);
             warnings.extend(missing_directory(&settings, &root));
             Ok(Loaded { settings, warnings })
         }
@@ -53,17 +59,16 @@ fn missing_directory(settings: &Settings, root: &Node) -> Option<Diagnostic> {
 fn read(path: &Path) -> Result<Node, Diagnostic> {
     let source = path.display().to_string();
     let refuse = |message: String| Diagnostic::error(message).at(&Origin::whole(source.as_str()));
-    match path.extension().and_then(|extension| extension.to_str()) {
-        Some("yaml" | "yml" | "json") => {}
-        Some("toml") => return Err(refuse("TOML is not supported yet".to_owned()).hint("write YAML or JSON")),
-        _ => {
-            return Err(
-                refuse("unknown configuration file extension".to_owned()).hint("name it `.yaml`, `.yml` or `.json`")
-            );
-        }
+    let extension = path.extension().and_then(|extension| extension.to_str());
+    if !matches!(extension, Some("yaml" | "yml" | "json" | "toml")) {
+        return Err(refuse("unknown configuration file extension".to_owned())
+            .hint("name it `.yaml`, `.yml`, `.json` or `.toml`"));
     }
     let text = text_file::read(path, "the file")?;
-    let node = yaml::parse(&text, &source, Dialect::Core)?;
+    let node = match extension {
+        Some("toml") => toml::parse(&text, &source)?,
+        _ => yaml::parse(&text, &source, Dialect::Core)?,
+    };
     match node.value {
         Value::Map(_) | Value::Null => Ok(node),
         ref other => {

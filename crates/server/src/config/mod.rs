@@ -3,9 +3,11 @@
 
 pub mod environment;
 pub mod file;
+mod idle;
 pub mod load;
 pub mod report;
 pub mod settings;
 pub mod shape;
 pub mod text_file;
+pub mod toml;
 pub mod yaml;

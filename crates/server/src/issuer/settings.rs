@@ -10,7 +10,7 @@ use keyward_core::jwt::{Algorithm, algorithm};
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-use crate::config::file::Tls;
+use crate::config::file::serve::Tls;
 use crate::config::settings::listeners::{ListenerSettings, tls_files};
 
 /// The `issuer` block as written.

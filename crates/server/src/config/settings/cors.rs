@@ -4,7 +4,7 @@ use http::{HeaderName, Method};
 use keyward_core::diagnostic::Diagnostic;
 
 use super::Check;
-use crate::config::file::Cors;
+use crate::config::file::serve::Cors;
 use crate::cors::{CorsSettings, OriginPattern};
 
 impl Check<'_> {

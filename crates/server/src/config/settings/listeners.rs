@@ -6,7 +6,7 @@ use keyward_core::diagnostic::Diagnostic;
 use keyward_core::secret::Secret;
 
 use super::Check;
-use crate::config::file::{ApiFile, Prometheus, Tls};
+use crate::config::file::serve::{ApiFile, Prometheus, Tls};
 use crate::cors::CorsSettings;
 use crate::metrics::PathLabels;
 use crate::proxy::listener::address;

@@ -131,8 +131,11 @@ impl Check<'_> {
                 self.warn(path, "has no effect");
             }
         }
-        if file.tracing.and_then(|tracing| tracing.provider).is_some_and(|provider| !provider.is_empty()) {
-            self.refuse("tracing.provider", "tracing is not supported yet");
+        if file.version.as_deref().is_some_and(|version| !is_version(version)) {
+            self.refuse("version", "it is not a version such as `v0.40.0`");
+        }
+        if file.tracing.and_then(|tracing| tracing.provider).is_some() {
+            self.warn("tracing.provider", "has no effect: this version exports no traces");
         }
         let handlers = HandlerSettings {
             authenticators: self.handlers("authenticators", file.authenticators, &TABLES.authenticators),
@@ -163,4 +166,14 @@ impl Check<'_> {
             issuer,
         }
     }
+}
+
+/// `v` and a semantic version.
+fn is_version(text: &str) -> bool {
+    let Some(version) = text.strip_prefix('v') else { return false };
+    let core = version.split(['-', '+']).next().unwrap_or_default();
+    let numbers: Vec<&str> = core.split('.').collect();
+    let is_number = |part: &&str| !part.is_empty() && part.bytes().all(|byte| byte.is_ascii_digit());
+    let allowed = |byte: u8| byte.is_ascii_alphanumeric() || b".-+".contains(&byte);
+    numbers.len() == 3 && numbers.iter().all(is_number) && version.bytes().all(allowed)
 }

@@ -8,7 +8,7 @@ use keyward_core::gate::GatePolicy;
 
 use super::Check;
 use super::listeners::ListenerSettings;
-use crate::config::file::ProxyFile;
+use crate::config::file::serve::ProxyFile;
 use crate::cors::CorsSettings;
 use crate::upstream::resolve::Override;
 

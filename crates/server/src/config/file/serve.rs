@@ -1,61 +1,10 @@
-//! The configuration file, mirrored: every key that can be written (serving spec 2.6, 2.7, extensions).
-//! What the values mean and which defaults they have is decided in [`settings`](super::settings).
+//! `serve`: the listening ports.
 
-use std::collections::BTreeMap;
-
-use keyward_core::document::Node;
 use keyward_core::document::duration::GoDuration;
-use keyward_core::rule::pattern::Strategy;
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-type Json = serde_json::Value;
-
-macro_rules! mirror {
-    ($($(#[$doc:meta])* $name:ident { $($(#[$field_doc:meta])* $field:ident: $type:ty),* $(,)? })*) => {
-        $(
-            $(#[$doc])*
-            #[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
-            #[serde(deny_unknown_fields, default)]
-            pub struct $name { $($(#[$field_doc])* pub $field: Option<$type>,)* }
-        )*
-    };
-}
-
 mirror! {
-    /// The whole file.
-    ConfigFile {
-        /// Informational.
-        version: String,
-        /// Accepted and without effect, as in the reference.
-        profiling: String,
-        /// Listeners.
-        serve: Serve,
-        /// Where rules come from and how they match.
-        access_rules: AccessRules,
-        /// Authenticators by id.
-        authenticators: BTreeMap<String, Handler>,
-        /// Authorizers by id.
-        authorizers: BTreeMap<String, Handler>,
-        /// Mutators by id.
-        mutators: BTreeMap<String, Handler>,
-        /// How denials are answered.
-        errors: Errors,
-        /// Diagnostics log.
-        log: Log,
-        /// Not supported yet.
-        tracing: Tracing,
-        /// Accepted and without effect: nothing is ever reported anywhere.
-        #[schemars(with = "Option<Json>")]
-        sqa: Node,
-        /// Extension: where secrets come from.
-        secrets: Secrets,
-        /// Extension: the audit log.
-        audit: Audit,
-        /// Extension: the token issuer.
-        #[schemars(with = "Option<crate::issuer::settings::IssuerFile>")]
-        issuer: Node,
-    }
     /// Listeners.
     Serve {
         /// The proxy.
@@ -200,72 +149,6 @@ mirror! {
         /// Request bodies that a handler reads (`remote`) and that are held in memory for it, in bytes.
         held_body_bytes: u64,
     }
-    /// Where rules come from and how they match.
-    AccessRules {
-        /// `file://` and `inline://` URLs.
-        #[schemars(with = "Option<Vec<String>>")]
-        repositories: Vec<Node>,
-        /// `glob` or `regexp`.
-        matching_strategy: StrategyName,
-        /// Extension: `loopback` or `strict`.
-        match_authority: MatchAuthority,
-    }
-    /// How denials are answered.
-    Errors {
-        /// Handlers to try when no rule's own handler answers.
-        #[schemars(with = "Option<Vec<String>>")]
-        fallback: Vec<Node>,
-        /// Error handlers by id.
-        handlers: BTreeMap<String, Handler>,
-    }
-    /// One handler's switch and global settings.
-    Handler {
-        /// Rules may use it.
-        enabled: bool,
-        /// Settings that rules merge theirs over.
-        #[schemars(with = "Option<Json>")]
-        config: Node,
-    }
-    /// Diagnostics log, on standard error.
-    Log {
-        /// panic, fatal, error, warn, info, debug or trace.
-        level: LogLevel,
-        /// text, json, json_pretty or gelf.
-        format: LogFormat,
-        /// Without effect: values are always redacted.
-        leak_sensitive_values: bool,
-        /// Without effect: `[redacted]` stands for every value.
-        redaction_text: String,
-        /// Without effect: no header values are logged at all.
-        additional_redacted_headers: Vec<String>,
-    }
-    /// Tracing.
-    Tracing {
-        /// Not supported yet.
-        provider: String,
-        /// Service name.
-        service_name: String,
-        /// Environment.
-        deployment_environment: String,
-        /// Provider settings.
-        #[schemars(with = "Option<Json>")]
-        providers: Node,
-    }
-    /// Where secrets come from.
-    Secrets {
-        /// A directory with one file per variable, such as a mounted Kubernetes secret; looked at before
-        /// the environment.
-        env_dir: String,
-    }
-    /// The audit log.
-    Audit {
-        /// stdout, file, or off.
-        sink: AuditSinkName,
-        /// The file of the file sink.
-        path: String,
-        /// What happens when records cannot be written: block (nothing is forwarded) or drop.
-        policy: AuditPolicyName,
-    }
 }
 
 /// A method in `allowed_methods`.
@@ -294,87 +177,6 @@ impl From<CorsMethod> for http::Method {
             CorsMethod::Post => Self::POST,
             CorsMethod::Put => Self::PUT,
             CorsMethod::Trace => Self::TRACE,
-        }
-    }
-}
-
-macro_rules! names {
-    ($($(#[$doc:meta])* $name:ident { $($(#[$variant_doc:meta])* $variant:ident),* $(,)? })*) => {
-        $(
-            $(#[$doc])*
-            #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
-            #[serde(rename_all = "snake_case")]
-            pub enum $name { $($(#[$variant_doc])* $variant,)* }
-        )*
-    };
-}
-
-names! {
-    /// `access_rules.matching_strategy`
-    StrategyName {
-        /// Globs.
-        Glob,
-        /// Regular expressions.
-        Regexp,
-    }
-    /// `access_rules.match_authority`
-    MatchAuthority {
-        /// Loopback names with the proxy's own port match rules written for it.
-        Loopback,
-        /// Only the exact authority matches.
-        Strict,
-    }
-    /// `log.level`
-    LogLevel {
-        /// As error.
-        Panic,
-        /// As error.
-        Fatal,
-        /// Failures.
-        Error,
-        /// Failures and what may become one.
-        Warn,
-        /// What happens.
-        Info,
-        /// Every decision.
-        Debug,
-        /// Everything.
-        Trace,
-    }
-    /// `log.format`
-    LogFormat {
-        /// One JSON object a line.
-        Json,
-        /// One JSON object over several lines.
-        JsonPretty,
-        /// One GELF 1.1 object a line.
-        Gelf,
-        /// For people.
-        Text,
-    }
-    /// `audit.sink`
-    AuditSinkName {
-        /// Append to a file.
-        File,
-        /// Write no records.
-        Off,
-        /// Standard output.
-        Stdout,
-    }
-    /// `audit.policy`
-    AuditPolicyName {
-        /// No request without its record.
-        Block,
-        /// Lose records, and count them.
-        Drop,
-    }
-}
-
-impl From<StrategyName> for Strategy {
-    fn from(name: StrategyName) -> Self {
-        match name {
-            StrategyName::Glob => Strategy::Glob,
-            StrategyName::Regexp => Strategy::Regexp,
         }
     }
 }

@@ -1,0 +1,121 @@
+//! Which paths of the configuration there are, and what the text of a variable for each is read as. Read off
+//! the types, so that a new setting has its variable at once.
+
+use std::collections::BTreeMap;
+
+use keyward_core::pipeline::HandlerKind;
+use keyward_handlers::TABLES;
+use serde_json::Value as Json;
+
+use super::generator;
+use super::value::Shape;
+use crate::config::file::ConfigFile;
+
+/// A setting that a variable can name.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Setting {
+    /// Its path, with dots.
+    pub(super) path: String,
+    pub(super) shape: Shape,
+}
+
+/// Settings by the name of their variable, in upper case.
+pub(super) struct Settings(BTreeMap<String, Setting>);
+
+/// Settings without effect: variables of these names are usually somebody else's.
+const IGNORED: [&str; 2] = ["version", "profiling"];
+
+impl Settings {
+    pub(super) fn all() -> Self {
+        let mut found = BTreeMap::new();
+        walk(generator().into_root_schema_for::<ConfigFile>().as_value(), "", &mut found);
+        group("authenticators", TABLES.authenticators.all, TABLES.authenticators.planned, &mut found);
+        group("authorizers", TABLES.authorizers.all, TABLES.authorizers.planned, &mut found);
+        group("mutators", TABLES.mutators.all, TABLES.mutators.planned, &mut found);
+        group("errors.handlers", TABLES.error_handlers.all, TABLES.error_handlers.planned, &mut found);
+        let named = found.into_iter().filter(|(path, _)| !path.is_empty() && !IGNORED.contains(&path.as_str()));
+        Self(named.map(|(path, shape)| (name_of(&path), Setting { path, shape })).collect())
+    }
+
+    /// The setting that a variable names, with an index when it is an element of a list.
+    pub(super) fn named(&self, variable: &str) -> Option<(&Setting, Option<usize>)> {
+        let name = variable.to_ascii_uppercase();
+        if let Some(setting) = self.0.get(&name) {
+            return Some((setting, None));
+        }
+        let (list, index) = name.rsplit_once('_')?;
+        let setting = self.0.get(list).filter(|setting| matches!(setting.shape, Shape::List(_)))?;
+        let is_index = (1..4).contains(&index.len()) && index.bytes().all(|byte| byte.is_ascii_digit());
+        Some((setting, Some(index.parse().ok().filter(|_| is_index)?)))
+    }
+}
+
+fn name_of(path: &str) -> String {
+    path.to_ascii_uppercase().replace('.', "_")
+}
+
+fn group<K: HandlerKind + ?Sized>(group: &str, all: &[&K], planned: &[&str], found: &mut BTreeMap<String, Shape>) {
+    for id in all.iter().map(|kind| kind.id()).chain(planned.iter().copied()) {
+        found.insert(format!("{group}.{id}"), Shape::Map);
+        found.insert(format!("{group}.{id}.enabled"), Shape::Bool);
+    }
+    for kind in all {
+        if let Some(schema) = kind.settings(&mut generator()) {
+            walk(schema.as_value(), &format!("{group}.{}.config", kind.id()), found);
+        }
+    }
+}
+
+/// Collects a schema's paths.
+fn walk(schema: &Json, path: &str, found: &mut BTreeMap<String, Shape>) {
+    if let Some(shape) = shape(schema) {
+        found.insert(path.to_owned(), shape);
+    }
+    let alternatives = ["anyOf", "oneOf", "allOf"].iter().find_map(|key| schema[*key].as_array());
+    for member in alternatives.into_iter().flatten().filter(|member| member["properties"].is_object()) {
+        walk_members(member, path, found);
+    }
+    walk_members(schema, path, found);
+}
+
+fn walk_members(schema: &Json, path: &str, found: &mut BTreeMap<String, Shape>) {
+    for (key, member) in schema["properties"].as_object().into_iter().flatten() {
+        let path = if path.is_empty() { key.clone() } else { format!("{path}.{key}") };
+        walk(member, &path, found);
+    }
+}
+
+/// What a value is read as; `None` when anything may stand there.
+fn shape(schema: &Json) -> Option<Shape> {
+    if let Some(alternatives) = ["anyOf", "oneOf", "allOf"].iter().find_map(|key| schema[*key].as_array()) {
+        let mut shapes: Vec<Shape> =
+            alternatives.iter().filter(|member| member["type"] != "null").filter_map(shape).collect();
+        shapes.dedup();
+        return match shapes.len() {
+            0 | 1 => shapes.pop(),
+            _ => Some(Shape::Any(shapes)),
+        };
+    }
+    let types: Vec<&str> = match &schema["type"] {
+        Json::Array(types) => types.iter().filter_map(Json::as_str).filter(|name| *name != "null").collect(),
+        one => one.as_str().into_iter().collect(),
+    };
+    let mut shapes: Vec<Shape> = types.iter().filter_map(|name| simple(name, schema)).collect();
+    match shapes.len() {
+        0 if schema["enum"].is_array() || schema["const"].is_string() => Some(Shape::Text),
+        0 | 1 => shapes.pop(),
+        _ => Some(Shape::Any(shapes)),
+    }
+}
+
+fn simple(name: &str, schema: &Json) -> Option<Shape> {
+    Some(match name {
+        "boolean" => Shape::Bool,
+        "integer" => Shape::Integer,
+        "number" => Shape::Number,
+        "array" => Shape::List(Box::new(shape(&schema["items"]).unwrap_or(Shape::Text))),
+        "object" => Shape::Map,
+        "string" => Shape::Text,
+        _ => return None,
+    })
+}
