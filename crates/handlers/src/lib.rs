@@ -6,12 +6,16 @@
 
 pub mod authenticators;
 pub mod authorizers;
+mod decoder_text;
 pub mod error_handlers;
 mod gjson;
+mod lookup_cache;
 pub mod mutators;
 mod oauth2;
 mod rate_limit;
+mod remote_call;
 mod rendered;
+mod session_json;
 mod session_store;
 pub mod token_location;
 

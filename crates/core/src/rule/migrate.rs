@@ -34,7 +34,7 @@ pub(super) fn migrate(rule: &mut RuleDefinition) {
     }
     if is_at_most(DOLLAR_CAPTURES) {
         let authorizers = rule.authorizer.iter_mut().chain(rule.authorizers.iter_mut().flatten());
-        authorizers.filter_map(|authorizer| config_of(authorizer, "keto_engine_acp_ory")).for_each(captures);
+        authorizers.filter_map(|authorizer| config_of(authorizer, "keto_engine_acp_ory")).for_each(|config| captures(config));
     }
 }
 
@@ -109,7 +109,7 @@ fn map_under<'a>(map: &'a mut Vec<Entry>, key: &str, origin: &Origin) -> Option<
 }
 
 /// `$1` becomes a template that prints the first capture group.
-fn captures(config: &mut Vec<Entry>) {
+fn captures(config: &mut [Entry]) {
     let Ok(dollar) = Regex::new(r"\$([0-9]+)") else { return };
     for entry in config.iter_mut().filter(|entry| matches!(&*entry.key, "required_action" | "required_resource")) {
         if let Value::String(text) = &mut entry.value.value

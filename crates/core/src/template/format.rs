@@ -4,7 +4,9 @@ use std::fmt::Write;
 
 use serde_json::Value as Json;
 
+use super::session_json;
 use super::value::{self, Value};
+use crate::go_json;
 
 /// Appends a value as `fmt.Fprint` prints it.
 pub(super) fn write(value: &Value<'_>, out: &mut String) {
@@ -102,6 +104,11 @@ pub(super) fn json(value: &Value<'_>, escapes: bool) -> String {
         Value::Int(value) => value.to_string(),
         Value::Float(value) => json_float(*value),
         Value::Text(text) => Json::from(text.as_ref()).to_string(),
+        Value::Session(data) => go_json::encode(&data.to_json()),
+        Value::Extra(data) => go_json::encode(&data.extra_json()),
+        Value::MatchContext(data) => go_json::encode(&data.match_context_json()),
+        Value::Url(data) => go_json::encode(&data.url_json()),
+        Value::Header(map) => go_json::encode(&session_json::headers(map)),
         other => {
             if let Some(elements) = other.elements() {
                 let elements: Vec<String> = elements.iter().map(|value| json(value, escapes)).collect();

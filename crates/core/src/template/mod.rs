@@ -12,6 +12,7 @@ mod format;
 mod functions;
 mod lex;
 mod parse;
+mod session_json;
 mod value;
 
 use http::HeaderMap;

@@ -227,6 +227,7 @@ impl Parser<'_> {
                 let receiver = if names.is_empty() { *inner } else { Operand::Fields(inner, names) };
                 Ok(Command::Method { receiver, name, arguments })
             }
+            Operand::Nil => self.fail(offset, "nil is not a command"),
             _ if piped => self.fail(offset, "non executable command in pipeline"),
             receiver if arguments.is_empty() => Ok(Command::Value(receiver)),
             _ => self.fail(offset, "can't give argument to non-function"),

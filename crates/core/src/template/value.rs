@@ -7,6 +7,7 @@ use serde_json::Value as Json;
 
 use super::TemplateData;
 use super::error::RenderError;
+use super::session_json::canonical;
 
 /// A value.
 #[derive(Clone)]
@@ -93,6 +94,10 @@ impl<'a> Value<'a> {
                 data.extra.into_iter().flatten().map(|(key, value)| (key.clone(), Value::of(value))).collect()
             }
             Value::Map(map) => map.clone(),
+            Value::Header(map) => {
+                let names = map.keys().filter(|name| *name != http::header::HOST);
+                names.map(|name| (canonical(name), Value::List(header_values(map, name.as_str())))).collect()
+            }
             _ => return None,
         };
         members.sort_by(|one, other| one.0.cmp(&other.0));
@@ -132,6 +137,11 @@ impl<'a> Value<'a> {
             }),
             Value::Url(data) => url_field(data, name).map_or_else(|| unknown("*url.URL"), Ok),
             Value::Header(map) => Ok(Value::List(header_values(map, name))),
+            Value::Query(query) if name == "Encode" => {
+                let mut pairs: Vec<_> = form_urlencoded::parse(query.as_bytes()).collect();
+                pairs.sort_by(|one, other| one.0.cmp(&other.0));
+                Ok(Value::text(form_urlencoded::Serializer::new(String::new()).extend_pairs(pairs).finish()))
+            }
             Value::Nil => Err(RenderError::new(format!("nil pointer evaluating interface {{}}.{name}"))),
             other => other.member(name).map_or_else(|| unknown(other.type_name()), Ok),
         }
@@ -194,7 +204,9 @@ fn url_field<'a>(data: &'a TemplateData<'a>, name: &str) -> Option<Value<'a>> {
         "Path" => Value::Text(percent_encoding::percent_decode_str(data.path).decode_utf8_lossy()),
         "EscapedPath" => Value::Text(Cow::Borrowed(data.path)),
         "RawQuery" => Value::Text(Cow::Borrowed(data.raw_query)),
-        "RawPath" | "Fragment" | "Opaque" | "RawFragment" => Value::text(""),
+        "RawPath" | "Fragment" | "Opaque" | "RawFragment" | "User" | "EscapedFragment" => Value::text(""),
+        "IsAbs" => Value::Bool(!data.scheme.is_empty()),
+        "ForceQuery" | "OmitHost" => Value::Bool(false),
         "Query" => Value::Query(data.raw_query),
         "Hostname" => Value::text(host_and_port().0.trim_matches(['[', ']'])),
         "Port" => Value::text(host_and_port().1),

@@ -18,8 +18,8 @@ use keyward_core::pipeline::{
 use keyward_core::ports::{SideAnswer, SideClient, SideError, UnixTime};
 use keyward_core::session::Session;
 
+use crate::lookup_cache::{DEFAULT_LIFETIME, Found, LookupCache};
 use crate::oauth2::basic::{self, ClientCredentials};
-use crate::oauth2::lookup_cache::{DEFAULT_LIFETIME, Found, LookupCache};
 use crate::oauth2::service::{ONE_CALL, RetryConfig, Service, retry_without_effect};
 use crate::oauth2::token_endpoint::{self, ClientStyle, Refusal, TokenEndpoint};
 use crate::rate_limit::too_many_requests;

@@ -20,11 +20,11 @@ use keyward_core::pipeline::{
 use keyward_core::ports::{SideClient, UnixTime};
 use keyward_core::secret::Secret;
 
+use crate::lookup_cache::{DEFAULT_LIFETIME, Found, LookupCache, LookupKey};
 use crate::oauth2::basic::ClientCredentials;
 use crate::oauth2::demands::Demands;
 use crate::oauth2::form;
 use crate::oauth2::introspected::Introspected;
-use crate::oauth2::lookup_cache::{DEFAULT_LIFETIME, Found, LookupCache, LookupKey};
 use crate::oauth2::pre_authorization::PreAuthorization;
 use crate::oauth2::service::{ONE_CALL, RetryConfig, Service, retry_without_effect};
 use crate::oauth2::token_endpoint::TokenEndpoint;

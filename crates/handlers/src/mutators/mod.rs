@@ -2,12 +2,14 @@
 
 pub mod cookie;
 pub mod header;
+pub mod hydrator;
+pub mod id_token;
 pub mod noop;
 
 use keyward_core::pipeline::MutatorKind;
 
 /// Every mutator.
-pub const ALL: &[&dyn MutatorKind] = &[&cookie::Kind, &header::Kind, &noop::Kind];
+pub const ALL: &[&dyn MutatorKind] = &[&cookie::Kind, &header::Kind, &hydrator::Kind, &id_token::Kind, &noop::Kind];
 
-/// Known to the reference, refused by name until they exist.
-pub const PLANNED: &[&str] = &["hydrator", "id_token"];
+/// Known to the reference, refused by name until they exist: none is left.
+pub const PLANNED: &[&str] = &[];

@@ -85,7 +85,8 @@ mod tests {
         use Reason::*;
         use ScopeStrategy::{Exact, Hierarchic, None as NoStrategy, Wildcard};
         let none: &[&str] = &[];
-        let rows: &[(Value, ScopeStrategy, &[&str], &[&str], &[&str], Result<(), (u16, Reason)>)] = &[
+        type Row<'r> = (Value, ScopeStrategy, &'r [&'r str], &'r [&'r str], &'r [&'r str], Result<(), (u16, Reason)>);
+        let rows: &[Row<'_>] = &[
             (json!({}), NoStrategy, none, none, none, Ok(())),
             (json!({"active": false}), Exact, none, none, none, Err((401, TokenInactive))),
             (json!({"active": null}), Exact, none, none, none, Err((401, TokenInactive))),

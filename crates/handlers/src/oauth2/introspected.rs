@@ -5,7 +5,7 @@ use std::sync::Arc;
 use keyward_core::session::{Caller, Session};
 use serde_json::{Map, Value};
 
-use super::decoder_text;
+use crate::decoder_text;
 
 /// One answer. Shared by reference; nothing changes it.
 #[derive(Debug)]

@@ -2,11 +2,9 @@
 //! remembered of both.
 
 pub(crate) mod basic;
-pub(crate) mod decoder_text;
 pub(crate) mod demands;
 pub(crate) mod form;
 pub(crate) mod introspected;
-pub(crate) mod lookup_cache;
 pub(crate) mod pre_authorization;
 pub(crate) mod service;
 pub(crate) mod token_endpoint;

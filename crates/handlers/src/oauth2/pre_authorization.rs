@@ -11,9 +11,9 @@ use keyward_core::pipeline::denial::{Denial, Reason};
 use keyward_core::ports::{Outside, SideClient};
 
 use super::basic::ClientCredentials;
-use super::lookup_cache::{Found, LookupCache, LookupKey};
 use super::service::ONE_CALL;
 use super::token_endpoint::{self, ClientStyle, IssuedToken, Refusal, TokenEndpoint};
+use crate::lookup_cache::{Found, LookupCache, LookupKey};
 
 /// As the reference: a token this close to its end is not used any more.
 const MARGIN: Duration = Duration::from_secs(10);

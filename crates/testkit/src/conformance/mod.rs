@@ -6,5 +6,6 @@
 //! explains it); `pending` names what the scenario needs that is refused as "not supported yet".
 
 pub mod compare;
+mod marks;
 pub mod player;
 pub mod recorder;

@@ -9,6 +9,7 @@ use std::time::{Duration, Instant};
 
 use serde_json::{Map, Value, json};
 
+use super::marks;
 use super::recorder::{Recorder, text_of};
 use crate::ports::free_port;
 use crate::wire;
@@ -138,7 +139,7 @@ impl<'p> Stage<'p> {
                 for (name, token) in &self.player.tokens {
                     text = text.replace(token, &format!("${{TOKEN:{name}}}"));
                 }
-                text.into()
+                marks::mark(&text).into()
             }
             Value::Array(list) => list.iter().map(|value| self.clean(value)).collect(),
             Value::Object(map) => {

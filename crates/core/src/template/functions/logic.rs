@@ -47,6 +47,10 @@ pub(super) const ALL: &[Function] = &[
     row("typeOf", 1, 1, |args| Ok(Value::text(args[0].type_name()))),
     row("kindOf", 1, 1, |args| Ok(Value::text(kind(&args[0])))),
     row("kindIs", 2, 2, |args| Ok(Value::Bool(string(&args[0])? == kind(&args[1])))),
+    row("typeIsLike", 2, 2, |args| {
+        let (wanted, name) = (string(&args[0])?, args[1].type_name());
+        Ok(Value::Bool(wanted == name || name.strip_prefix('*') == Some(wanted)))
+    }),
     row("typeIs", 2, 2, |args| Ok(Value::Bool(string(&args[0])? == args[1].type_name()))),
 ];
 

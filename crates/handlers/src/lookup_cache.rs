@@ -69,7 +69,7 @@ impl<V: Clone> LookupCache<V> {
         let typical = usize::try_from(max_entries.min(MAX_BYTES / 1024)).unwrap_or(usize::MAX);
         // Weighing every entry at least this much makes the limit in bytes one in entries as well. A
         // single one must still fit into the share that the cache gives to what is in use.
-        let least = (MAX_BYTES / max_entries).max(ENTRY_BYTES).min(MAX_BYTES * 9 / 10);
+        let least = (MAX_BYTES / max_entries).clamp(ENTRY_BYTES, MAX_BYTES * 9 / 10);
         let options = OptionsBuilder::new().estimated_items_capacity(typical).weight_capacity(MAX_BYTES).build();
         let hasher = foldhash::quality::RandomState::default();
         let entries = match options {
@@ -128,6 +128,13 @@ impl<V: Clone> LookupCache<V> {
             self.forget_stale(key);
         }
         outcome
+    }
+
+    /// Remembers a value that was made here.
+    pub(crate) fn insert(&self, key: &LookupKey, found: Found<V>) {
+        let until = self.clock.monotonic().saturating_add(found.lifetime);
+        let weight = ENTRY_BYTES.saturating_add(found.bytes as u64);
+        self.entries.insert(*key, Entry { outcome: Ok(found.value), until, weight });
     }
 
     /// Forgets an entry before its time.

@@ -1,0 +1,233 @@
+//! `keto_engine_acp_ory`: asks the access control policies of Ory Keto 0.x (pipeline spec 4.4).
+
+use std::net::IpAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use http::header::CONTENT_TYPE;
+use http::{HeaderMap, HeaderValue, Method, StatusCode};
+use keyward_core::diagnostic::Diagnostic;
+use keyward_core::document::{Node, decode};
+use keyward_core::gate::GatedRequest;
+use keyward_core::go_json;
+use keyward_core::pipeline::denial::{Denial, Reason};
+use keyward_core::pipeline::step::Step;
+use keyward_core::pipeline::{Authorizer, AuthorizerKind, BindContext, HandlerKind};
+use keyward_core::ports::{CallPolicy, Clock, SideClient, SideRequest, UnixTime};
+use keyward_core::rule::pattern::Strategy;
+use keyward_core::session::Session;
+use serde_json::{Value, json};
+
+use crate::decoder_text;
+use crate::remote_call::check_url;
+use crate::rendered::Rendered;
+
+/// Settings of `keto_engine_acp_ory`.
+#[derive(Debug, serde::Deserialize, schemars::JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct KetoEngineAcpOryConfig {
+    /// Where Keto is: an `https` or `http` URL.
+    pub base_url: String,
+    /// The action, as a template.
+    #[schemars(with = "String")]
+    pub required_action: Node,
+    /// The resource, as a template.
+    #[schemars(with = "String")]
+    pub required_resource: Node,
+    /// The subject, as a template; the session's when not set.
+    #[serde(default)]
+    #[schemars(with = "Option<String>")]
+    pub subject: Option<Node>,
+    /// How Keto matches: `regex`, `exact` or `glob`.
+    #[serde(default)]
+    pub flavor: String,
+}
+
+/// Ready to run.
+pub struct KetoEngineAcpOry {
+    side: Arc<dyn SideClient>,
+    clock: Arc<dyn Clock>,
+    url: String,
+    action: Rendered,
+    resource: Rendered,
+    subject: Option<Rendered>,
+}
+
+/// The row of the table.
+pub struct Kind;
+
+/// As the reference: six attempts, 100 ms apart; but never without an end.
+const POLICY: CallPolicy = CallPolicy {
+    attempts: 6,
+    attempt_timeout: Duration::from_secs(10),
+    first_wait: Duration::from_millis(100),
+    max_wait: Duration::from_millis(100),
+    max_body: 1024 * 1024,
+};
+
+impl HandlerKind for Kind {
+    fn id(&self) -> &'static str {
+        "keto_engine_acp_ory"
+    }
+
+    fn settings(&self, generator: &mut schemars::SchemaGenerator) -> Option<schemars::Schema> {
+        Some(generator.subschema_for::<KetoEngineAcpOryConfig>())
+    }
+}
+
+impl AuthorizerKind for Kind {
+    fn bind(&self, node: &Node, context: &BindContext<'_>) -> Result<Box<dyn Authorizer>, Diagnostic> {
+        if context.strategy != Strategy::Regexp {
+            return Err(Diagnostic::error("it works with `access_rules.matching_strategy: regexp` only")
+                .at(&node.origin)
+                .told("The matched handler uses Regexp MatchingStrategy which is not selected in the configuration"));
+        }
+        let config: KetoEngineAcpOryConfig = decode(node)?;
+        let place = |key: &str| &node.get(key).unwrap_or(node).origin;
+        check_url("base_url", &config.base_url, place("base_url"))?;
+        let flavor = if config.flavor.is_empty() { "regex" } else { config.flavor.as_str() };
+        if !flavor.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_".contains(&byte)) {
+            return Err(Diagnostic::error(format!("`flavor` `{flavor}` is not a path segment")).at(place("flavor")));
+        }
+        let base = config.base_url.split('?').next().unwrap_or_default().trim_end_matches('/');
+        Ok(Box::new(KetoEngineAcpOry {
+            side: context.outside.side.clone(),
+            clock: context.outside.clock.clone(),
+            url: format!("{base}/engines/acp/ory/{flavor}/allowed"),
+            action: Rendered::compile("required_action", &config.required_action, context)?,
+            resource: Rendered::compile("required_resource", &config.required_resource, context)?,
+            subject: match &config.subject {
+                Some(node) if !decode::<String>(node)?.is_empty() => Some(Rendered::compile("subject", node, context)?),
+                _ => None,
+            },
+        }))
+    }
+}
+
+impl Authorizer for KetoEngineAcpOry {
+    fn authorize<'a>(
+        &'a self,
+        request: &'a GatedRequest,
+        session: &'a mut Session,
+        _: UnixTime,
+    ) -> Step<'a, Result<(), Denial>> {
+        match self.body(request, session) {
+            Ok(body) => Step::Pending(Box::pin(self.ask(body))),
+            Err(denial) => Step::Ready(Err(denial)),
+        }
+    }
+
+    fn reads_captures(&self) -> bool {
+        let all = [Some(&self.action), Some(&self.resource), self.subject.as_ref()];
+        all.into_iter().flatten().any(|rendered| rendered.template.reads_captures())
+    }
+}
+
+impl KetoEngineAcpOry {
+    fn body(&self, request: &GatedRequest, session: &Session) -> Result<String, Denial> {
+        let subject = match &self.subject {
+            Some(template) => template.render(request, session)?,
+            None => session.caller.subject.to_string(),
+        };
+        let body = json!({
+            "action": self.action.render(request, session)?,
+            "context": {"remoteIpAddress": remote_address(request), "requestedAt": timestamp(self.clock.unix())},
+            "resource": self.resource.render(request, session)?,
+            "subject": subject,
+        });
+        Ok(go_json::encode(&body) + "\n")
+    }
+
+    async fn ask(&self, body: String) -> Result<(), Denial> {
+        let mut headers = HeaderMap::new();
+        headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+        let call = SideRequest { method: Method::POST, url: self.url.clone(), headers, body: body.into() };
+        let failed = |what: &str| {
+            Denial::internal(Reason::SideServiceFailed, format!("Keto at `{}`: {what}", self.url)).because("")
+        };
+        let answer = self.side.call(call, &POLICY).await.map_err(|error| failed(&error.to_string()))?;
+        match answer.status {
+            StatusCode::OK => {}
+            StatusCode::FORBIDDEN => return Err(Denial::forbidden(Reason::Denied)),
+            status => {
+                let code = status.as_u16();
+                let told = format!("expected status code 200 but got {code}");
+                return Err(failed(&format!("status {code}")).told(told));
+            }
+        }
+        match read(&answer.body) {
+            Ok(true) => Ok(()),
+            Ok(false) => Err(Denial::forbidden(Reason::Denied)),
+            Err(text) => Err(failed(&text).told(text)),
+        }
+    }
+}
+
+/// Whether an answer allows. What says nothing does not.
+fn read(body: &[u8]) -> Result<bool, String> {
+    go_json::check_stream(body)?;
+    let value: Value = serde_json::from_slice(body).map_err(|error| decoder_text::of_stream(body, &error))?;
+    match &value {
+        Value::Null => Ok(false),
+        Value::Object(members) => match members.get("allowed") {
+            None | Some(Value::Null) => Ok(false),
+            Some(Value::Bool(allowed)) => Ok(*allowed),
+            Some(other) => {
+                Err(decoder_text::of_member("AuthorizerKetoEngineACPORYResponseBody", "allowed", other, "bool"))
+            }
+        },
+        other => Err(decoder_text::of_value(other, "authz.AuthorizerKetoEngineACPORYResponseBody")),
+    }
+}
+
+/// RFC 3339 with nanoseconds, in UTC.
+fn timestamp(since: Duration) -> String {
+    let seconds = i64::try_from(since.as_secs()).unwrap_or(0);
+    let time = jiff::Timestamp::from_second(seconds).unwrap_or(jiff::Timestamp::UNIX_EPOCH);
+    format!("{}.{:09}Z", time.strftime("%Y-%m-%dT%H:%M:%S"), since.subsec_nanos())
+}
+
+/// The first public address of `X-Forwarded-For`, else `X-Real-Ip`; the peer's when neither is there.
+fn remote_address(request: &GatedRequest) -> String {
+    let header = |name: &str| request.headers().get(name).and_then(|value| value.to_str().ok()).unwrap_or_default();
+    let (forwarded, real) = (header("x-forwarded-for"), header("x-real-ip"));
+    if forwarded.is_empty() && real.is_empty() {
+        return request.peer().ip().to_canonical().to_string();
+    }
+    let public = forwarded.split(',').map(str::trim).find(|text| text.parse().is_ok_and(|address| is_public(&address)));
+    public.unwrap_or(real).to_owned()
+}
+
+fn is_public(address: &IpAddr) -> bool {
+    match address {
+        IpAddr::V4(v4) => !(v4.is_private() || v4.is_loopback() || v4.is_link_local()),
+        IpAddr::V6(v6) => !(v6.is_loopback() || v6.is_unique_local() || v6.is_unicast_link_local()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn times_have_nanoseconds() {
+        assert_eq!(timestamp(Duration::new(1_795_523_696, 7)), "2026-11-24T12:34:56.000000007Z");
+    }
+
+    #[test]
+    fn only_a_plain_true_allows() {
+        let rows: [(&[u8], Result<bool, &str>); 7] = [
+            (b"{\"allowed\":true}", Ok(true)),
+            (b"{\"allowed\":true,\"x\":1}", Ok(true)),
+            (b"{\"allowed\":false}", Ok(false)),
+            (b"{}", Ok(false)),
+            (b"null", Ok(false)),
+            (b"", Err("EOF")),
+            (b"<p>", Err("invalid character '<' looking for beginning of value")),
+        ];
+        for (body, expected) in rows {
+            assert_eq!(read(body), expected.map_err(str::to_owned), "{body:?}");
+        }
+        assert!(read(b"{\"allowed\":\"true\"}").is_err());
+    }
+}

@@ -1,0 +1,256 @@
+//! `hydrator`: lets an API complete the session (pipeline spec 5.5, 8.5).
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use base64::Engine;
+use base64::prelude::BASE64_STANDARD;
+use http::header::{ACCEPT_ENCODING, AUTHORIZATION, CONTENT_LENGTH, CONTENT_TYPE, EXPECT, HOST};
+use http::{HeaderMap, HeaderValue, Method, StatusCode};
+use keyward_core::diagnostic::Diagnostic;
+use keyward_core::document::duration::GoDuration;
+use keyward_core::document::{Node, decode};
+use keyward_core::gate::GatedRequest;
+use keyward_core::go_json;
+use keyward_core::pipeline::denial::{Denial, Reason};
+use keyward_core::pipeline::step::Step;
+use keyward_core::pipeline::{BindContext, HandlerKind, Mutator, MutatorKind};
+use keyward_core::ports::{CallPolicy, SideClient, SideRequest, UnixTime};
+use keyward_core::session::Session;
+use keyward_core::template::TemplateData;
+use zeroize::Zeroizing;
+
+use crate::lookup_cache::{Found, LookupCache};
+use crate::remote_call::check_url;
+use crate::session_json::Hydrated;
+
+/// Settings of `hydrator`.
+#[derive(Debug, serde::Deserialize, schemars::JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct HydratorConfig {
+    /// The API.
+    pub api: ApiConfig,
+    /// Whether answers may be used again.
+    #[serde(default)]
+    pub cache: CacheConfig,
+}
+
+/// The API and how it is called.
+#[derive(Debug, serde::Deserialize, schemars::JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct ApiConfig {
+    /// An `https` or `http` URL. Its query is replaced by the caller's.
+    pub url: String,
+    /// How this proxy authenticates itself to the API.
+    #[serde(default)]
+    pub auth: Option<AuthConfig>,
+    /// Waits and time limits.
+    #[serde(default)]
+    pub retry: RetryConfig,
+}
+
+/// Ways to authenticate.
+#[derive(Debug, serde::Deserialize, schemars::JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct AuthConfig {
+    /// HTTP Basic.
+    #[serde(default)]
+    pub basic: Option<BasicConfig>,
+}
+
+/// A user and a password.
+#[derive(serde::Deserialize, schemars::JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct BasicConfig {
+    /// The user.
+    pub username: String,
+    /// The password.
+    pub password: String,
+}
+
+impl std::fmt::Debug for BasicConfig {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("BasicConfig").field("username", &self.username).finish_non_exhaustive()
+    }
+}
+
+/// Five attempts are made, as in the reference.
+#[derive(Debug, Default, serde::Deserialize, schemars::JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct RetryConfig {
+    /// The longest wait before another attempt; 100ms when not set.
+    #[serde(default)]
+    pub max_delay: Option<GoDuration>,
+    /// How long one attempt may take; 1s when not set.
+    #[serde(default)]
+    pub give_up_after: Option<GoDuration>,
+}
+
+/// What is remembered of answers. The whole session, with method, URL and headers, decides which one fits.
+#[derive(Debug, Default, serde::Deserialize, schemars::JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct CacheConfig {
+    /// Remember answers.
+    #[serde(default)]
+    pub enabled: bool,
+    /// For how long; 1m when not set or zero.
+    #[serde(default)]
+    pub ttl: Option<GoDuration>,
+}
+
+/// Ready to run.
+pub struct Hydrator {
+    side: Arc<dyn SideClient>,
+    url: String,
+    authorization: Option<HeaderValue>,
+    policy: CallPolicy,
+    ttl: Duration,
+    cache: Option<Arc<LookupCache<Arc<Hydrated>>>>,
+}
+
+/// The row of the table.
+pub struct Kind;
+
+/// Sessions that are remembered under one set of settings; their size is bounded as well.
+const MAX_SESSIONS: u64 = 100_000;
+
+impl HandlerKind for Kind {
+    fn id(&self) -> &'static str {
+        "hydrator"
+    }
+
+    fn settings(&self, generator: &mut schemars::SchemaGenerator) -> Option<schemars::Schema> {
+        Some(generator.subschema_for::<HydratorConfig>())
+    }
+}
+
+impl MutatorKind for Kind {
+    fn bind(&self, node: &Node, context: &BindContext<'_>) -> Result<Box<dyn Mutator>, Diagnostic> {
+        let HydratorConfig { api, cache } = decode(node)?;
+        let place = |key: &str| &node.get(key).unwrap_or(node).origin;
+        check_url("api.url", &api.url, place("api.url"))?;
+        let url = api.url.split('?').next().unwrap_or_default().to_owned();
+        let authorization = match api.auth.and_then(|auth| auth.basic) {
+            Some(basic) => Some(basic_header(&basic).map_err(|problem| problem.at(place("api.auth.basic")))?),
+            None => None,
+        };
+        let or = |written: Option<GoDuration>, millis: u64| {
+            written.map_or(Duration::from_millis(millis), |GoDuration(duration)| duration)
+        };
+        let ttl = cache.ttl.map(|GoDuration(ttl)| ttl).filter(|ttl| !ttl.is_zero()).unwrap_or(Duration::from_secs(60));
+        let outside = context.outside;
+        let settings = format!("{url} {}", ttl.as_nanos());
+        Ok(Box::new(Hydrator {
+            side: outside.side.clone(),
+            url,
+            authorization,
+            policy: CallPolicy {
+                attempts: 5,
+                attempt_timeout: or(api.retry.give_up_after, 1000),
+                first_wait: Duration::from_secs(1),
+                max_wait: or(api.retry.max_delay, 100).min(Duration::from_secs(30)),
+                max_body: 1024 * 1024,
+            },
+            ttl,
+            cache: cache
+                .enabled
+                .then(|| context.shared.get_or_make(&settings, || LookupCache::new(MAX_SESSIONS, outside))),
+        }))
+    }
+}
+
+fn basic_header(basic: &BasicConfig) -> Result<HeaderValue, Diagnostic> {
+    let plain = Zeroizing::new(format!("{}:{}", basic.username, basic.password));
+    let mut value = HeaderValue::from_str(&format!("Basic {}", BASE64_STANDARD.encode(plain.as_bytes())))
+        .map_err(|_| Diagnostic::error("the credentials cannot be encoded"))?;
+    value.set_sensitive(true);
+    Ok(value)
+}
+
+impl Mutator for Hydrator {
+    fn mutate<'a>(
+        &'a self,
+        request: &'a GatedRequest,
+        session: &'a mut Session,
+        _: UnixTime,
+    ) -> Step<'a, Result<(), Denial>> {
+        Step::Pending(Box::pin(self.hydrate(request, session)))
+    }
+
+    fn reads_captures(&self) -> bool {
+        true
+    }
+}
+
+impl Hydrator {
+    async fn hydrate(&self, request: &GatedRequest, session: &mut Session) -> Result<(), Denial> {
+        let body = go_json::encode(&TemplateData::new(session, request).to_json());
+        let hydrated = match &self.cache {
+            None => self.ask(request, session, body).await?.value,
+            Some(cache) => {
+                let authorization = self.authorization.as_ref().map_or(&b""[..], HeaderValue::as_bytes);
+                let key = cache.key(&[&body, &String::from_utf8_lossy(authorization)]);
+                match cache.fresh(&key) {
+                    Some(hydrated) => hydrated,
+                    None => {
+                        let asked = self.ask(request, session, body);
+                        cache.look_up(&key, asked).await.map_err(|denial| (*denial).clone())?
+                    }
+                }
+            }
+        };
+        hydrated.replace(session);
+        Ok(())
+    }
+
+    async fn ask(
+        &self,
+        request: &GatedRequest,
+        session: &Session,
+        body: String,
+    ) -> Result<Found<Arc<Hydrated>>, Denial> {
+        let mut url = self.url.clone();
+        if let Some(query) = request.query().filter(|query| !query.is_empty()) {
+            url.extend(["?", &sorted(query)]);
+        }
+        let mut headers: HeaderMap = request.headers().clone();
+        // A compressed answer could not be read; the others describe the caller's own message.
+        for name in [ACCEPT_ENCODING, CONTENT_LENGTH, EXPECT, HOST] {
+            headers.remove(name);
+        }
+        headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+        if let Some(authorization) = &self.authorization {
+            headers.insert(AUTHORIZATION, authorization.clone());
+        }
+        let call = SideRequest { method: Method::POST, url, headers, body: body.into() };
+        let answer = self.side.call(call, &self.policy).await.map_err(|error| self.failed(&error.to_string()))?;
+        let told = match answer.status {
+            StatusCode::OK => None,
+            StatusCode::UNAUTHORIZED if self.authorization.is_some() => {
+                Some("Invalid credentials were provided in mutator configuration")
+            }
+            StatusCode::UNAUTHORIZED => Some("No credentials were provided in mutator configuration"),
+            _ => Some("The call to an external API returned a non-200 HTTP response"),
+        };
+        if let Some(told) = told {
+            return Err(self.failed(&format!("status {}", answer.status.as_u16())).told(told));
+        }
+        let hydrated = Hydrated::read(&answer.body).map_err(|text| self.failed(&text).told(text))?;
+        if hydrated.subject != *session.caller.subject {
+            let told = "The call to an external API returned an invalid JSON object";
+            return Err(self.failed("the answer names another subject").told(told));
+        }
+        Ok(Found { value: Arc::new(hydrated), lifetime: self.ttl, bytes: answer.body.len() * 2 })
+    }
+
+    fn failed(&self, what: &str) -> Denial {
+        Denial::internal(Reason::SideServiceFailed, format!("hydrator `{}`: {what}", self.url)).because("")
+    }
+}
+
+/// A query as the reference writes it again: sorted by name, escaped anew.
+fn sorted(query: &str) -> String {
+    let mut pairs: Vec<(String, String)> = form_urlencoded::parse(query.as_bytes()).into_owned().collect();
+    pairs.sort_by(|one, other| one.0.cmp(&other.0));
+    form_urlencoded::Serializer::new(String::new()).extend_pairs(pairs).finish()
+}

@@ -1,0 +1,151 @@
+//! Asking a remote authorizer, as `remote` and `remote_json` do (pipeline spec 4.2, 4.3).
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use http::header::{AUTHORIZATION, CONTENT_TYPE};
+use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode};
+use keyward_core::diagnostic::{Diagnostic, Origin};
+use keyward_core::document::Node;
+use keyward_core::document::duration::GoDuration;
+use keyward_core::gate::GatedRequest;
+use keyward_core::pipeline::BindContext;
+use keyward_core::pipeline::denial::{Denial, Reason};
+use keyward_core::ports::{CallPolicy, SideClient, SideRequest};
+use keyward_core::rule::upstream::Upstream;
+use keyward_core::session::Session;
+
+use crate::rendered::Rendered;
+
+/// Retries. The reference makes five attempts, whatever is written.
+#[derive(Debug, Default, serde::Deserialize, schemars::JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct RetryConfig {
+    /// Without effect, as in Oathkeeper: an attempt may take 10 s.
+    #[serde(default)]
+    pub max_delay: Option<GoDuration>,
+    /// The longest wait before another attempt; 1s when not set.
+    #[serde(default)]
+    pub give_up_after: Option<GoDuration>,
+}
+
+/// A remote authorizer, ready to be asked.
+pub(crate) struct RemoteCall {
+    side: Arc<dyn SideClient>,
+    url: String,
+    policy: CallPolicy,
+    headers: Vec<(HeaderName, Rendered)>,
+    forwarded: Vec<HeaderName>,
+    /// What the message about a wrong status begins with.
+    pub(crate) wrong_status: &'static str,
+}
+
+impl RemoteCall {
+    /// Checks the settings both handlers have.
+    pub(crate) fn bind(
+        url: &str,
+        headers: Option<&Node>,
+        forwarded: &[String],
+        retry: &RetryConfig,
+        node: &Node,
+        context: &BindContext<'_>,
+    ) -> Result<Self, Diagnostic> {
+        let place = |key: &str| &node.get(key).unwrap_or(node).origin;
+        check_url("remote", url, place("remote"))?;
+        let headers = match headers {
+            None => Vec::new(),
+            Some(map) => Rendered::compile_all(map, context)?
+                .into_iter()
+                .map(|rendered| Ok((header_name(&rendered.name, &rendered.place.origin)?, rendered)))
+                .collect::<Result<_, Diagnostic>>()?,
+        };
+        let key = "forward_response_headers_to_upstream";
+        let forwarded = forwarded.iter().map(|name| header_name(name, place(key))).collect::<Result<Vec<_>, _>>()?;
+        let longest = retry.give_up_after.map_or(Duration::from_secs(1), |GoDuration(wait)| wait);
+        Ok(Self {
+            side: context.outside.side.clone(),
+            url: url.to_owned(),
+            policy: CallPolicy {
+                attempts: 5,
+                attempt_timeout: Duration::from_secs(10),
+                first_wait: Duration::from_secs(1),
+                max_wait: longest.min(Duration::from_secs(30)),
+                max_body: 1024 * 1024,
+            },
+            headers,
+            forwarded,
+            wrong_status: "",
+        })
+    }
+
+    /// Whether a header reads the capture groups of the rule's pattern.
+    pub(crate) fn reads_captures(&self) -> bool {
+        self.headers.iter().any(|(_, rendered)| rendered.template.reads_captures())
+    }
+
+    /// Asks. Only 200 allows; then the listed headers of the answer become the session's, empty ones
+    /// included, so that a caller's own header of that name never passes for the authorizer's.
+    pub(crate) async fn authorize(
+        &self,
+        request: &GatedRequest,
+        session: &mut Session,
+        content_type: HeaderValue,
+        body: Bytes,
+    ) -> Result<(), Denial> {
+        let mut headers = HeaderMap::new();
+        headers.insert(CONTENT_TYPE, content_type);
+        if let Some(authorization) = request.headers().get(AUTHORIZATION).filter(|value| !value.is_empty()) {
+            headers.insert(AUTHORIZATION, authorization.clone());
+        }
+        for (name, rendered) in &self.headers {
+            let text = rendered.render(request, session)?;
+            if text.is_empty() {
+                continue;
+            }
+            let mut value = HeaderValue::from_str(&text).map_err(|_| self.failed("a rendered header is not usable"))?;
+            value.set_sensitive(rendered.template.is_sensitive());
+            headers.insert(name.clone(), value);
+        }
+        let call = SideRequest { method: Method::POST, url: self.url.clone(), headers, body };
+        let answer = self.side.call(call, &self.policy).await.map_err(|error| self.failed(&error.to_string()))?;
+        match answer.status {
+            StatusCode::OK => {}
+            StatusCode::FORBIDDEN => return Err(Denial::forbidden(Reason::Denied)),
+            status => {
+                let code = status.as_u16();
+                let told = format!("{}expected status code 200 but got {code}", self.wrong_status);
+                return Err(self.failed(&format!("status {code}")).because("").told(told));
+            }
+        }
+        for name in &self.forwarded {
+            let value = answer.headers.get(name).cloned().unwrap_or(HeaderValue::from_static(""));
+            session.set_header(name.clone(), value);
+        }
+        Ok(())
+    }
+
+    fn failed(&self, what: &str) -> Denial {
+        let shown = self.url.split('?').next().unwrap_or_default();
+        Denial::internal(Reason::SideServiceFailed, format!("remote authorizer `{shown}`: {what}")).because("")
+    }
+}
+
+/// Whether a side service can be called at a URL.
+pub(crate) fn check_url(key: &str, url: &str, place: &Origin) -> Result<(), Diagnostic> {
+    let address = url.split('?').next().unwrap_or_default();
+    Upstream::parse(address, "")
+        .map(drop)
+        .map_err(|problem| Diagnostic::error(format!("`{key}` is not usable: {problem}")).at(place))
+}
+
+fn header_name(name: &str, place: &Origin) -> Result<HeaderName, Diagnostic> {
+    let parsed = HeaderName::from_bytes(name.as_bytes())
+        .map_err(|_| Diagnostic::error(format!("`{name}` is not a header name")).at(place))?;
+    let framing =
+        ["connection", "content-length", "host", "keep-alive", "te", "trailer", "transfer-encoding", "upgrade"];
+    if framing.contains(&parsed.as_str()) {
+        return Err(Diagnostic::error(format!("`{name}` belongs to the connection and cannot be set")).at(place));
+    }
+    Ok(parsed)
+}

@@ -1,0 +1,201 @@
+//! A session as a side service gives it back: JSON in the reference's own shape (pipeline spec 1.6).
+
+use std::sync::Arc;
+
+use http::{HeaderMap, HeaderName, HeaderValue};
+use keyward_core::go_json;
+use keyward_core::session::{MatchContext, MatchUrl, Session};
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
+use serde_json::{Map, Value};
+
+use crate::decoder_text;
+
+/// What a path may hold unescaped (RFC 3986 section 3.3).
+const PATH: &AsciiSet = &NON_ALPHANUMERIC
+    .remove(b'-')
+    .remove(b'.')
+    .remove(b'_')
+    .remove(b'~')
+    .remove(b'/')
+    .remove(b'!')
+    .remove(b'$')
+    .remove(b'&')
+    .remove(b'\'')
+    .remove(b'(')
+    .remove(b')')
+    .remove(b'*')
+    .remove(b'+')
+    .remove(b',')
+    .remove(b';')
+    .remove(b'=')
+    .remove(b':')
+    .remove(b'@');
+
+/// A session as a side service gave it back.
+pub(crate) struct Hydrated {
+    pub(crate) subject: String,
+    extra: Option<Arc<Map<String, Value>>>,
+    header: HeaderMap,
+    captures: Vec<String>,
+    match_context: Arc<MatchContext>,
+}
+
+/// What the reference calls the type in its messages.
+const SESSION: &str = "AuthenticationSession";
+
+impl Hydrated {
+    /// Reads an answer's body. What is missing is empty. The error is what the reference tells callers.
+    pub(crate) fn read(body: &[u8]) -> Result<Self, String> {
+        go_json::check_stream(body)?;
+        let value: Value = serde_json::from_slice(body).map_err(|error| decoder_text::of_stream(body, &error))?;
+        let members = object(Some(value), || "authn.AuthenticationSession".to_owned())?;
+        let mut members = members.unwrap_or_default();
+        let subject = text(&mut members, SESSION, "subject")?;
+        let extra = match take(&mut members, "extra") {
+            None | Some(Value::Null) => None,
+            Some(Value::Object(extra)) => Some(Arc::new(extra)),
+            Some(other) => return Err(decoder_text::of_member(SESSION, "extra", &other, "map[string]interface {}")),
+        };
+        let header = header_map(take(&mut members, "header"), "header")?;
+        let context = match take(&mut members, "match_context") {
+            None | Some(Value::Null) => Map::new(),
+            Some(Value::Object(context)) => context,
+            Some(other) => {
+                return Err(decoder_text::of_member(SESSION, "match_context", &other, "authn.MatchContext"));
+            }
+        };
+        let (captures, match_context) = match_context(context)?;
+        Ok(Self { subject, extra, header, captures, match_context: Arc::new(match_context) })
+    }
+
+    /// Puts it in a session's place. Who asked stays known as it was verified.
+    pub(crate) fn replace(&self, session: &mut Session) {
+        session.extra = self.extra.clone();
+        session.header = self.header.clone();
+        session.captures = self.captures.clone();
+        session.match_context = Some(self.match_context.clone());
+    }
+}
+
+fn match_context(mut members: Map<String, Value>) -> Result<(Vec<String>, MatchContext), String> {
+    const CONTEXT: &str = "MatchContext";
+    let wrong = |name: &str, value: &Value, wanted: &str| {
+        decoder_text::of_member(CONTEXT, &format!("match_context.{name}"), value, wanted)
+    };
+    let captures = match take(&mut members, "regexp_capture_groups") {
+        None | Some(Value::Null) => Vec::new(),
+        Some(Value::Array(list)) => list
+            .iter()
+            .map(|one| match one {
+                Value::String(text) => Ok(text.clone()),
+                Value::Null => Ok(String::new()),
+                other => Err(wrong("regexp_capture_groups", other, "string")),
+            })
+            .collect::<Result<_, _>>()?,
+        Some(other) => return Err(wrong("regexp_capture_groups", &other, "[]string")),
+    };
+    let url = match take(&mut members, "url") {
+        None | Some(Value::Null) => None,
+        Some(Value::Object(mut url)) => {
+            let mut part = |name: &str| match take(&mut url, name) {
+                None | Some(Value::Null) => Ok(String::new()),
+                Some(Value::String(text)) => Ok(text),
+                Some(other) => {
+                    Err(decoder_text::of_member("URL", &format!("match_context.url.{name}"), &other, "string"))
+                }
+            };
+            Some(MatchUrl {
+                scheme: part("Scheme")?,
+                host: part("Host")?,
+                path: utf8_percent_encode(&part("Path")?, PATH).to_string(),
+                raw_query: part("RawQuery")?,
+            })
+        }
+        Some(other) => return Err(wrong("url", &other, "url.URL")),
+    };
+    let method = match take(&mut members, "method") {
+        None | Some(Value::Null) => String::new(),
+        Some(Value::String(method)) => method,
+        Some(other) => return Err(wrong("method", &other, "string")),
+    };
+    let header = header_map(take(&mut members, "header"), "match_context.header")?;
+    Ok((captures, MatchContext { method, url, header }))
+}
+
+fn object(value: Option<Value>, wanted: impl Fn() -> String) -> Result<Option<Map<String, Value>>, String> {
+    match value {
+        None | Some(Value::Null) => Ok(None),
+        Some(Value::Object(members)) => Ok(Some(members)),
+        Some(other) => Err(decoder_text::of_value(&other, &wanted())),
+    }
+}
+
+fn text(members: &mut Map<String, Value>, owner: &str, name: &str) -> Result<String, String> {
+    match take(members, name) {
+        None | Some(Value::Null) => Ok(String::new()),
+        Some(Value::String(text)) => Ok(text),
+        Some(other) => Err(decoder_text::of_member(owner, name, &other, "string")),
+    }
+}
+
+/// A member by its name, or else in whatever case it is written, as the reference's decoder takes it.
+fn take(members: &mut Map<String, Value>, name: &str) -> Option<Value> {
+    let written = match members.contains_key(name) {
+        true => name.to_owned(),
+        false => members.keys().find(|key| key.eq_ignore_ascii_case(name))?.clone(),
+    };
+    members.remove(&written)
+}
+
+fn header_map(value: Option<Value>, name: &str) -> Result<HeaderMap, String> {
+    let Some(members) = object(value, || "http.Header".to_owned())? else { return Ok(HeaderMap::new()) };
+    let mut map = HeaderMap::new();
+    for (key, values) in &members {
+        let Value::Array(list) = values else {
+            if values.is_null() {
+                continue;
+            }
+            return Err(decoder_text::of_member(SESSION, name, values, "[]string"));
+        };
+        for one in list {
+            let Value::String(text) = one else { return Err(decoder_text::of_member(SESSION, name, one, "string")) };
+            // What is no header cannot be sent; the reference fails later, when it sends it.
+            let parsed = (HeaderName::from_bytes(key.as_bytes()), HeaderValue::from_str(text));
+            let (Ok(key), Ok(value)) = parsed else { return Err("the answer names a header that is none".to_owned()) };
+            map.append(key, value);
+        }
+    }
+    Ok(map)
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+
+    #[test]
+    fn answers_are_read_and_refused_as_by_the_reference() {
+        let rows: &[(&str, Result<&str, &str>)] = &[
+            ("{\"subject\":\"a\"}", Ok("a")),
+            ("{\"Subject\":\"a\"}", Ok("a")),
+            ("{}", Ok("")),
+            ("null", Ok("")),
+            ("", Err("EOF")),
+            (
+                "{\"subject\":5}",
+                Err("json: cannot unmarshal number into Go struct field AuthenticationSession.subject of type string"),
+            ),
+            ("[]", Err("json: cannot unmarshal array into Go value of type authn.AuthenticationSession")),
+            (
+                "{\"match_context\":{\"url\":\"x\"}}",
+                Err(
+                    "json: cannot unmarshal string into Go struct field MatchContext.match_context.url of type url.URL",
+                ),
+            ),
+        ];
+        for (body, expected) in rows {
+            let read = Hydrated::read(body.as_bytes()).map(|hydrated| hydrated.subject);
+            assert_eq!(read, expected.map(str::to_owned).map_err(str::to_owned), "{body}");
+        }
+    }
+}
