@@ -34,7 +34,9 @@ pub(super) fn migrate(rule: &mut RuleDefinition) {
     }
     if is_at_most(DOLLAR_CAPTURES) {
         let authorizers = rule.authorizer.iter_mut().chain(rule.authorizers.iter_mut().flatten());
-        authorizers.filter_map(|authorizer| config_of(authorizer, "keto_engine_acp_ory")).for_each(|config| captures(config));
+        authorizers
+            .filter_map(|authorizer| config_of(authorizer, "keto_engine_acp_ory"))
+            .for_each(|config| captures(config));
     }
 }
 
