@@ -103,7 +103,8 @@ fn other_requests_pass_with_fields_for_their_answer() {
         "expose-headers: Content-Type, X-Two",
         "vary: Origin",
     ];
-    let rows: [(&str, &[(&'static str, &str)], &[&str]); 6] = [
+    type Row<'r> = (&'r str, &'r [(&'static str, &'r str)], &'r [&'r str]);
+    let rows: [Row<'_>; 6] = [
         ("GET", &[("origin", "https://a.example")], &allowed),
         ("OPTIONS", &[("origin", "https://a.example")], &allowed),
         ("DELETE", &[("origin", "https://a.example")], &["vary: Origin"]),
