@@ -20,21 +20,6 @@ pub(super) fn write(value: &Value<'_>, out: &mut String) {
         Value::Text(text) => out.push_str(text),
         Value::Url(data) => out.push_str(&value::url(data)),
         Value::Query(query) => out.push_str(query),
-        Value::Header(map) => {
-            let mut names: Vec<_> = map.keys().collect();
-            names.sort_by_key(|name| name.as_str());
-            out.push_str("map[");
-            for (index, name) in names.into_iter().enumerate() {
-                let separator = if index > 0 { " " } else { "" };
-                let _ = write!(out, "{separator}{name}:[");
-                for (index, value) in map.get_all(name).iter().enumerate() {
-                    out.push_str(if index > 0 { " " } else { "" });
-                    out.push_str(&String::from_utf8_lossy(value.as_bytes()));
-                }
-                out.push(']');
-            }
-            out.push(']');
-        }
         Value::Session(_) | Value::MatchContext(_) => out.push_str("{...}"),
         composite => write_composite(composite, out),
     }
@@ -103,6 +88,11 @@ pub(super) fn json(value: &Value<'_>, escapes: bool) -> String {
         Value::Bool(value) => value.to_string(),
         Value::Int(value) => value.to_string(),
         Value::Float(value) => json_float(*value),
+        Value::Text(text) if escapes => {
+            let mut out = String::new();
+            go_json::encode_string(&mut out, text);
+            return out;
+        }
         Value::Text(text) => Json::from(text.as_ref()).to_string(),
         Value::Session(data) => go_json::encode(&data.to_json()),
         Value::Extra(data) => go_json::encode(&data.extra_json()),
@@ -252,6 +242,7 @@ impl Spec {
             ('e', Value::Float(value)) => plus(scientific(*value, self.precision.unwrap_or(6))),
             ('g', Value::Float(value)) => plus(float(*value)),
             ('t', Value::Bool(value)) => value.to_string(),
+            ('s', Value::Header(_)) => text(value),
             ('s' | 'd' | 'q' | 'f' | 't' | 'x', value) if value.elements().is_some() => {
                 let elements = value.elements().unwrap_or_default();
                 let elements: Vec<String> = elements.iter().map(|element| self.body(element)).collect();

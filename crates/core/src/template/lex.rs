@@ -214,8 +214,15 @@ fn escape(text: &str) -> Result<(char, &str), String> {
 }
 
 fn number(text: &str) -> Result<(Token, &str), String> {
-    let end =
-        text[1..].find(|c: char| !c.is_ascii_alphanumeric() && c != '.' && c != '_').map_or(text.len(), |end| end + 1);
+    let is_hex = text.trim_start_matches(['+', '-']).get(..2).is_some_and(|start| start.eq_ignore_ascii_case("0x"));
+    let mut before = ' ';
+    let mut inside = |c: char| {
+        // A sign belongs to the number only where an exponent begins.
+        let signs = matches!(c, '+' | '-') && matches!(before, 'e' | 'E') && !is_hex;
+        before = c;
+        c.is_ascii_alphanumeric() || c == '.' || c == '_' || signs
+    };
+    let end = text[1..].find(|c: char| !inside(c)).map_or(text.len(), |end| end + 1);
     let (literal, after) = text.split_at(end);
     let digits = literal.replace('_', "");
     let (sign, magnitude) = match digits.strip_prefix('-') {

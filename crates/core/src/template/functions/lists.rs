@@ -1,7 +1,7 @@
 //! sprig's lists, dictionaries and defaults.
 
 use super::super::format;
-use super::{Function, MANY, Value, int, row, string};
+use super::{Function, MANY, Outcome, Value, int, row, string};
 
 pub(super) const ALL: &[Function] = &[
     row("default", 1, 2, |args| match args {
@@ -73,18 +73,10 @@ pub(super) const ALL: &[Function] = &[
         let needle = format::json(&args[0], false);
         Ok(Value::Bool(elements(&args[1])?.iter().any(|value| format::json(value, false) == needle)))
     }),
-    row("without", 1, MANY, |args| {
-        let hidden: Vec<String> = args[1..].iter().map(|value| format::json(value, false)).collect();
-        let mut list = elements(&args[0])?;
-        list.retain(|value| !hidden.contains(&format::json(value, false)));
-        Ok(Value::List(list))
-    }),
-    row("uniq", 1, 1, |args| {
-        let mut seen = std::collections::HashSet::new();
-        let mut list = elements(&args[0])?;
-        list.retain(|value| seen.insert(format::json(value, false)));
-        Ok(Value::List(list))
-    }),
+    row("without", 1, MANY, without),
+    row("mustWithout", 1, MANY, without),
+    row("uniq", 1, 1, uniq),
+    row("mustUniq", 1, 1, uniq),
     row("until", 1, 1, |args| {
         let count = int(&args[0])?;
         if count.unsigned_abs() > 10_000 {
@@ -94,11 +86,25 @@ pub(super) const ALL: &[Function] = &[
     }),
 ];
 
+fn without<'a>(args: &[Value<'a>]) -> Outcome<'a> {
+    let hidden: Vec<String> = args[1..].iter().map(|value| format::json(value, false)).collect();
+    let mut list = elements(&args[0])?;
+    list.retain(|value| !hidden.contains(&format::json(value, false)));
+    Ok(Value::List(list))
+}
+
+fn uniq<'a>(args: &[Value<'a>]) -> Outcome<'a> {
+    let mut seen = std::collections::HashSet::new();
+    let mut list = elements(&args[0])?;
+    list.retain(|value| seen.insert(format::json(value, false)));
+    Ok(Value::List(list))
+}
+
 fn member<'a>(map: &Value<'a>, key: &str) -> Result<Value<'a>, String> {
     map.member(key).ok_or_else(|| format!("wrong type for value; expected map; got {}", map.type_name()))
 }
 
-fn elements<'a>(value: &Value<'a>) -> Result<Vec<Value<'a>>, String> {
+pub(super) fn elements<'a>(value: &Value<'a>) -> Result<Vec<Value<'a>>, String> {
     value.elements().ok_or_else(|| format!("cannot use type {} as a list", value.type_name()))
 }
 
@@ -111,7 +117,7 @@ fn strings(value: &Value<'_>) -> Vec<String> {
     }
 }
 
-fn pieces<'t>(text: &'t str, separator: &'t str) -> Box<dyn Iterator<Item = String> + 't> {
+pub(super) fn pieces<'t>(text: &'t str, separator: &'t str) -> Box<dyn Iterator<Item = String> + 't> {
     if separator.is_empty() {
         Box::new(text.chars().map(String::from))
     } else {

@@ -25,18 +25,30 @@ fn checked<'a>(args: &[Value<'a>], step: fn(i64, i64) -> Option<i64>) -> super::
     step(to_int(&args[0]), to_int(&args[1])).map(Value::Int).ok_or_else(|| "integer divide by zero".to_owned())
 }
 
-fn to_int(value: &Value<'_>) -> i64 {
+pub(super) fn to_int(value: &Value<'_>) -> i64 {
     match value {
         Value::Int(value) => *value,
         #[allow(clippy::cast_possible_truncation)]
         Value::Float(value) => *value as i64,
         Value::Bool(value) => i64::from(*value),
-        Value::Text(text) => text.parse().unwrap_or(0),
+        Value::Text(text) => parse(text),
         _ => 0,
     }
 }
 
-fn to_float(value: &Value<'_>) -> f64 {
+/// As the reference's library: a prefix names the base.
+fn parse(text: &str) -> i64 {
+    let (sign, digits) = text.strip_prefix('-').map_or((1, text), |rest| (-1, rest));
+    let value = match digits.get(..2).map(str::to_ascii_lowercase).as_deref() {
+        Some("0x") => i64::from_str_radix(&digits[2..], 16),
+        Some("0b") => i64::from_str_radix(&digits[2..], 2),
+        Some("0o") => i64::from_str_radix(&digits[2..], 8),
+        _ => digits.parse(),
+    };
+    value.map_or(0, |value: i64| sign * value)
+}
+
+pub(super) fn to_float(value: &Value<'_>) -> f64 {
     match value {
         #[allow(clippy::cast_precision_loss)]
         Value::Int(value) => *value as f64,
