@@ -1,6 +1,6 @@
 //! Wires the parts together and runs them: the only module that knows every other.
 
-use std::cell::Cell;
+use std::cell::{Cell, RefCell};
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::rc::Rc;
@@ -30,6 +30,7 @@ use crate::proxy::listener::{address, bind};
 use crate::proxy::workers::{self, WorkerSetup};
 use crate::reload::fixed::Fixed;
 use crate::reload::{self, Reloader};
+use crate::repository::documents::Documents;
 use crate::secrets::EnvironmentSecrets;
 use crate::serving::{Live, Serving, Tls};
 use crate::snapshot::Snapshot;
@@ -79,6 +80,8 @@ impl App {
 
         let outbound = Outbound::new(&settings.proxy.upstream)?;
         let serving = Serving::new(&settings, outbound.clone())?;
+        // No port is opened before the rules are there.
+        let documents = Documents::fetch_all(&settings.repositories, &outbound.http_client()).await?;
         let listeners = proxy_listeners(&settings)?;
         let proxy = local_address(listeners.first())?;
         let api_listener = listen(&settings.api)?;
@@ -94,11 +97,11 @@ impl App {
         let tokens = Arc::new(TokenCache::new(TOKEN_CACHE_BYTES));
         let lasting = Lasting { keys: keys.clone(), tokens, side: outbound.side.clone() };
 
-        let built = Snapshot::build(&settings, proxy.port(), &lasting.under(&settings), 1)?;
+        let built = Snapshot::build(&settings, &documents, proxy.port(), &lasting.under(&settings), 1)?;
         reload::log(&built.unread);
         reload::log(&built.findings);
         reload::announce(&built.snapshot, &metrics);
-        let live = Arc::new(ArcSwap::from_pointee(Live { snapshot: built.snapshot, serving }));
+        let live = Arc::new(ArcSwap::from_pointee(Live { snapshot: built.snapshot, serving: Arc::new(serving) }));
         let tls_of = |port: fn(&Serving) -> &Tls| -> TlsInForce {
             let live = live.clone();
             Rc::new(move || port(&live.load().serving).clone())
@@ -154,12 +157,13 @@ impl App {
                 metrics,
                 audit: audit.state().clone(),
                 issuer,
+                documents: Rc::new(RefCell::new(documents)),
                 started_with: Fixed::of(&settings),
             };
             let mut ended = begun.clone();
             tokio::task::spawn_local(async move {
                 tokio::select! {
-                    () = reloader.run(&settings) => {}
+                    () = reloader.run(settings) => {}
                     _ = ended.wait_for(|begun| *begun) => {}
                 }
             });

@@ -7,6 +7,7 @@ use keyward_core::diagnostic::Diagnostic;
 use crate::config::load::{Loaded, load};
 use crate::config::settings::Settings;
 use crate::outside::Lasting;
+use crate::repository::documents::Documents;
 use crate::snapshot::{Built, Snapshot};
 
 /// Loads and checks the settings alone, with what every denial may need of them. Returns warnings, or what
@@ -25,6 +26,6 @@ pub fn rules(files: &[PathBuf], variables: &[(String, String)]) -> Result<(Loade
 }
 
 fn compile(settings: &Settings) -> Result<Built, Vec<Diagnostic>> {
-    Snapshot::build(settings, settings.proxy.listener.port, &Lasting::offline().under(settings), 0)
-        .map_err(|problem| vec![problem])
+    let (documents, outside) = (Documents::offline(), Lasting::offline().under(settings));
+    Snapshot::build(settings, &documents, settings.proxy.listener.port, &outside, 0).map_err(|problem| vec![problem])
 }

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use http::header::{ACCEPT, HOST, USER_AGENT};
-use http::{Request, StatusCode};
+use http::{HeaderMap, HeaderValue, Request, Response, StatusCode};
 use http_body_util::{BodyExt, Empty, Limited};
 use hyper::client::conn::http1;
 use hyper_util::rt::TokioIo;
@@ -17,8 +17,9 @@ use crate::upstream::connect::connect;
 use crate::upstream::resolve::Resolver;
 
 /// A client for documents. Connections are not kept: it is asked rarely.
+#[derive(Clone)]
 pub struct HttpClient {
-    resolver: Resolver,
+    resolver: Arc<Resolver>,
     tls: Arc<ClientConfig>,
 }
 
@@ -34,18 +35,30 @@ pub struct Limits {
 impl HttpClient {
     /// A client with the overrides and trust roots of the upstreams; `tls` must offer HTTP/1.1 only.
     pub fn new(resolver: Resolver, tls: Arc<ClientConfig>) -> Self {
-        Self { resolver, tls }
+        Self { resolver: Arc::new(resolver), tls }
     }
 
     /// Fetches a document. Anything but 200 is an error, whose text is for the operator.
     pub async fn get(&self, url: &str, limits: Limits) -> Result<Bytes, String> {
-        match tokio::time::timeout(limits.time, self.attempt(url, limits)).await {
+        let mut headers = HeaderMap::new();
+        headers.insert(ACCEPT, HeaderValue::from_static("application/json"));
+        let answer = self.ask(url, headers, limits).await?;
+        match answer.status() {
+            StatusCode::OK => Ok(answer.into_body()),
+            status if status.is_redirection() => Err(format!("status {status}; redirects are not followed")),
+            status => Err(format!("status {status}")),
+        }
+    }
+
+    /// Asks for a document, with further headers. Any status is an answer.
+    pub async fn ask(&self, url: &str, headers: HeaderMap, limits: Limits) -> Result<Response<Bytes>, String> {
+        match tokio::time::timeout(limits.time, self.attempt(url, headers, limits)).await {
             Ok(outcome) => outcome,
             Err(_) => Err(format!("no complete answer within {} ms", limits.time.as_millis())),
         }
     }
 
-    async fn attempt(&self, url: &str, limits: Limits) -> Result<Bytes, String> {
+    async fn attempt(&self, url: &str, headers: HeaderMap, limits: Limits) -> Result<Response<Bytes>, String> {
         let (address, query) = url.split_once('?').map_or((url, None), |(address, query)| (address, Some(query)));
         let place = Upstream::parse(address, "")?;
         let origin = place.origin();
@@ -56,21 +69,16 @@ impl HttpClient {
         let (mut sender, connection) =
             builder.handshake(TokioIo::new(stream)).await.map_err(|error| error.to_string())?;
         let connection = tokio::spawn(connection);
-        let request = Request::get(place.target("/", query))
+        let mut request = Request::get(place.target("/", query))
             .header(HOST, place.host())
-            .header(ACCEPT, "application/json")
             .header(USER_AGENT, concat!("keyward/", env!("CARGO_PKG_VERSION")))
             .body(Empty::<Bytes>::new())
             .map_err(|error| error.to_string())?;
+        request.headers_mut().extend(headers);
         let answer = sender.send_request(request).await.map_err(|error| error.to_string())?;
-        if answer.status() != StatusCode::OK {
-            return Err(match answer.status().is_redirection() {
-                true => format!("status {}; redirects are not followed", answer.status()),
-                false => format!("status {}", answer.status()),
-            });
-        }
-        let body = Limited::new(answer.into_body(), limits.bytes).collect().await.map_err(|error| error.to_string());
+        let (head, body) = answer.into_parts();
+        let body = Limited::new(body, limits.bytes).collect().await.map_err(|error| error.to_string());
         connection.abort();
-        Ok(body?.to_bytes())
+        Ok(Response::from_parts(head, body?.to_bytes()))
     }
 }

@@ -22,7 +22,7 @@ pub struct Live {
     /// The rules.
     pub snapshot: Snapshot,
     /// What surrounds them.
-    pub serving: Serving,
+    pub serving: Arc<Serving>,
 }
 
 /// TLS of a port, if it has it.

@@ -16,6 +16,7 @@ use keyward_handlers::TABLES;
 
 use crate::config::file::MatchAuthority;
 use crate::config::settings::Settings;
+use crate::repository::documents::Documents;
 
 /// The rules in use, with what surrounds them.
 pub struct Snapshot {
@@ -29,6 +30,8 @@ pub struct Snapshot {
     pub generation: u64,
     /// The longest request body that is held in memory for a handler that reads it.
     pub max_held_body_bytes: u64,
+    /// Repositories whose rules are missing, since they could not be read.
+    pub missing: Vec<String>,
     /// Keys that are signed with, whose public halves are published.
     pub signing: Vec<Arc<dyn SigningSource>>,
 }
@@ -39,14 +42,20 @@ pub struct Built {
     pub snapshot: Snapshot,
     /// Errors name rules that deny; warnings do not stop anything.
     pub findings: Vec<Diagnostic>,
-    /// Repositories that could not be read. Their rules are missing from the snapshot.
+    /// Why the snapshot's `missing` repositories could not be read, in the same order.
     pub unread: Vec<Diagnostic>,
 }
 
 impl Snapshot {
-    /// Reads every repository and compiles every rule. `own_port` is the port the proxy really listens
+    /// Reads every repository, remote ones from `documents`, and compiles every rule. `own_port` is the port the proxy really listens
     /// on. An error means that the settings themselves cannot be used.
-    pub fn build(settings: &Settings, own_port: u16, outside: &Outside, generation: u64) -> Result<Built, Diagnostic> {
+    pub fn build(
+        settings: &Settings,
+        documents: &Documents,
+        own_port: u16,
+        outside: &Outside,
+        generation: u64,
+    ) -> Result<Built, Diagnostic> {
         let compiler = Compiler {
             handlers: TABLES,
             settings: &settings.handlers,
@@ -55,12 +64,17 @@ impl Snapshot {
             shared: Shared::default(),
         };
         let fallback = compiler.fallback(&settings.fallback)?;
-        let (mut findings, mut unread) = (Vec::new(), Vec::new());
+        let (mut findings, mut unread, mut missing) = (Vec::new(), Vec::new(), Vec::new());
         let mut digest = Context::new(&SHA256);
         let (mut rules, mut places) = (Vec::new(), Vec::new());
         for repository in &settings.repositories {
+            if repository.remote().is_some() && documents.are_offline() {
+                let finding = Diagnostic::warning("these rules are fetched by `serve` only, and not looked at here");
+                findings.push(finding.at(&Origin::whole(repository.name())));
+                continue;
+            }
             let (rules_before, findings_before) = (rules.len(), findings.len());
-            let read = repository.read(&mut |node| {
+            let read = repository.read(documents, &mut |node| {
                 places.push(node.origin.clone());
                 let number = u32::try_from(rules.len()).unwrap_or(u32::MAX);
                 rules.push(compiler.compile(number, &model::read_rule(node)?, &mut findings));
@@ -73,6 +87,7 @@ impl Snapshot {
                     places.truncate(rules_before);
                     findings.truncate(findings_before);
                     unread.push(problem);
+                    missing.push(repository.text().to_owned());
                 }
             }
         }
@@ -92,6 +107,7 @@ impl Snapshot {
                 gate: settings.proxy.gate.clone(),
                 generation,
                 max_held_body_bytes: settings.proxy.max_held_body_bytes,
+                missing,
                 signing,
             },
             findings,

@@ -57,6 +57,11 @@ struct ReasonLabels {
     reason: &'static str,
 }
 
+#[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
+struct OutcomeLabels {
+    outcome: &'static str,
+}
+
 type Gauge64 = Gauge<i64, AtomicI64>;
 
 /// Everything that is counted in this process.
@@ -70,6 +75,7 @@ pub struct Metrics {
     refusals: Family<ReasonLabels, Counter>,
     upstream_seconds: Histogram,
     upstream_errors: Family<ReasonLabels, Counter>,
+    repository_fetches: Family<OutcomeLabels, Counter>,
     /// Client connections that are open.
     pub connections: Gauge64,
     /// Connections turned away because there were too many.
@@ -168,6 +174,11 @@ impl Metrics {
             ),
             key_sets_ready: register!("keyward_key_sets_ready", "Key sets in force", Gauge64::default()),
             key_set_failures: register!("keyward_key_set_failures", "Failed fetches of key sets", Counter::default()),
+            repository_fetches: register!(
+                "keyward_repository_fetches",
+                "Fetches of rule documents by outcome",
+                Family::default()
+            ),
             audit_written: register!(
                 "keyward_audit_records_written",
                 "Audit records written",
@@ -202,6 +213,11 @@ impl Metrics {
     /// Counts a denial.
     pub fn denied(&self, reason: &'static str) {
         self.denials.get_or_create(&ReasonLabels { reason }).inc();
+    }
+
+    /// Counts a fetch of a rule document: changed, unchanged, failed or refused.
+    pub fn repository_fetched(&self, outcome: &'static str) {
+        self.repository_fetches.get_or_create(&OutcomeLabels { outcome }).inc();
     }
 
     /// Counts a refusal of the gate.

@@ -4,13 +4,15 @@
 pub mod fixed;
 mod watched;
 
+use std::cell::RefCell;
 use std::path::PathBuf;
 use std::rc::Rc;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use arc_swap::ArcSwap;
-use keyward_core::diagnostic::{Diagnostic, Severity};
+use keyward_core::diagnostic::{Diagnostic, Origin, Severity};
+use keyward_core::secret::shown_url;
 use tokio::sync::mpsc;
 
 use self::fixed::Fixed;
@@ -23,15 +25,21 @@ use crate::issuer::routes::Issuer;
 use crate::keys::Terms;
 use crate::metrics::Metrics;
 use crate::outside::Lasting;
+use crate::repository::documents::Documents;
+use crate::repository::polling::{Arrival, Pollers};
+use crate::repository::says_nothing;
 use crate::secrets::EnvironmentSecrets;
 use crate::serving::{Live, Serving};
-use crate::snapshot::Snapshot;
+use crate::snapshot::{Built, Snapshot};
 use crate::telemetry;
 
 /// Several writes of one change count as one.
 const DEBOUNCE: Duration = Duration::from_millis(100);
 /// Where notification does not work (network file systems), files are compared this often.
 const POLL: Duration = Duration::from_secs(2);
+
+/// When a repository that is new cannot be reached, the reload is tried again after this long.
+const RETRY: Duration = Duration::from_secs(10);
 
 /// What a reload needs.
 pub struct Reloader {
@@ -51,6 +59,8 @@ pub struct Reloader {
     pub audit: Arc<AuditState>,
     /// The issuer, when there is one.
     pub issuer: Option<Rc<LiveIssuer>>,
+    /// The documents of remote repositories.
+    pub documents: Rc<RefCell<Documents>>,
     /// What was started with.
     pub started_with: Fixed,
 }
@@ -75,20 +85,47 @@ pub fn log(findings: &[Diagnostic]) {
     }
 }
 
+/// Why a reload changes nothing.
+enum Unusable {
+    /// Only another change can help.
+    Faulty(Diagnostic),
+    /// Trying again may help.
+    Unreachable(Diagnostic),
+}
+
+impl From<Diagnostic> for Unusable {
+    fn from(problem: Diagnostic) -> Self {
+        Self::Faulty(problem)
+    }
+}
+
 impl Reloader {
     /// Waits for changes, for as long as the process lives. `settings` are those in force.
-    pub async fn run(self, settings: &Settings) {
+    pub async fn run(self, mut settings: Settings) {
         let (sender, mut changes) = mpsc::channel(1);
-        let mut watched = Watched::of(&self.files, settings);
+        let (arrivals, mut arrived) = mpsc::channel(1);
+        let pollers = Pollers {
+            documents: self.documents.clone(),
+            live: self.live.clone(),
+            metrics: self.metrics.clone(),
+            arrivals,
+        };
+        let mut polling = Some(pollers.follow(&settings, None));
+        let mut watched = Watched::of(&self.files, &settings);
         let mut watcher = watcher(sender);
         watch(&mut watcher, &watched);
         let mut fingerprint = Some(watched.fingerprint());
         #[cfg(unix)]
         let mut hangup = tokio::signal::unix::signal(tokio::signal::unix::SignalKind::hangup()).ok();
+        let mut again = None;
         loop {
             let asked = tokio::select! {
+                Some(arrival) = arrived.recv() => {
+                    self.take(&settings, arrival);
+                    continue;
+                }
                 _ = changes.recv() => false,
-                () = tokio::time::sleep(POLL) => false,
+                () = tokio::time::sleep(POLL) => again.is_some_and(|at| at <= Instant::now()),
                 () = signalled(&mut hangup) => true,
             };
             if !asked {
@@ -106,9 +143,22 @@ impl Reloader {
             let loaded = load(&self.files, &self.variables);
             // What was read last decides what is watched, also when it cannot be used yet.
             let now = loaded.as_ref().ok().map(|loaded| Watched::of(&self.files, &loaded.settings));
-            match loaded.and_then(|loaded| self.put_in_force(loaded).map_err(|problem| vec![problem])) {
-                Ok(()) => {
+            again = None;
+            let outcome = match loaded {
+                Ok(loaded) => self.put_in_force(loaded).await.map_err(|unusable| match unusable {
+                    Unusable::Faulty(problem) => vec![problem],
+                    Unusable::Unreachable(problem) => {
+                        again = Some(Instant::now() + RETRY);
+                        vec![problem]
+                    }
+                }),
+                Err(findings) => Err(findings),
+            };
+            match outcome {
+                Ok(new) => {
                     self.metrics.reloads.inc();
+                    settings = new;
+                    polling = Some(pollers.follow(&settings, polling.take()));
                 }
                 Err(findings) => {
                     self.metrics.reload_failures.inc();
@@ -128,17 +178,16 @@ impl Reloader {
     }
 
     /// Prepares everything that can fail, and only then puts anything in force.
-    fn put_in_force(&self, loaded: Loaded) -> Result<(), Diagnostic> {
+    async fn put_in_force(&self, loaded: Loaded) -> Result<Settings, Unusable> {
         let Loaded { settings, warnings } = loaded;
         let before = self.live.load_full();
         let outbound = before.serving.outbound.renewed(&settings.proxy.upstream)?;
         let serving = Serving::new(&settings, outbound.clone())?;
+        let known = self.documents.borrow().clone();
+        let documents = known.renewed(&settings.repositories, &outbound.http_client()).await;
+        let documents = documents.map_err(Unusable::Unreachable)?;
         let lasting = Lasting { side: outbound.side.clone(), ..self.lasting.clone() };
-        let generation = before.snapshot.generation + 1;
-        let built = Snapshot::build(&settings, self.own_port, &lasting.under(&settings), generation)?;
-        if let Some(unread) = built.unread.into_iter().next() {
-            return Err(unread);
-        }
+        let built = self.build(&settings, &documents, &lasting)?;
         let issuer = match (&self.issuer, &settings.issuer) {
             (Some(running), Some(wanted)) => {
                 let secrets = EnvironmentSecrets::new(settings.env_dir.clone());
@@ -150,6 +199,7 @@ impl Reloader {
 
         telemetry::apply(settings.log);
         log(&warnings);
+        log(&built.unread);
         log(&built.findings);
         for key in self.started_with.changed(&Fixed::of(&settings)) {
             tracing::warn!("`{key}` needs a restart: what was started with stays in force");
@@ -159,9 +209,54 @@ impl Reloader {
         if let Some((running, issuer)) = issuer {
             running.replace(issuer);
         }
+        *self.documents.borrow_mut() = documents;
         announce(&built.snapshot, &self.metrics);
-        self.live.store(Arc::new(Live { snapshot: built.snapshot, serving }));
-        Ok(())
+        self.live.store(Arc::new(Live { snapshot: built.snapshot, serving: Arc::new(serving) }));
+        Ok(settings)
+    }
+
+    /// Takes a changed document over, if it can be used; settings stay as they are.
+    fn take(&self, settings: &Settings, arrival: Arrival) {
+        let Arrival { url, document } = arrival;
+        let location = shown_url(&url);
+        let held = self.documents.borrow().get(&url).cloned();
+        let refused = |problem: &Diagnostic| {
+            self.metrics.repository_fetched("refused");
+            self.metrics.reload_failures.inc();
+            log(std::slice::from_ref(problem));
+            tracing::error!(%location, "the changed rules cannot be used; the last good ones stay in force");
+        };
+        if says_nothing(&document.text) && held.is_some_and(|held| !says_nothing(&held.text)) {
+            let finding = Diagnostic::error("the document is empty").at(&Origin::whole(location.as_ref()));
+            return refused(&finding.hint("write `[]` to remove every rule"));
+        }
+        let documents = self.documents.borrow().with(&url, document);
+        let before = self.live.load_full();
+        let lasting = Lasting { side: before.serving.outbound.side.clone(), ..self.lasting.clone() };
+        match self.build(settings, &documents, &lasting) {
+            Ok(built) => {
+                self.metrics.repository_fetched("changed");
+                self.metrics.reloads.inc();
+                *self.documents.borrow_mut() = documents;
+                tracing::info!(%location, "the rules have changed");
+                log(&built.findings);
+                announce(&built.snapshot, &self.metrics);
+                self.live.store(Arc::new(Live { snapshot: built.snapshot, serving: before.serving.clone() }));
+            }
+            Err(problem) => refused(&problem),
+        }
+    }
+
+    /// Every rule of every repository, or an error. What was missing before may go on missing.
+    fn build(&self, settings: &Settings, documents: &Documents, lasting: &Lasting) -> Result<Built, Diagnostic> {
+        let before = &self.live.load().snapshot;
+        let outside = lasting.under(settings);
+        let built = Snapshot::build(settings, documents, self.own_port, &outside, before.generation + 1)?;
+        let mut unread = built.snapshot.missing.iter().zip(&built.unread);
+        match unread.find(|(repository, _)| !before.missing.contains(repository)) {
+            Some((_, problem)) => Err(problem.clone()),
+            None => Ok(built),
+        }
     }
 }
 

@@ -1,45 +1,65 @@
 //! Where rules come from: one file per kind of location, one table of schemes.
 
+pub mod documents;
 mod file;
+mod http;
 mod inline;
+pub mod polling;
+pub mod remote;
 
+use std::borrow::Cow;
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use aws_lc_rs::digest::{Digest, SHA256, digest};
-use keyward_core::diagnostic::Diagnostic;
+use keyward_core::diagnostic::{Diagnostic, Origin};
 use keyward_core::document::Node;
+use keyward_core::secret::shown_url;
 
+use self::documents::Documents;
+use self::remote::RemoteRepository;
 use crate::config::text_file;
 use crate::config::yaml::{self, Dialect};
 
 /// A checked repository URL.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug)]
 pub struct RepositoryUrl {
     text: String,
     location: Location,
 }
 
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug)]
 enum Location {
     File(PathBuf),
     Inline(String),
+    Remote(Arc<dyn RemoteRepository>),
 }
 
+/// Makes a location of a URL, and of what follows its scheme.
+type Open = fn(&str, &str) -> Result<Location, String>;
+
+/// Every scheme.
+const SCHEMES: &[(&str, Open)] = &[
+    ("file", |_, path| file::path(path).map(Location::File)),
+    ("inline", |_, encoded| inline::decode(encoded).map(Location::Inline)),
+    ("http", |url, _| http::open(url).map(|web| Location::Remote(web.into()))),
+    ("https", |url, _| http::open(url).map(|web| Location::Remote(web.into()))),
+];
+
 /// Schemes of the reference that a later version brings.
-const PLANNED: &[&str] = &["http", "https", "s3", "gs", "azblob"];
+const PLANNED: &[&str] = &["s3", "gs", "azblob"];
 
 impl RepositoryUrl {
-    /// Parses `file://PATH` (absolute, or relative to the working directory), `PATH`, or
-    /// `inline://BASE64` (serving spec 6.1).
+    /// Parses `file://PATH` (absolute, or relative to the working directory), `PATH`, `inline://BASE64`,
+    /// `http://…` or `https://…` (serving spec 6.1).
     pub fn parse(text: &str) -> Result<Self, String> {
-        let location = match text.split_once("://") {
-            None => Location::File(file::path(text)?),
-            Some(("file", path)) => Location::File(file::path(path)?),
-            Some(("inline", encoded)) => Location::Inline(inline::decode(encoded)?),
-            Some((scheme, _)) if PLANNED.contains(&scheme) => {
+        let (scheme, rest) = text.split_once("://").unwrap_or(("file", text));
+        let location = match SCHEMES.iter().find(|(known, _)| *known == scheme) {
+            Some((_, open)) => open(text, rest)?,
+            None if PLANNED.contains(&scheme) => {
                 return Err(format!("rule repositories on `{scheme}://` are not supported yet"));
             }
-            Some((scheme, _)) => return Err(format!("`{scheme}://` is not a scheme of rule repositories")),
+            None => return Err(format!("`{scheme}://` is not a scheme of rule repositories")),
         };
         Ok(Self { text: text.to_owned(), location })
     }
@@ -48,31 +68,64 @@ impl RepositoryUrl {
     pub fn file(&self) -> Option<&std::path::Path> {
         match &self.location {
             Location::File(path) => Some(path),
-            Location::Inline(_) => None,
+            _ => None,
         }
     }
 
-    /// For messages; an inline document is not repeated.
-    pub fn name(&self) -> &str {
-        match self.location {
-            Location::File(_) => &self.text,
-            Location::Inline(_) => "inline://",
+    /// The server behind it, to be asked.
+    pub fn remote(&self) -> Option<&Arc<dyn RemoteRepository>> {
+        match &self.location {
+            Location::Remote(remote) => Some(remote),
+            _ => None,
+        }
+    }
+
+    /// As it is written.
+    pub fn text(&self) -> &str {
+        &self.text
+    }
+
+    /// For messages; an inline document is not repeated, and no credential of a URL.
+    pub fn name(&self) -> Cow<'_, str> {
+        match &self.location {
+            Location::File(path) => path.display().to_string().into(),
+            Location::Inline(_) => "inline rules".into(),
+            Location::Remote(_) => shown_url(&self.text),
         }
     }
 
     /// Reads the rule document and hands every rule over. Returns the document's digest. After an error
     /// the rules so far are void.
-    pub fn read(&self, rule: &mut dyn FnMut(Node) -> Result<(), Diagnostic>) -> Result<Digest, Diagnostic> {
-        let mut read = |text: &str, source: &str| {
-            yaml::parse_items(text, source, Dialect::Rules, rule)?;
+    pub fn read(
+        &self,
+        documents: &Documents,
+        rule: &mut dyn FnMut(Node) -> Result<(), Diagnostic>,
+    ) -> Result<Digest, Diagnostic> {
+        let mut read = |text: &str| {
+            yaml::parse_items(text, &self.name(), Dialect::Rules, rule)?;
             Ok(digest(&SHA256, text.as_bytes()))
         };
         match &self.location {
-            Location::File(path) => {
-                let text = text_file::read(path, "the rule file")?;
-                read(&text, &path.display().to_string())
-            }
-            Location::Inline(text) => read(text, "inline rules"),
+            Location::File(path) => read(&text_file::read(path, "the rule file")?),
+            Location::Inline(text) => read(text),
+            Location::Remote(_) => match documents.get(&self.text) {
+                Some(document) => read(&document.text),
+                None => Err(Diagnostic::error("the rules were never fetched").at(&Origin::whole(self.name()))),
+            },
         }
     }
+}
+
+impl PartialEq for RepositoryUrl {
+    fn eq(&self, other: &Self) -> bool {
+        self.text == other.text
+    }
+}
+
+impl Eq for RepositoryUrl {}
+
+/// Nothing but blanks, comments and `null`: hardly what anybody means to say about all rules. Who means it
+/// writes `[]`.
+pub fn says_nothing(text: &str) -> bool {
+    text.lines().map(str::trim).all(|line| matches!(line, "" | "---" | "null" | "~") || line.starts_with('#'))
 }

@@ -9,6 +9,7 @@ pub mod proxy;
 mod rules;
 
 use std::path::PathBuf;
+use std::time::Duration;
 
 use keyward_core::diagnostic::{Diagnostic, Origin};
 use keyward_core::document::decode::decode;
@@ -40,6 +41,8 @@ pub struct Settings {
     pub metrics: MetricsSettings,
     /// `access_rules.repositories`
     pub repositories: Vec<RepositoryUrl>,
+    /// `access_rules.refresh_interval`
+    pub refresh_interval: Duration,
     /// `access_rules.matching_strategy`
     pub strategy: Strategy,
     /// `access_rules.match_authority`
@@ -155,6 +158,7 @@ impl Check<'_> {
             api_cors,
             metrics: self.metrics(serve.prometheus.unwrap_or_default()),
             repositories: self.repositories(&rules.repositories.unwrap_or_default()),
+            refresh_interval: self.refresh_interval(rules.refresh_interval),
             strategy: rules.matching_strategy.map(Strategy::from).unwrap_or_default(),
             match_authority: rules.match_authority.unwrap_or(MatchAuthority::Loopback),
             key_sets: Self::key_sets(&handlers),

@@ -144,6 +144,6 @@ impl Check<'_> {
 }
 
 /// A duration, or a default in seconds; zero is the default, as in the reference.
-fn or(written: Option<GoDuration>, seconds: u64) -> Duration {
+pub(super) fn or(written: Option<GoDuration>, seconds: u64) -> Duration {
     written.map(|GoDuration(value)| value).filter(|value| !value.is_zero()).unwrap_or(Duration::from_secs(seconds))
 }

@@ -1,9 +1,13 @@
 //! Where rules come from, and what answers when no rule does.
 
+use std::time::Duration;
+
 use keyward_core::diagnostic::{Diagnostic, Origin};
 use keyward_core::document::Node;
+use keyward_core::document::duration::GoDuration;
 
 use super::Check;
+use super::proxy::or;
 use crate::repository::RepositoryUrl;
 
 impl Check<'_> {
@@ -17,6 +21,14 @@ impl Check<'_> {
             }
         }
         repositories
+    }
+
+    pub(super) fn refresh_interval(&mut self, written: Option<GoDuration>) -> Duration {
+        let interval = or(written, 60);
+        if interval < Duration::from_secs(1) {
+            self.refuse("access_rules.refresh_interval", "write at least `1s`");
+        }
+        interval
     }
 
     pub(super) fn fallback(&mut self, written: Option<Vec<Node>>) -> Vec<(String, Origin)> {

@@ -1,0 +1,227 @@
+//! Rules behind URLs: fetched before a port is opened, asked for again, and never exchanged for anything
+//! worse.
+
+#![allow(clippy::unwrap_used)]
+
+use std::io::Write;
+use std::net::TcpStream;
+use std::sync::{Arc, Mutex};
+
+use keyward_testkit::pki::Authority;
+use keyward_testkit::process::{Keyward, Running};
+use keyward_testkit::scripted::{read_head, upstream};
+
+const HANDLERS: &str = "authenticators: {anonymous: {enabled: true}}\nauthorizers: {allow: {enabled: true}, deny: {enabled: true}}\n\
+                        mutators: {noop: {enabled: true}}\n";
+
+/// Rules that deny, with 403, these paths of every host; other paths have none, and get 404.
+fn rules(paths: &[&str]) -> String {
+    let rule = |path: &&str| {
+        format!(
+            "- id: {path}\n  match: {{url: \"http://<[^/]*>/{path}\", methods: [GET]}}\n  \
+             authenticators: [{{handler: anonymous}}]\n  authorizer: {{handler: deny}}\n  mutators: [{{handler: noop}}]\n"
+        )
+    };
+    paths.iter().map(rule).collect()
+}
+
+/// A server of one document, whose next answers a test decides.
+#[derive(Clone)]
+struct Server {
+    port: u16,
+    state: Arc<Mutex<State>>,
+}
+
+struct State {
+    /// Raw answers that come first, one each.
+    faults: Vec<Vec<u8>>,
+    /// The document, and its `ETag`.
+    document: (String, Option<String>),
+    /// Request heads, lower case.
+    heads: Vec<String>,
+}
+
+impl Server {
+    fn start(document: &str, etag: Option<&str>) -> Self {
+        let document = (document.to_owned(), etag.map(str::to_owned));
+        let state = Arc::new(Mutex::new(State { faults: Vec::new(), document, heads: Vec::new() }));
+        let shared = state.clone();
+        let port = upstream(move |mut stream: TcpStream| {
+            let head = read_head(&mut stream).to_ascii_lowercase();
+            let answer = shared.lock().unwrap().answer(head);
+            let _ = stream.write_all(&answer);
+        });
+        Self { port, state }
+    }
+
+    fn url(&self) -> String {
+        format!("http://127.0.0.1:{}/rules.yaml", self.port)
+    }
+
+    fn serve(&self, document: &str, etag: Option<&str>) {
+        self.state.lock().unwrap().document = (document.to_owned(), etag.map(str::to_owned));
+    }
+
+    fn fail(&self, answer: impl Into<Vec<u8>>) {
+        self.state.lock().unwrap().faults.push(answer.into());
+    }
+
+    fn heads(&self) -> Vec<String> {
+        self.state.lock().unwrap().heads.clone()
+    }
+}
+
+impl State {
+    fn answer(&mut self, head: String) -> Vec<u8> {
+        self.heads.push(head.clone());
+        if !self.faults.is_empty() {
+            return self.faults.remove(0);
+        }
+        let (document, etag) = &self.document;
+        let etag = etag.as_deref().map(|etag| format!("ETag: \"{etag}\"\r\n")).unwrap_or_default();
+        if !etag.is_empty() && head.contains(&format!("if-none-match: {}", etag.trim_start_matches("ETag: ").trim())) {
+            return format!("HTTP/1.1 304 Not Modified\r\n{etag}\r\n").into_bytes();
+        }
+        format!("HTTP/1.1 200 OK\r\n{etag}Content-Length: {}\r\n\r\n{document}", document.len()).into_bytes()
+    }
+}
+
+fn keyward(url: &str) -> Keyward {
+    let keyward = Keyward::new(env!("CARGO_BIN_EXE_keyward"));
+    let config = format!("{HANDLERS}access_rules: {{repositories: [\"{url}\"], refresh_interval: 1s}}\n");
+    let path = keyward.write("config.yaml", &config);
+    keyward.config(path)
+}
+
+fn status(running: &Running, path: &str) -> u16 {
+    running.get(path, &[]).status()
+}
+
+fn fetches(running: &Running, outcome: &str) -> f64 {
+    running.metric(&format!("keyward_repository_fetches_total{{outcome=\"{outcome}\"}}")).unwrap_or(0.0)
+}
+
+#[test]
+fn a_changed_document_takes_effect_and_an_unchanged_one_is_not_sent_again() {
+    let server = Server::start(&rules(&["a"]), Some("one"));
+    let running = keyward(&server.url()).start();
+    assert_eq!((status(&running, "/a"), status(&running, "/b")), (403, 404));
+    running.until("asking again", |running| fetches(running, "unchanged") >= 1.0);
+    let heads = server.heads();
+    assert!(!heads[0].contains("if-none-match") && heads[1].contains("if-none-match: \"one\""), "{heads:?}");
+    server.serve(&rules(&["b"]), Some("two"));
+    running.until("the change", |running| status(running, "/b") == 403);
+    assert_eq!((status(&running, "/a"), fetches(&running, "changed")), (404, 1.0));
+    // A server that knows no versions sends the same text again and again, which is no change.
+    server.serve(&rules(&["b"]), None);
+    let unchanged = fetches(&running, "unchanged");
+    running.until("the same text", |running| fetches(running, "unchanged") >= unchanged + 2.0);
+    assert_eq!(fetches(&running, "changed"), 1.0);
+    // Who writes an empty list means it.
+    server.serve("[]", None);
+    running.until("no rules at all", |running| status(running, "/b") == 404);
+}
+
+#[test]
+fn nothing_worse_takes_the_place_of_the_last_good_rules() {
+    let server = Server::start(&rules(&["a"]), None);
+    let running = keyward(&server.url()).start();
+    let ok = |body: &str| format!("HTTP/1.1 200 OK\r\nContent-Length: {}\r\n\r\n{body}", body.len()).into_bytes();
+    let faults: [(Vec<u8>, &str, &str); 10] = [
+        (ok(""), "refused", "the document is empty"),
+        (ok("# nothing yet\n"), "refused", "the document is empty"),
+        (ok("<html><body>Sign in</body></html>"), "refused", "expected a list"),
+        (ok("- id: [\n"), "refused", "not valid YAML or JSON"),
+        (ok("- just a text\n"), "refused", "rules.yaml:1:3"),
+        (b"HTTP/1.1 500 Oops\r\nContent-Length: 0\r\n\r\n".to_vec(), "failed", "status 500"),
+        (
+            b"HTTP/1.1 302 Found\r\nLocation: http://127.0.0.1:1/\r\nContent-Length: 0\r\n\r\n".to_vec(),
+            "failed",
+            "redirects are not followed",
+        ),
+        (b"HTTP/1.1 200 OK\r\nContent-Length: 99\r\n\r\n- id: a".to_vec(), "failed", "the last good ones stay"),
+        (
+            b"HTTP/1.1 200 OK\r\nContent-Encoding: gzip\r\nContent-Length: 2\r\n\r\n\x1f\x8b".to_vec(),
+            "failed",
+            "compressed",
+        ),
+        (b"nonsense\r\n\r\n".to_vec(), "failed", "the last good ones stay"),
+    ];
+    for (answer, outcome, said) in faults {
+        let before = fetches(&running, outcome);
+        server.fail(answer);
+        running.until(said, |running| fetches(running, outcome) > before);
+        running.until(said, |running| running.log().contains(said));
+        assert_eq!(status(&running, "/a"), 403, "{said}");
+    }
+    assert_eq!(fetches(&running, "changed"), 0.0);
+}
+
+#[test]
+fn no_port_opens_before_the_rules_are_there() {
+    let server = Server::start(&rules(&["a"]), None);
+    // A failure that may pass is waited out.
+    server.fail("HTTP/1.1 503 Busy\r\nRetry-After: 1\r\nContent-Length: 0\r\n\r\n");
+    let running = keyward(&server.url()).launch();
+    running.until("the first attempt", |running| running.log().contains("status 503"));
+    assert!(TcpStream::connect(("127.0.0.1", running.proxy)).is_err());
+    running.until("the second", |running| running.send("GET /a HTTP/1.1\r\nHost: h\r\n\r\n").is_ok());
+    assert_eq!(status(&running, "/a"), 403);
+    // Any other ends the start at once.
+    server.fail("HTTP/1.1 404 Gone\r\nContent-Length: 0\r\n\r\n");
+    let (code, _, err) = keyward(&server.url()).run(&["serve"]);
+    assert!(code == 1 && err.contains("the rules cannot be fetched: status 404"), "{code} {err}");
+}
+
+#[test]
+fn a_reload_that_cannot_reach_a_new_repository_changes_nothing() {
+    let (server, other) = (Server::start(&rules(&["a"]), None), Server::start(&rules(&["b"]), None));
+    let running = keyward(&server.url()).start();
+    let config = |second: &str| {
+        format!(
+            "{HANDLERS}access_rules: {{repositories: [\"{}\", \"{second}\"], refresh_interval: 1s}}\n",
+            server.url()
+        )
+    };
+    running.replace("config.yaml", &config("http://127.0.0.1:1/rules.yaml?key=s3cr3t"));
+    running.until("refusing it", |running| running.log().contains("the reload failed"));
+    assert!(running.log().contains("the rules cannot be fetched: no connection to 127.0.0.1:1"), "{}", running.log());
+    assert!(!running.log().contains("s3cr3t"), "{}", running.log());
+    assert_eq!(status(&running, "/a"), 403);
+    running.replace("config.yaml", &config(&other.url()));
+    running.until("both", |running| status(running, "/b") == 403);
+    assert_eq!(status(&running, "/a"), 403);
+    // The new one is polled too; and one that is taken away takes its rules along.
+    other.serve(&rules(&["c"]), None);
+    running.until("the change", |running| status(running, "/c") == 403);
+    running.replace("config.yaml", &config(&server.url()).replacen(&format!("\"{}\", ", server.url()), "", 1));
+    running.until("one again", |running| status(running, "/c") == 404);
+}
+
+#[test]
+fn rules_come_over_tls_from_servers_that_are_trusted() {
+    let authority = Authority::new();
+    let document = serde_json::json!([{"path": "/rules.yaml", "body": rules(&["a"])}]);
+    let server =
+        keyward_testkit::conformance::recorder::Recorder::start_tls(false, authority.server(&["localhost"], &[]));
+    server.script(document.as_array().unwrap().clone());
+    let url = format!("https://localhost:{}/rules.yaml", server.port);
+    let trusting = || {
+        let keyward = keyward(&url);
+        let authority = keyward.write("authority.pem", &authority.certificate).display().to_string();
+        let resolve = format!("localhost:{}:127.0.0.1", server.port);
+        keyward.env("SERVE_PROXY_UPSTREAM_CA_FILES", &authority).env("SERVE_PROXY_UPSTREAM_RESOLVE", &resolve)
+    };
+    let other = url.replace("rules.yaml", "nosuch");
+    let (code, _, err) = trusting().env("ACCESS_RULES_REPOSITORIES", &other).run(&["serve"]);
+    assert!(code == 1 && err.contains("status 404"), "{code} {err}");
+    assert_eq!(status(&trusting().start(), "/a"), 403);
+}
+
+#[test]
+fn commands_that_reach_nothing_say_that_they_did_not_look() {
+    let server = Server::start(&rules(&["a"]), None);
+    let (_, out, err) = keyward(&server.url()).run(&["rules", "lint"]);
+    assert!((out + &err).contains("these rules are fetched by `serve` only"));
+    assert!(server.heads().is_empty());
+}
