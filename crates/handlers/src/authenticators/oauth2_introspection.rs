@@ -267,7 +267,9 @@ impl Authenticator for Oauth2Introspection {
                 self.conclude(&introspected, now)
             }));
         };
-        let key = cache.key(&[&token, host]);
+        // Whether scopes are sent along, if only an empty list, may change the answer too.
+        let sends_scope = if self.demands.scope_strategy == ScopeStrategy::None { "scope" } else { "" };
+        let key = cache.key(&[&token, host, sends_scope]);
         if let Some(introspected) = cache.fresh(&key) {
             return Step::Ready(self.conclude(&introspected, now));
         }
@@ -311,7 +313,7 @@ impl Oauth2Introspection {
 
     /// No answer outlives its token (the reference: only `cache.ttl` counts, and without it nothing does).
     fn lifetime(&self, introspected: &Introspected, now: UnixTime) -> Duration {
-        let left = u64::try_from(introspected.expires - now.0).unwrap_or(0);
+        let left = u64::try_from(introspected.expires.saturating_sub(now.0)).unwrap_or(0);
         match (self.ttl, introspected.expires > 0) {
             (Some(ttl), true) => ttl.min(Duration::from_secs(left)),
             (Some(ttl), false) => ttl,

@@ -8,3 +8,6 @@ pub(crate) mod introspected;
 pub(crate) mod pre_authorization;
 pub(crate) mod service;
 pub(crate) mod token_endpoint;
+
+#[cfg(test)]
+mod tests;

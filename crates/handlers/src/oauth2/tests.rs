@@ -1,0 +1,438 @@
+//! Both authenticators with a clock and side services that a test scripts: the sequences of pipeline spec
+//! 8.2 and 8.3, and what must never be shared.
+
+#![allow(clippy::unwrap_used)]
+
+use std::cell::RefCell;
+use std::collections::VecDeque;
+use std::future::Future;
+use std::pin::pin;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex};
+use std::task::{Context, Poll, Waker};
+use std::time::Duration;
+
+use http::{HeaderMap, StatusCode};
+use keyward_core::document::Node;
+use keyward_core::gate::{Arrival, GatePolicy, GatedRequest, admit};
+use keyward_core::jwt::TokenCache;
+use keyward_core::pipeline::denial::Denial;
+use keyward_core::pipeline::shared::Shared;
+use keyward_core::pipeline::step::Step;
+use keyward_core::pipeline::{Authentication, Authenticator, AuthenticatorKind, BindContext};
+use keyward_core::ports::{
+    CallPolicy, Clock, KeySource, KeySources, LocalFuture, Outside, Random, SecretSource, SideAnswer, SideClient,
+    SideError, SideRequest, SigningSource, UnixTime,
+};
+use keyward_core::rule::pattern::Strategy;
+use keyward_core::secret::Secret;
+use serde_json::{Value, json};
+
+use crate::authenticators::{oauth2_client_credentials, oauth2_introspection};
+
+/// Milliseconds since 1970 at which every test begins.
+const BEGIN: u64 = 1_000_000_000;
+
+/// Nothing of the outside but what these tests script.
+#[derive(Default)]
+struct World {
+    millis: AtomicU64,
+    /// Answers to come; the last one is repeated.
+    answers: Mutex<VecDeque<(u16, String)>>,
+    /// `path body authorization` of each call.
+    calls: Mutex<Vec<String>>,
+    held: AtomicBool,
+}
+
+impl Clock for World {
+    fn monotonic(&self) -> Duration {
+        Duration::from_millis(self.millis.load(Ordering::Relaxed))
+    }
+
+    fn unix(&self) -> Duration {
+        self.monotonic() + Duration::from_millis(BEGIN)
+    }
+}
+
+impl Random for World {
+    fn fill(&self, bytes: &mut [u8]) {
+        bytes.fill(7);
+    }
+}
+
+impl SecretSource for World {
+    fn env(&self, _: &str) -> Option<Secret> {
+        None
+    }
+}
+
+impl KeySources for World {
+    fn open(&self, _: &str) -> Result<Arc<dyn KeySource>, String> {
+        Err("no keys".to_owned())
+    }
+
+    fn open_signing(&self, _: &str) -> Result<Arc<dyn SigningSource>, String> {
+        Err("no keys".to_owned())
+    }
+}
+
+impl SideClient for World {
+    fn call<'a>(&'a self, request: SideRequest, _: &'a CallPolicy) -> LocalFuture<'a, Result<SideAnswer, SideError>> {
+        Box::pin(async move {
+            let authorization = request.headers.get("authorization").and_then(|value| value.to_str().ok());
+            let body = String::from_utf8_lossy(&request.body).into_owned();
+            self.calls.lock().unwrap().push(format!("{} {body} {}", request.url, authorization.unwrap_or_default()));
+            std::future::poll_fn(|_| if self.held.load(Ordering::Relaxed) { Poll::Pending } else { Poll::Ready(()) })
+                .await;
+            let mut answers = self.answers.lock().unwrap();
+            let (status, body) =
+                if answers.len() > 1 { answers.pop_front().unwrap() } else { answers.front().unwrap().clone() };
+            let status = StatusCode::from_u16(status).unwrap();
+            Ok(SideAnswer { status, headers: HeaderMap::new(), body: body.into() })
+        })
+    }
+}
+
+/// One rule set in that world.
+struct Bench {
+    world: Arc<World>,
+    shared: Shared,
+}
+
+impl Bench {
+    fn new(answers: &[(u16, Value)]) -> Self {
+        let world = World::default();
+        *world.answers.lock().unwrap() = answers.iter().map(|(status, body)| (*status, body.to_string())).collect();
+        Self { world: Arc::new(world), shared: Shared::default() }
+    }
+
+    fn bind(&self, kind: &dyn AuthenticatorKind, config: &Value) -> Box<dyn Authenticator> {
+        let world = &self.world;
+        let outside = Outside {
+            secrets: world.clone(),
+            keys: world.clone(),
+            tokens: Arc::new(TokenCache::new(1024)),
+            side: world.clone(),
+            clock: world.clone(),
+            random: world.clone(),
+        };
+        let warnings = RefCell::default();
+        let context = BindContext {
+            rule_id: "r",
+            strategy: Strategy::Glob,
+            outside: &outside,
+            shared: &self.shared,
+            warnings: &warnings,
+        };
+        kind.bind(&Node::from_json(config, "test"), &context).unwrap()
+    }
+
+    fn introspection(&self, over: Value) -> Box<dyn Authenticator> {
+        let mut config = json!({"introspection_url": "http://hydra/introspect", "cache": {"enabled": true}});
+        config.as_object_mut().unwrap().extend(over.as_object().unwrap().clone());
+        self.bind(&oauth2_introspection::Kind, &config)
+    }
+
+    fn pass(&self, millis: u64) {
+        self.world.millis.fetch_add(millis, Ordering::Relaxed);
+    }
+
+    /// The outcome, and how many calls it took.
+    fn ask(&self, handler: &dyn Authenticator, authorization: &str) -> (Result<String, u16>, usize) {
+        let before = self.world.calls.lock().unwrap().len();
+        let request = request(authorization);
+        let now = UnixTime(i64::try_from(self.world.unix().as_secs()).unwrap());
+        let outcome = ready(handler.authenticate(&request, now).finish());
+        (shown(outcome), self.world.calls.lock().unwrap().len() - before)
+    }
+}
+
+fn request(authorization: &str) -> GatedRequest {
+    let request = http::Request::builder().uri("/x").header("host", "proxy.example");
+    let request = request.header("authorization", authorization).body(()).unwrap();
+    let arrival = Arrival { tls: false, peer: ([127, 0, 0, 1], 1).into(), violation: None };
+    admit(request.into_parts().0, &arrival, &GatePolicy::default()).unwrap()
+}
+
+fn shown(outcome: Result<Authentication, Denial>) -> Result<String, u16> {
+    match outcome {
+        Ok(Authentication::Established(session)) => Ok(session.caller.subject.to_string()),
+        Ok(Authentication::NotResponsible) => Ok("not responsible".to_owned()),
+        Err(denial) => Err(denial.error.status().as_u16()),
+    }
+}
+
+fn ready<T>(future: impl Future<Output = T>) -> T {
+    match pin!(future).poll(&mut Context::from_waker(Waker::noop())) {
+        Poll::Ready(outcome) => outcome,
+        Poll::Pending => panic!("nothing here has to be waited for"),
+    }
+}
+
+fn ann() -> Value {
+    json!({"active": true, "sub": "ann", "scope": "scope-a", "iss": "foo", "aud": ["audience"]})
+}
+
+const TOKEN: &str = "Bearer t";
+
+/// [T] of 8.3: where the endpoint judges scopes, every request asks it.
+#[test]
+fn scopes_that_the_endpoint_judges_are_never_remembered() {
+    let bench = Bench::new(&[(200, ann()), (200, ann()), (200, json!({"active": false}))]);
+    let checks = json!({"trusted_issuers": ["foo", "bar"], "target_audience": ["audience"]});
+    let with = |scope: &str| {
+        let mut config = checks.clone();
+        config["required_scope"] = json!([scope]);
+        bench.introspection(config)
+    };
+    let free = bench.introspection(checks.clone());
+    assert_eq!(bench.ask(&*free, TOKEN), (Ok("ann".into()), 1));
+    assert_eq!(bench.ask(&*free, TOKEN), (Ok("ann".into()), 0));
+    assert_eq!(bench.ask(&*with("scope-a"), TOKEN), (Ok("ann".into()), 1));
+    assert_eq!(bench.ask(&*with("scope-b"), TOKEN), (Err(401), 1));
+}
+
+/// [T] of 8.3, and GHSA-qvp4-rpmr-xwrr: a remembered answer is judged by the rule at hand.
+#[test]
+fn ghsa_qvp4_rpmr_xwrr_every_demand_is_judged_on_a_hit() {
+    let bench = Bench::new(&[(200, ann())]);
+    let rows = [
+        (json!({"required_scope": ["scope-a"]}), (Ok("ann".to_owned()), 1)),
+        (json!({}), (Ok("ann".to_owned()), 0)),
+        (json!({"required_scope": ["scope-a"]}), (Ok("ann".to_owned()), 0)),
+        (json!({"required_scope": ["scope-b"]}), (Err(403), 0)),
+        (json!({"target_audience": ["not-audience"]}), (Err(403), 0)),
+        (json!({"trusted_issuers": ["not-foo", "bar"]}), (Err(403), 0)),
+    ];
+    for (mut config, expected) in rows {
+        config["scope_strategy"] = json!("wildcard");
+        assert_eq!(bench.ask(&*bench.introspection(config.clone()), TOKEN), expected, "{config}");
+    }
+}
+
+/// [T] of 8.3: failures are asked for again each time.
+#[test]
+fn failures_are_never_remembered() {
+    let answers = [
+        (200, json!({"active": true, "token_use": "refresh_token"}), 403),
+        (200, json!({"active": false}), 401),
+        (200, json!({"active": true, "exp": 1}), 401),
+        (200, json!([]), 500),
+        (404, json!({}), 500),
+        (429, json!({}), 429),
+    ];
+    for (status, body, denied) in answers {
+        let bench = Bench::new(&[(status, body.clone())]);
+        for strategy in ["none", "wildcard"] {
+            let handler = bench.introspection(json!({"scope_strategy": strategy}));
+            assert_eq!(bench.ask(&*handler, TOKEN), (Err(denied), 1), "{status} {body}");
+            assert_eq!(bench.ask(&*handler, TOKEN), (Err(denied), 1), "{status} {body}");
+        }
+    }
+}
+
+/// [T] of 8.3, and W33: `ttl` and `exp` both end an entry, a minute does where there is neither.
+#[test]
+fn entries_end() {
+    let seconds = BEGIN / 1000;
+    let mut expiring = ann();
+    expiring["exp"] = json!(seconds + 2);
+    let rows = [
+        (ann(), json!({"enabled": true, "ttl": "100ms"}), 100, Ok("ann".to_owned())),
+        (ann(), json!({"enabled": true, "ttl": "0s"}), 60_000, Ok("ann".to_owned())),
+        (ann(), json!({"enabled": true}), 60_000, Ok("ann".to_owned())),
+        (expiring.clone(), json!({"enabled": true, "ttl": "1h"}), 2000, Err(401)),
+        (expiring, json!({"enabled": true}), 2000, Err(401)),
+    ];
+    for (answer, cache, life, after) in rows {
+        let bench = Bench::new(&[(200, answer)]);
+        let handler = bench.introspection(json!({"cache": cache.clone()}));
+        assert_eq!(bench.ask(&*handler, TOKEN), (Ok("ann".into()), 1));
+        // A hit does not make an entry live longer.
+        bench.pass(life / 2);
+        assert_eq!(bench.ask(&*handler, TOKEN), (Ok("ann".into()), 0), "{cache}");
+        bench.pass(life / 2 - 1);
+        assert_eq!(bench.ask(&*handler, TOKEN), (Ok("ann".into()), 0), "{cache}");
+        bench.pass(1);
+        assert_eq!(bench.ask(&*handler, TOKEN), (after, 1), "{cache}");
+    }
+}
+
+/// GHSA-4mq7-pvjg-xp2r and W34: whatever could change the answer keeps entries apart.
+#[test]
+fn ghsa_4mq7_pvjg_xp2r_nothing_is_shared_across_other_inputs() {
+    let pre = |secret: &str, scope: &str| {
+        json!({"pre_authorization": {"enabled": true, "client_id": "i", "client_secret": secret,
+            "token_url": "http://hydra/token", "scope": [scope]}})
+    };
+    let mut answer = ann();
+    answer["access_token"] = json!("pre");
+    let rows = [
+        (json!({}), TOKEN, 1),
+        (json!({}), "Bearer other", 1),
+        (json!({"introspection_url": "http://other/introspect"}), TOKEN, 1),
+        (json!({"introspection_request_headers": {"X-Tenant": "a"}}), TOKEN, 1),
+        (json!({"introspection_request_headers": {"X-Tenant": "b"}}), TOKEN, 1),
+        (json!({"preserve_host": true}), TOKEN, 1),
+        (json!({"scope_strategy": "exact"}), TOKEN, 1),
+        (json!({"cache": {"enabled": true, "ttl": "5s"}}), TOKEN, 1),
+        (pre("s", "a"), TOKEN, 2),
+        (pre("z", "a"), TOKEN, 2),
+        (pre("s", "b"), TOKEN, 2),
+    ];
+    let bench = Bench::new(&[(200, answer)]);
+    for again in [false, true] {
+        for (config, token, calls) in &rows {
+            let outcome = bench.ask(&*bench.introspection(config.clone()), token);
+            assert_eq!(outcome, (Ok("ann".into()), if again { 0 } else { *calls }), "{config} {token}");
+        }
+    }
+}
+
+/// CVE-2026-71326: one call for all who ask the same at once, and only for them.
+#[test]
+fn a_storm_of_one_token_is_one_call() {
+    for (status, expected) in [(200, Ok("ann".to_owned())), (500, Err(500))] {
+        let bench = Bench::new(&[(status, ann())]);
+        let handler = bench.introspection(json!({}));
+        bench.world.held.store(true, Ordering::Relaxed);
+        let requests: Vec<GatedRequest> = [TOKEN, TOKEN, TOKEN, "Bearer other"].map(request).into();
+        let mut waiting: Vec<_> = requests
+            .iter()
+            .map(|request| match handler.authenticate(request, UnixTime(0)) {
+                Step::Pending(future) => future,
+                Step::Ready(_) => panic!("nothing is remembered yet"),
+            })
+            .collect();
+        let mut context = Context::from_waker(Waker::noop());
+        assert!(waiting.iter_mut().all(|future| future.as_mut().poll(&mut context).is_pending()));
+        assert_eq!(bench.world.calls.lock().unwrap().len(), 2);
+        // Whoever made the call goes away: the next makes it.
+        drop(waiting.remove(0));
+        assert!(waiting.iter_mut().all(|future| future.as_mut().poll(&mut context).is_pending()));
+        assert_eq!(bench.world.calls.lock().unwrap().len(), 3);
+        bench.world.held.store(false, Ordering::Relaxed);
+        let mut done: Vec<Option<Result<String, u16>>> = vec![None; waiting.len()];
+        for _ in 0..waiting.len() {
+            for (future, done) in waiting.iter_mut().zip(&mut done).filter(|(_, done)| done.is_none()) {
+                if let Poll::Ready(outcome) = future.as_mut().poll(&mut context) {
+                    *done = Some(shown(outcome));
+                }
+            }
+        }
+        assert!(done.iter().all(|outcome| outcome.as_ref() == Some(&expected)), "{done:?}");
+        assert_eq!(bench.world.calls.lock().unwrap().len(), 3);
+    }
+}
+
+/// The token for the endpoint is fetched when needed, shared, replaced in time, and tried by form as well.
+#[test]
+fn pre_authorization() {
+    let pre = json!({"cache": {"enabled": false}, "pre_authorization": {"enabled": true, "client_id": "i",
+        "client_secret": "s", "token_url": "http://hydra/token"}});
+    let token = json!({"access_token": "pre", "expires_in": 20});
+    let refusal = json!({"error": "invalid_client"});
+    let bench = Bench::new(&[
+        (401, refusal.clone()),
+        (200, token.clone()),
+        (200, ann()),
+        (200, ann()),
+        (200, token),
+        (200, ann()),
+    ]);
+    let handler = bench.introspection(pre.clone());
+    assert!(bench.world.calls.lock().unwrap().is_empty());
+    assert_eq!(bench.ask(&*handler, TOKEN), (Ok("ann".into()), 3));
+    bench.pass(9_999);
+    assert_eq!(bench.ask(&*handler, TOKEN), (Ok("ann".into()), 1));
+    bench.pass(1);
+    assert_eq!(bench.ask(&*handler, TOKEN), (Ok("ann".into()), 2));
+    let form = "http://hydra/token client_id=i&client_secret=s&grant_type=client_credentials ";
+    let call = "http://hydra/introspect scope=&token=t Bearer pre";
+    let basic = "http://hydra/token grant_type=client_credentials Basic aTpz";
+    assert_eq!(*bench.world.calls.lock().unwrap(), [basic, form, call, call, form, call]);
+
+    let bench = Bench::new(&[(401, refusal)]);
+    assert_eq!(bench.ask(&*bench.introspection(pre), TOKEN), (Err(500), 2));
+}
+
+/// [T] of 2.7 and 8.2.
+#[test]
+fn clients_that_got_a_token_are_remembered() {
+    let client = |over: Value| {
+        let mut config = json!({"token_url": "http://hydra/token", "cache": {"enabled": true}});
+        config.as_object_mut().unwrap().extend(over.as_object().unwrap().clone());
+        config
+    };
+    const ANN: &str = "Basic Y2xpZW50OnNlY3JldA==";
+    let token = |life: Value| (200, json!({"access_token": "at", "expires_in": life}));
+    let bind = |bench: &Bench, over: Value| bench.bind(&oauth2_client_credentials::Kind, &client(over));
+
+    let bench = Bench::new(&[token(json!(1)), (503, json!({}))]);
+    let handler = bind(&bench, json!({}));
+    assert_eq!(bench.ask(&*handler, TOKEN), (Ok("not responsible".into()), 0));
+    assert_eq!(bench.ask(&*handler, ANN), (Ok("client".into()), 1));
+    assert_eq!(bench.ask(&*handler, ANN), (Ok("client".into()), 0));
+    // Another secret of the same client is another client.
+    assert_eq!(bench.ask(&*handler, "Basic Y2xpZW50OmJhZA=="), (Err(503), 1));
+    bench.pass(1000);
+    assert_eq!(bench.ask(&*handler, ANN), (Err(503), 1));
+
+    let bench = Bench::new(&[token(json!(60))]);
+    for over in [
+        json!({}),
+        json!({"required_scope": ["a"]}),
+        json!({"token_url": "http://other/token"}),
+        json!({"cache": {"enabled": true, "ttl": "6h"}}),
+    ] {
+        assert_eq!(bench.ask(&*bind(&bench, over.clone()), ANN), (Ok("client".into()), 1), "{over}");
+        assert_eq!(bench.ask(&*bind(&bench, over.clone()), ANN), (Ok("client".into()), 0), "{over}");
+    }
+
+    let rows = [
+        (json!({"enabled": true, "ttl": "100ms"}), json!(60), 100),
+        (json!({"enabled": true, "ttl": "6h"}), json!(2), 2000),
+        (json!({"enabled": true}), Value::Null, 60_000),
+        (json!({"enabled": true, "ttl": "6h"}), Value::Null, 0),
+        (json!({"enabled": false}), json!(60), 0),
+    ];
+    for (cache, life, remembered) in rows {
+        let bench = Bench::new(&[token(life)]);
+        let handler = bind(&bench, json!({"cache": cache.clone()}));
+        assert_eq!(bench.ask(&*handler, ANN), (Ok("client".into()), 1));
+        if remembered > 0 {
+            bench.pass(remembered - 1);
+            assert_eq!(bench.ask(&*handler, ANN), (Ok("client".into()), 0), "{cache}");
+            bench.pass(1);
+        }
+        assert_eq!(bench.ask(&*handler, ANN), (Ok("client".into()), 1), "{cache}");
+    }
+}
+
+/// [T] of 2.7: what a token endpoint answers, and what the caller gets.
+#[test]
+fn token_endpoint_statuses() {
+    let token = json!({"access_token": "at"});
+    let rows = [
+        (200, token.clone(), Ok("client".to_owned())),
+        (401, json!({}), Err(401)),
+        (403, json!({}), Err(401)),
+        (400, token.clone(), Err(401)),
+        (200, json!({"access_token": "at", "error": "x"}), Err(401)),
+        (429, json!({}), Err(429)),
+        (503, json!({}), Err(503)),
+        (500, json!({}), Err(500)),
+        (504, json!({}), Err(504)),
+        (404, json!({}), Err(404)),
+        (302, token, Err(503)),
+        (200, json!({}), Err(503)),
+        (200, json!([]), Err(503)),
+    ];
+    for (status, body, expected) in rows {
+        let bench = Bench::new(&[(status, body.clone())]);
+        let config = json!({"token_url": "http://hydra/token"});
+        let handler = bench.bind(&oauth2_client_credentials::Kind, &config);
+        assert_eq!(bench.ask(&*handler, "Basic Y2xpZW50OnNlY3JldA=="), (expected, 1), "{status} {body}");
+        assert_eq!(bench.ask(&*handler, "Basic JXp6OnM="), (Err(401), 0));
+    }
+}
