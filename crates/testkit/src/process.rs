@@ -94,6 +94,12 @@ impl Keyward {
         self
     }
 
+    /// Takes a variable away.
+    pub fn without_env(mut self, name: &str) -> Self {
+        self.environment.remove(name);
+        self
+    }
+
     fn command(&self) -> Command {
         let mut command = Command::new(&self.binary);
         command.env_clear().envs(&self.environment).current_dir(self.directory.path()).stdin(Stdio::null());

@@ -48,8 +48,10 @@ pub struct Service {
 /// Limits on bodies.
 #[derive(Clone, Copy, Debug)]
 pub struct BodyLimits {
-    /// The longest pause, either way.
-    pub pause: Duration,
+    /// The longest pause in a request's body.
+    pub request_pause: Duration,
+    /// The longest pause in an answer's.
+    pub answer_pause: Duration,
     /// The longest request body, in bytes.
     pub request_bytes: Option<u64>,
 }
@@ -139,7 +141,7 @@ impl Service {
             Err(denial) => return self.deny(record, None, &denial, &request),
         };
         record.rule = Some(rule.number());
-        let body = RequestBody::new(body, record.tally.clone(), limits.pause, limits.request_bytes);
+        let body = RequestBody::new(body, record.tally.clone(), limits.request_pause, limits.request_bytes);
         let mut body = HeldBody::new(body, snapshot.max_held_body_bytes);
         let grant = match decide(rule, &mut request, &mut body, unix(record.arrived_at())).await {
             Ok(grant) => grant,
@@ -265,7 +267,7 @@ impl Service {
             }
             return response.map(|_| ResponseBody::full(Bytes::new()));
         }
-        let (stall, request) = (Stall::new(record.live().serving.bodies.pause), record.tally.clone());
+        let (stall, request) = (Stall::new(record.live().serving.bodies.answer_pause), record.tally.clone());
         response.map(|incoming| {
             ResponseBody::upstream(UpstreamBody { incoming, lease, request, stall, completion: Some(record) })
         })

@@ -71,10 +71,10 @@ mirror! {
     }
     /// Time limits of a listener.
     Timeout {
-        /// From the first byte of a request to the last of its body. Extension: for the proxy it limits
-        /// pauses, not the whole.
+        /// The longest pause in the body of a request; `serve.proxy.upstream.stream_idle_timeout` by default.
+        /// Without effect on the API port.
         read: GoDuration,
-        /// Pauses while an answer is written.
+        /// The longest a caller may leave an answer unread; the same default. Without effect on the API port.
         write: GoDuration,
         /// Idle keep-alive connections.
         idle: GoDuration,

@@ -23,6 +23,10 @@ pub struct ProxySettings {
     pub handshake_timeout: Duration,
     /// Idle keep-alive connections.
     pub idle_timeout: Duration,
+    /// The longest pause in a request's body.
+    pub read_timeout: Duration,
+    /// The longest a caller may leave unread what it is sent.
+    pub write_timeout: Duration,
     /// What the gate lets through.
     pub gate: GatePolicy,
     /// The most connections at a time.
@@ -97,6 +101,7 @@ impl Check<'_> {
                 self.refuse(&format!("serve.proxy.limits.{key}"), "no request could pass; write at least 1");
             }
         }
+        let stream_idle_timeout = or(upstream.stream_idle_timeout, 300);
         ProxySettings {
             listener: self.listener(ListenerSettings {
                 key: "serve.proxy",
@@ -107,6 +112,8 @@ impl Check<'_> {
             header_timeout: or(timeout.header, 10),
             handshake_timeout: or(timeout.handshake, 5),
             idle_timeout: or(timeout.idle, 120),
+            read_timeout: timeout.read.map_or(stream_idle_timeout, |written| or(Some(written), 5)),
+            write_timeout: timeout.write.map_or(stream_idle_timeout, |written| or(Some(written), 10)),
             gate: GatePolicy {
                 trust_forwarded_headers: file.trust_forwarded_headers.unwrap_or(false),
                 max_head_bytes: limits.header_bytes.unwrap_or(defaults.max_head_bytes),
@@ -127,7 +134,7 @@ impl Check<'_> {
                 connect_timeout: or(upstream.connect_timeout, 3),
                 idle_timeout: or(upstream.idle_timeout, 30),
                 response_header_timeout: or(upstream.response_header_timeout, 60),
-                stream_idle_timeout: or(upstream.stream_idle_timeout, 300),
+                stream_idle_timeout,
             },
         }
     }
