@@ -436,3 +436,39 @@ fn token_endpoint_statuses() {
         assert_eq!(bench.ask(&*handler, "Basic JXp6OnM="), (Err(401), 0));
     }
 }
+
+proptest::proptest! {
+    /// GHSA-qvp4-rpmr-xwrr: whatever was asked before under whatever demands, a remembered answer decides as
+    /// a fresh one does.
+    #[test]
+    fn a_warm_cache_decides_as_none_does(
+        members in (0..3_usize, 0..3_usize, 0..3_usize, 0..3_usize, 0..4_usize),
+        asked in proptest::collection::vec((0..3_usize, 0..3_usize, 0..3_usize, 0..4_usize, 0..3000_u64), 1..8),
+    ) {
+        let (scope, issuer, audience, token_use, expires) = members;
+        let seconds = BEGIN / 1000;
+        let answer = json!({
+            "active": true,
+            "sub": "ann",
+            "scope": (["", "a", "a b.c"][scope]),
+            "iss": (["", "foo", "bar"][issuer]),
+            "aud": ([json!([]), json!("x"), json!(["x", "y"])][audience]),
+            "token_use": (["", "access_token", "refresh_token"][token_use]),
+            "exp": ([0, seconds, seconds + 2, seconds + 5][expires]),
+        });
+        let bench = Bench::new(&[(200, answer)]);
+        for (required, issuers, audiences, strategy, pause) in asked {
+            bench.pass(pause);
+            let mut demands = json!({
+                "required_scope": ([json!([]), json!(["a"]), json!(["a", "b.c.d"])][required]),
+                "trusted_issuers": ([json!([]), json!(["foo"]), json!(["foo", "bar"])][issuers]),
+                "target_audience": ([json!([]), json!(["x"]), json!(["x", "y"])][audiences]),
+                "scope_strategy": (["none", "exact", "hierarchic", "wildcard"][strategy]),
+            });
+            let warm = bench.ask(&*bench.introspection(demands.clone()), TOKEN).0;
+            demands["cache"] = json!({"enabled": false});
+            let cold = bench.ask(&*bench.introspection(demands), TOKEN).0;
+            proptest::prop_assert_eq!(warm, cold);
+        }
+    }
+}
