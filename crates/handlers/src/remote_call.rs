@@ -142,10 +142,25 @@ pub(crate) fn check_url(key: &str, url: &str, place: &Origin) -> Result<(), Diag
 fn header_name(name: &str, place: &Origin) -> Result<HeaderName, Diagnostic> {
     let parsed = HeaderName::from_bytes(name.as_bytes())
         .map_err(|_| Diagnostic::error(format!("`{name}` is not a header name")).at(place))?;
-    let framing =
-        ["connection", "content-length", "host", "keep-alive", "te", "trailer", "transfer-encoding", "upgrade"];
-    if framing.contains(&parsed.as_str()) {
+    if is_framing(&parsed) {
         return Err(Diagnostic::error(format!("`{name}` belongs to the connection and cannot be set")).at(place));
     }
     Ok(parsed)
+}
+
+/// Fields that belong to one connection or say how long a message is (RFC 9110 section 7.6.1, RFC 9112
+/// section 6). `Host` is the upstream's.
+pub(crate) fn is_framing(name: &HeaderName) -> bool {
+    matches!(
+        name.as_str(),
+        "connection"
+            | "content-length"
+            | "host"
+            | "keep-alive"
+            | "proxy-connection"
+            | "te"
+            | "trailer"
+            | "transfer-encoding"
+            | "upgrade"
+    )
 }

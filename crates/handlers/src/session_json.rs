@@ -9,6 +9,7 @@ use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use serde_json::{Map, Value};
 
 use crate::decoder_text;
+use crate::remote_call::is_framing;
 
 /// What a path may hold unescaped (RFC 3986 section 3.3).
 const PATH: &AsciiSet = &NON_ALPHANUMERIC
@@ -68,7 +69,8 @@ impl Hydrated {
         Ok(Self { subject, extra, header, captures, match_context: Arc::new(match_context) })
     }
 
-    /// Puts it in a session's place. Who asked stays known as it was verified.
+    /// Puts it in a session's place. Who asked stays known as it was verified. What `cookie` and `noop`
+    /// mutators left to be composed from the request stays too: the service was not shown it.
     pub(crate) fn replace(&self, session: &mut Session) {
         session.extra = self.extra.clone();
         session.header = self.header.clone();
@@ -162,7 +164,10 @@ fn header_map(value: Option<Value>, name: &str) -> Result<HeaderMap, String> {
             // What is no header cannot be sent; the reference fails later, when it sends it.
             let parsed = (HeaderName::from_bytes(key.as_bytes()), HeaderValue::from_str(text));
             let (Ok(key), Ok(value)) = parsed else { return Err("the answer names a header that is none".to_owned()) };
-            map.append(key, value);
+            // A service that echoes a caller's headers must not frame the request to the upstream.
+            if !is_framing(&key) {
+                map.append(key, value);
+            }
         }
     }
     Ok(map)
@@ -172,6 +177,17 @@ fn header_map(value: Option<Value>, name: &str) -> Result<HeaderMap, String> {
 mod tests {
     #![allow(clippy::unwrap_used)]
     use super::*;
+    use serde_json::json;
+
+    #[test]
+    fn an_answer_cannot_frame_the_request_to_the_upstream() {
+        let names = ["Content-Length", "transfer-encoding", "Host", "Connection", "Upgrade", "TE", "X-Kept"];
+        let header: Map<String, Value> = names.iter().map(|name| ((*name).to_owned(), json!(["1"]))).collect();
+        let hydrated = Hydrated::read(json!({"header": header}).to_string().as_bytes()).unwrap();
+        let mut session = Session::default();
+        hydrated.replace(&mut session);
+        assert_eq!(session.header.keys().map(HeaderName::as_str).collect::<Vec<_>>(), ["x-kept"]);
+    }
 
     #[test]
     fn answers_are_read_and_refused_as_by_the_reference() {

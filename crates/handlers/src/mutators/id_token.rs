@@ -181,7 +181,10 @@ impl IdToken {
             claims.insert(name.to_owned(), value);
         }
         let failed = |what: String| Denial::internal(Reason::MutationFailed, what).because("");
-        let token = set.signer().sign(&Value::Object(claims)).map_err(|error| failed(error.to_string()))?;
+        let signer = set.signer().map_err(|problem| {
+            Denial::internal(Reason::KeyUnavailable, format!("the key set at `jwks_url`: {problem}")).because("")
+        })?;
+        let token = signer.sign(&Value::Object(claims)).map_err(|error| failed(error.to_string()))?;
         let mut value = HeaderValue::from_str(&format!("Bearer {token}")).map_err(|error| failed(error.to_string()))?;
         value.set_sensitive(true);
         Ok(value)

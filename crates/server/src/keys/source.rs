@@ -56,7 +56,11 @@ impl Document for SigningSet {
     }
 
     fn summary(&self) -> String {
-        format!("key `{}` signs, {} are published", self.signer().key_id(), self.published().len())
+        let published = self.published().len();
+        match self.signer() {
+            Ok(signer) => format!("key `{}` signs, {published} are published", signer.key_id()),
+            Err(problem) => format!("no key can sign: {problem}; {published} are published"),
+        }
     }
 }
 
