@@ -1,7 +1,8 @@
 //! Globs as gobwas/glob reads them, with `.` and `/` as separators (serving spec 5.7).
 
+use super::PatternError;
 use super::delimiter::Part;
-use super::{Matcher, PatternError, linear};
+use super::matcher::{self, Matcher};
 
 /// Compiles the parts: literal text is quoted, the rest is one glob.
 pub(super) fn compile(parts: &[Part]) -> Result<Matcher, PatternError> {
@@ -21,7 +22,7 @@ pub(super) fn compile(parts: &[Part]) -> Result<Matcher, PatternError> {
         }
     }
     translated.push_str(r"\z");
-    linear(&translated, false)
+    matcher::linear(&translated, Vec::new())
 }
 
 struct Translator<'t> {

@@ -3,19 +3,24 @@
 //! The subject is what the gate made: `scheme://authority/path` with a lower-case host, no default port
 //! and a percent-encoded path. Literal text of a pattern is brought into the same form at load, so that
 //! a rule written with `Example.com`, `:80` or a raw space still matches what its author meant; text
-//! inside `<...>` is left alone. Both strategies compile to an automaton that matches in linear time;
-//! only regexps with lookaround or back-references need the backtracking engine, under a step limit.
+//! inside `<...>` is left alone. Subjects are ASCII, so classes are cut down to ASCII. Both strategies
+//! compile to an automaton that matches in linear time; only regexps with lookaround or back-references
+//! need the backtracking engine, under a step limit.
 //!
-//! Intended differences from the reference: anchors are absolute (a final newline is no match), and
-//! glob alternatives match what they say even where the reference's engine misses them.
+//! Intended differences from the reference: anchors are absolute (a final newline is no match), glob
+//! alternatives match what they say even where the reference's engine misses them, and the group of
+//! a loop that can match nothing, `(a*)*`, keeps the text of its last run that took some.
 
 mod canonical;
 mod delimiter;
 mod glob;
+mod matcher;
 mod regexp;
 
 use std::fmt;
 use std::sync::Arc;
+
+use matcher::Matcher;
 
 /// How the parts between `<` and `>` are read (`access_rules.matching_strategy`).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -35,21 +40,6 @@ pub struct Pattern {
     matcher: Matcher,
 }
 
-#[derive(Debug)]
-enum Matcher {
-    /// No variable part: the prefix is everything.
-    Literal,
-    /// `prefix<**>suffix`: starts and ends with them. They may overlap, as in the reference.
-    Around {
-        suffix: String,
-    },
-    Linear {
-        regex: regex::Regex,
-        captures: bool,
-    },
-    Backtracking(Box<fancy_regex::Regex>),
-}
-
 /// A pattern that cannot be compiled.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct PatternError(String);
@@ -57,11 +47,6 @@ pub struct PatternError(String);
 /// A pattern that gave up on a subject: its step limit was reached.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct MatchError;
-
-/// Steps a backtracking pattern may take on one subject.
-const BACKTRACK_LIMIT: usize = 10_000;
-/// Memory one compiled automaton may take.
-const SIZE_LIMIT: usize = 1 << 20;
 
 impl Pattern {
     /// Compiles a pattern.
@@ -85,54 +70,20 @@ impl Pattern {
             Matcher::Literal => Ok(*url == *self.prefix),
             Matcher::Around { suffix } => Ok(url.starts_with(&*self.prefix) && url.ends_with(suffix.as_str())),
             Matcher::Linear { regex, .. } => Ok(regex.is_match(url)),
-            Matcher::Backtracking(regex) => regex.is_match(url).map_err(|_| MatchError),
+            Matcher::Backtracking { regex, .. } => regex.is_match(url).map_err(|_| MatchError),
         }
     }
 
     /// The capture groups of a subject that matches: unnamed ones first, then named ones, unmatched
     /// ones empty. Globs have none.
     pub fn captures(&self, url: &str) -> Result<Vec<String>, MatchError> {
-        match &self.matcher {
-            Matcher::Linear { regex, captures: true } => Ok(regex.captures(url).map_or_else(Vec::new, |found| {
-                let groups = regex.capture_names().skip(1).zip(found.iter().skip(1));
-                unnamed_first(groups.map(|(name, group)| (name.is_some(), group.map_or("", |group| group.as_str()))))
-            })),
-            Matcher::Backtracking(regex) => {
-                let found = regex.captures(url).map_err(|_| MatchError)?;
-                Ok(found.map_or_else(Vec::new, |found| {
-                    let groups = regex.capture_names().skip(1).zip(found.iter().skip(1));
-                    unnamed_first(
-                        groups.map(|(name, group)| (name.is_some(), group.map_or("", |group| group.as_str()))),
-                    )
-                }))
-            }
-            _ => Ok(Vec::new()),
-        }
+        self.matcher.captures(url)
     }
 
     /// The literal text that every match starts with.
     pub fn literal_prefix(&self) -> &Arc<str> {
         &self.prefix
     }
-}
-
-fn unnamed_first<'g>(groups: impl Iterator<Item = (bool, &'g str)>) -> Vec<String> {
-    let (named, unnamed): (Vec<_>, Vec<_>) = groups.partition(|(is_named, _)| *is_named);
-    unnamed.into_iter().chain(named).map(|(_, text)| text.to_owned()).collect()
-}
-
-/// Builds the linear matcher for a translated pattern.
-fn linear(translated: &str, captures: bool) -> Result<Matcher, PatternError> {
-    regex::RegexBuilder::new(translated)
-        .size_limit(SIZE_LIMIT)
-        .build()
-        .map(|regex| Matcher::Linear { regex, captures })
-        .map_err(|error| PatternError(last_line(&error.to_string())))
-}
-
-/// Engines explain errors over several lines; the last one says what is wrong.
-fn last_line(text: &str) -> String {
-    text.lines().last().unwrap_or_default().trim_start_matches("error: ").to_owned()
 }
 
 impl fmt::Display for PatternError {

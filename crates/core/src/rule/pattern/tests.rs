@@ -88,9 +88,10 @@ fn regexp_rows() {
         ("http://h<(/.*)?>", &["http://h", "http://h/"], &["http://hx"]),
         ("http://h/<a{2,3}>", &["http://h/aa"], &["http://h/a"]),
         ("http://h/<a{,3}b>", &["http://h/a{,3}b"], &["http://h/aab"]),
-        ("http://h/<\\p{L}+>", &["http://h/é"], &["http://h/1"]),
+        // Subjects are ASCII: what is not is percent-encoded.
+        ("http://h/<\\p{L}+>", &["http://h/x"], &["http://h/1", "http://h/é"]),
         ("http://h/<(?#c)x>", &["http://h/x"], &[]),
-        ("http://h/<\\d+>", &["http://h/١"], &[]),
+        ("http://h/<\\d+>", &["http://h/1"], &["http://h/١"]),
         ("http://h/<[a-z-[aeiou]]+>", &["http://h/xyz"], &["http://h/xe"]),
         ("http://h/<[a&&b]>", &["http://h/&", "http://h/a"], &["http://h/c"]),
         ("http://h/<[~~]>", &["http://h/~"], &[]),
