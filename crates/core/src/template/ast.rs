@@ -1,5 +1,7 @@
 //! A parsed template.
 
+use std::collections::HashMap;
+
 use super::functions::Function;
 use crate::secret::Secret;
 
@@ -7,13 +9,39 @@ use crate::secret::Secret;
 pub(super) enum Node {
     Text(String),
     Output(Pipeline),
-    Assign { slot: usize, value: Pipeline },
-    If { condition: Pipeline, then: Vec<Node>, otherwise: Vec<Node> },
-    With { slot: Option<usize>, value: Pipeline, then: Vec<Node>, otherwise: Vec<Node> },
-    Range { key: Option<usize>, item: Option<usize>, list: Pipeline, body: Vec<Node>, otherwise: Vec<Node> },
+    Assign {
+        slot: usize,
+        value: Pipeline,
+    },
+    If {
+        condition: Pipeline,
+        then: Vec<Node>,
+        otherwise: Vec<Node>,
+    },
+    With {
+        slot: Option<usize>,
+        value: Pipeline,
+        then: Vec<Node>,
+        otherwise: Vec<Node>,
+    },
+    Range {
+        key: Option<usize>,
+        item: Option<usize>,
+        list: Pipeline,
+        body: Vec<Node>,
+        otherwise: Vec<Node>,
+    },
+    /// `{{template "name" dot}}`
+    Template {
+        name: String,
+        dot: Option<Pipeline>,
+    },
     Break,
     Continue,
 }
+
+/// What `{{define}}` and `{{block}}` name, seen from everywhere in the same text.
+pub(super) type Definitions = HashMap<String, Vec<Node>>;
 
 /// Commands, each of which gets the result of the one before as its last argument.
 pub(super) struct Pipeline(pub(super) Vec<Command>);

@@ -1,7 +1,7 @@
 //! Runs a template, within bounds.
 
 use super::TemplateData;
-use super::ast::{Command, Node, Operand, Pipeline};
+use super::ast::{Command, Definitions, Node, Operand, Pipeline};
 use super::error::RenderError;
 use super::format;
 use super::value::Value;
@@ -10,18 +10,29 @@ use super::value::Value;
 const MAX_OUTPUT: usize = 64 * 1024;
 /// How many nodes a template may run.
 const MAX_STEPS: usize = 100_000;
+/// How deep blocks and named templates may nest while they run.
+const MAX_DEPTH: usize = 250;
 
 /// Renders nodes, appending to `out`.
-pub(super) fn render(nodes: &[Node], data: &TemplateData<'_>, out: &mut String) -> Result<(), RenderError> {
+pub(super) fn render(
+    nodes: &[Node],
+    definitions: &Definitions,
+    data: &TemplateData<'_>,
+    out: &mut String,
+) -> Result<(), RenderError> {
     let root = Value::Session(data);
-    let mut run = Run { root: root.clone(), variables: Vec::new(), steps: 0, limit: out.len() + MAX_OUTPUT };
+    let limit = out.len() + MAX_OUTPUT;
+    let mut run = Run { root: root.clone(), definitions, variables: Vec::new(), steps: 0, depth: 0, limit };
     run.nodes(nodes, &root, out).map(drop)
 }
 
 struct Run<'a> {
+    /// `$`
     root: Value<'a>,
+    definitions: &'a Definitions,
     variables: Vec<Value<'a>>,
     steps: usize,
+    depth: usize,
     limit: usize,
 }
 
@@ -34,6 +45,16 @@ enum Flow {
 
 impl<'a> Run<'a> {
     fn nodes(&mut self, nodes: &'a [Node], dot: &Value<'a>, out: &mut String) -> Result<Flow, RenderError> {
+        if self.depth == MAX_DEPTH {
+            return Err(RenderError::new("templates nest too deeply"));
+        }
+        self.depth += 1;
+        let flow = self.sequence(nodes, dot, out);
+        self.depth -= 1;
+        flow
+    }
+
+    fn sequence(&mut self, nodes: &'a [Node], dot: &Value<'a>, out: &mut String) -> Result<Flow, RenderError> {
         for node in nodes {
             self.steps += 1;
             if self.steps > MAX_STEPS || out.len() > self.limit {
@@ -72,10 +93,30 @@ impl<'a> Run<'a> {
             Node::Range { key, item, list, body, otherwise } => {
                 return self.range((*key, *item), list, body, otherwise, dot, out);
             }
+            Node::Template { name, dot: given } => self.template(name, given.as_ref(), dot, out)?,
             Node::Break => return Ok(Flow::Break),
             Node::Continue => return Ok(Flow::Continue),
         }
         Ok(Flow::Next)
+    }
+
+    /// Runs a named template: `$` and the dot are what it is given, and it sees no variable of the caller.
+    fn template(
+        &mut self,
+        name: &str,
+        given: Option<&'a Pipeline>,
+        dot: &Value<'a>,
+        out: &mut String,
+    ) -> Result<(), RenderError> {
+        let Some(body) = self.definitions.get(name) else {
+            return Err(RenderError::new(format!("template \"{name}\" not defined")));
+        };
+        let dot = given.map_or(Ok(Value::Nil), |given| self.pipeline(given, dot))?;
+        let root = std::mem::replace(&mut self.root, dot.clone());
+        let variables = std::mem::take(&mut self.variables);
+        let flow = self.nodes(body, &dot, out);
+        (self.root, self.variables) = (root, variables);
+        flow.map(drop)
     }
 
     fn range(
@@ -94,6 +135,12 @@ impl<'a> Run<'a> {
             members.into_iter().map(|(key, value)| (Value::text(key), value)).collect()
         } else if matches!(value, Value::Nil) {
             Vec::new()
+        } else if let (Value::Int(count), None) = (&value, key) {
+            let count = usize::try_from(*count).unwrap_or(0);
+            if count > MAX_STEPS {
+                return Err(RenderError::new("range runs too long"));
+            }
+            (0..count).map(|number| (Value::Nil, Value::Int(number as i64))).collect()
         } else {
             return Err(RenderError::new(format!("range can't iterate over type {}", value.type_name())));
         };

@@ -28,6 +28,7 @@ use crate::session::Session;
 /// A compiled template.
 pub struct Template {
     nodes: Vec<ast::Node>,
+    definitions: ast::Definitions,
     constant: Option<Zeroizing<String>>,
     facts: ast::Facts,
 }
@@ -100,17 +101,17 @@ impl Template {
     /// Parses, checks, resolves `env` and folds constants. A variable that is missing or empty is an
     /// error: an empty credential is never sent.
     pub fn compile(text: &str, secrets: &dyn SecretSource) -> Result<Self, TemplateError> {
-        let (nodes, facts) = parse::parse(text, secrets)?;
+        let (nodes, definitions, facts) = parse::parse(text, secrets)?;
         let constant = match facts.reads_request {
             true => None,
             false => {
                 let mut rendered = Zeroizing::new(String::new());
-                eval::render(&nodes, &EMPTY.with(), &mut rendered)
+                eval::render(&nodes, &definitions, &EMPTY.with(), &mut rendered)
                     .map_err(|error| TemplateError::new(text, 0, error.to_string()))?;
                 Some(rendered)
             }
         };
-        Ok(Self { nodes, constant, facts })
+        Ok(Self { nodes, definitions, constant, facts })
     }
 
     /// The text it always renders to, when nothing in it depends on the request.
@@ -135,7 +136,7 @@ impl Template {
                 out.push_str(text);
                 Ok(())
             }
-            None => eval::render(&self.nodes, data, out),
+            None => eval::render(&self.nodes, &self.definitions, data, out),
         }
     }
 }

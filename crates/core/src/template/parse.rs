@@ -1,6 +1,6 @@
 //! From tokens to a checked tree: names resolved, argument counts checked, `env` looked up.
 
-use super::ast::{Command, Facts, Node, Operand, Pipeline};
+use super::ast::{Command, Definitions, Facts, Node, Operand, Pipeline};
 use super::error::TemplateError;
 use super::functions::{self, Function};
 use super::lex::{self, Piece, Token};
@@ -10,12 +10,13 @@ use crate::ports::SecretSource;
 const MAX_DEPTH: usize = 64;
 
 /// Parses a whole template.
-pub(super) fn parse(text: &str, secrets: &dyn SecretSource) -> Result<(Vec<Node>, Facts), TemplateError> {
+pub(super) fn parse(text: &str, secrets: &dyn SecretSource) -> Result<(Vec<Node>, Definitions, Facts), TemplateError> {
     let mut parser = Parser {
         text,
         pieces: lex::pieces(text)?.into_iter(),
         secrets,
         facts: Facts::default(),
+        definitions: Definitions::new(),
         names: Vec::new(),
         slots: 0,
         loops: 0,
@@ -23,7 +24,7 @@ pub(super) fn parse(text: &str, secrets: &dyn SecretSource) -> Result<(Vec<Node>
     };
     let (nodes, end) = parser.list()?;
     match end {
-        End::Text => Ok((nodes, parser.facts)),
+        End::Text => Ok((nodes, parser.definitions, parser.facts)),
         End::Block(offset) => Err(TemplateError::new(text, offset, "unexpected {{end}}")),
         End::Else(offset, _) => Err(TemplateError::new(text, offset, "unexpected {{else}}")),
     }
@@ -34,6 +35,7 @@ struct Parser<'t> {
     pieces: std::vec::IntoIter<Piece<'t>>,
     secrets: &'t dyn SecretSource,
     facts: Facts,
+    definitions: Definitions,
     /// Variables in scope with their slots, innermost last.
     names: Vec<(String, usize)>,
     slots: usize,
@@ -77,6 +79,7 @@ impl Parser<'_> {
             match tokens.first() {
                 None => return self.fail(offset, "missing value for command"),
                 Some(Token::Word(word)) if word == "end" && tokens.len() == 1 => break End::Block(offset),
+                Some(Token::Word(word)) if word == "define" && self.depth == 1 => self.define(&tokens, offset)?,
                 Some(Token::Word(word)) if word == "else" => break End::Else(offset, tokens[1..].to_vec()),
                 Some(_) => nodes.push(self.action(tokens, offset)?),
             }
@@ -101,7 +104,18 @@ impl Parser<'_> {
                 }
                 Ok(if word == "break" { Node::Break } else { Node::Continue })
             }
-            "define" | "template" | "block" => self.fail(offset, format!("`{word}` is not supported yet")),
+            "define" => self.fail(offset, "unexpected {{define}}: it stands outside every other action"),
+            "template" => {
+                let name = self.template_name(&tokens, offset)?;
+                let dot = if tokens.len() > 2 { Some(self.pipeline(&tokens[2..], offset)?) } else { None };
+                Ok(Node::Template { name, dot })
+            }
+            "block" => {
+                let name = self.template_name(&tokens, offset)?;
+                let dot = Some(self.pipeline(&tokens[2..], offset)?);
+                self.definition(name.clone(), offset)?;
+                Ok(Node::Template { name, dot })
+            }
             _ => match (tokens.first(), tokens.get(1)) {
                 (Some(Token::Variable(name, fields)), Some(Token::Declare)) if fields.is_empty() => {
                     let value = self.pipeline(&tokens[2..], offset)?;
@@ -113,6 +127,44 @@ impl Parser<'_> {
                 }
                 _ => Ok(Node::Output(self.pipeline(&tokens, offset)?)),
             },
+        }
+    }
+
+    fn define(&mut self, tokens: &[Token], offset: usize) -> Parsed<()> {
+        let name = self.template_name(tokens, offset)?;
+        if tokens.len() > 2 {
+            return self.fail(offset, "unexpected text after the name of {{define}}");
+        }
+        self.definition(name, offset)
+    }
+
+    fn template_name(&self, tokens: &[Token], offset: usize) -> Parsed<String> {
+        match tokens.get(1) {
+            Some(Token::Text(name)) => Ok(name.clone()),
+            _ => self.fail(offset, "expected the name of a template in quotes"),
+        }
+    }
+
+    /// The body of a `define` or `block`, up to its `{{end}}`: it sees no variable and no loop from outside.
+    fn definition(&mut self, name: String, offset: usize) -> Parsed<()> {
+        let names = std::mem::take(&mut self.names);
+        let loops = std::mem::take(&mut self.loops);
+        let parsed = self.list();
+        (self.names, self.loops) = (names, loops);
+        let (body, end) = parsed?;
+        if !matches!(end, End::Block(_)) {
+            return self.fail(offset, format!("the template \"{name}\" is not closed by {{{{end}}}}"));
+        }
+        // As in the reference, one that is empty gives way, and two that are not are too many.
+        match self.definitions.get(&name) {
+            Some(known) if !is_blank(known) && !is_blank(&body) => {
+                self.fail(offset, format!("multiple definition of template \"{name}\""))
+            }
+            Some(known) if !is_blank(known) => Ok(()),
+            _ => {
+                self.definitions.insert(name, body);
+                Ok(())
+            }
         }
     }
 
@@ -361,6 +413,10 @@ impl Parser<'_> {
 
 fn follow(operand: Operand, names: &[String]) -> Operand {
     if names.is_empty() { operand } else { Operand::Fields(Box::new(operand), names.to_vec()) }
+}
+
+fn is_blank(nodes: &[Node]) -> bool {
+    nodes.iter().all(|node| matches!(node, Node::Text(text) if text.trim().is_empty()))
 }
 
 fn is_keyword(word: &str) -> bool {

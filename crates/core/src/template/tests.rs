@@ -119,6 +119,18 @@ fn templates_render_as_in_the_reference() {
         ("{{ ternary \"y\" \"n\" (hasPrefix \"al\" .Subject) }}", "y"),
         ("{{ (splitList \",\" \"a,b,c\") | last }}{{ (split \",\" \"a,b\")._1 }}", "cb"),
         ("}} literal", "}} literal"),
+        // define, template, block, range over a number: each answer is the reference's
+        ("{{ define \"t\" }}T{{ . }}{{ end }}{{ template \"t\" .Subject }}", "Talice"),
+        ("{{ template \"x\" }}{{ define \"x\" }}[{{ . }}{{ $ }}]{{ end }}", "[<no value><no value>]"),
+        ("{{ block \"b\" .Subject }}<{{ . }}>{{ end }}{{ template \"b\" 5 }}", "<alice><5>"),
+        ("{{ define \"x\" }}a{{ end }}{{ define \"x\" }} {{ end }}{{ template \"x\" }}", "a"),
+        (
+            "{{ define \"r\" }}{{ if . }}{{ . }}{{ template \"r\" (int (sub . 1)) }}{{ end }}{{ end }}{{ template \"r\" 5 }}",
+            "54321",
+        ),
+        ("{{ $x := 1 }}{{ define \"y\" }}{{ $x := 2 }}{{ $x }}{{ end }}{{ template \"y\" }}{{ $x }}", "21"),
+        ("{{ range 3 }}{{ if eq . 1 }}{{ continue }}{{ end }}{{ . }}{{ end }}", "02"),
+        ("{{ range 0 }}x{{ else }}none{{ end }}", "none"),
     ];
     for (text, expected) in rows {
         assert_eq!(render(text).as_deref(), Ok(expected), "{text}");
@@ -151,7 +163,15 @@ fn faults_are_named() {
         ("{{ env \"EMPTY\" }}", "environment variable `EMPTY` is empty"),
         ("{{ env .Subject }}", "one constant name"),
         ("{{ genPrivateKey \"rsa\" }}", "function `genPrivateKey` is not supported yet"),
-        ("{{ template \"x\" }}", "`template` is not supported yet"),
+        ("{{ template \"x\" .Subject }}", "template \"x\" not defined"),
+        ("{{ if true }}{{ define \"x\" }}{{ end }}{{ end }}", "unexpected {{define}}"),
+        ("{{ define \"x\" }}a{{ end }}{{ define \"x\" }}b{{ end }}", "multiple definition"),
+        ("{{ define \"x\" }}a", "is not closed"),
+        ("{{ define \"x\" }}{{ template \"x\" }}{{ end }}{{ template \"x\" }}", "nest too deeply"),
+        ("{{ $x := 1 }}{{ define \"x\" }}{{ $x }}{{ end }}", "undefined variable"),
+        ("{{ range 3 }}{{ block \"x\" . }}{{ break }}{{ end }}{{ end }}", "outside {{range}}"),
+        ("{{ range $i, $v := 3 }}{{ end }}", "can't iterate"),
+        ("{{ range 1000000000 }}{{ end }}", "too long"),
         ("{{ $x }}", "undefined variable"),
         ("{{ repeat 100000 \"abcdef\" }}", "too long"),
         ("{{ range until 9999 }}{{ range until 9999 }}x{{ end }}{{ end }}", "too long or writes too much"),
