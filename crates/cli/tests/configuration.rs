@@ -171,3 +171,23 @@ fn what_has_no_effect_is_said_and_stops_nothing() {
         assert!(code != 0 && (out.clone() + &err).contains(message), "{text}: {code} {out} {err}");
     }
 }
+
+#[test]
+fn a_check_names_what_means_something_different_from_oathkeeper() {
+    let server = keyward();
+    let path = server
+        .write("config.yaml", "authenticators:\n  jwt: {enabled: true}\nserve:\n  proxy: {timeout: {read: 5s}}\n");
+    let server = server.config(path);
+    let (code, out, _) = server.run(&["config", "check"]);
+    assert_eq!(code, 0, "{out}");
+    for said in [
+        "config.yaml:2:3: `authenticators.jwt`: tokens without `exp` are refused",
+        "[missing-exp]",
+        "[timeouts-are-for-pauses]",
+    ] {
+        assert!(out.contains(said), "{said}: {out}");
+    }
+    let (_, out, _) = server.run(&["config", "check", "--format", "json"]);
+    let read: serde_json::Value = serde_json::from_str(&out).unwrap();
+    assert_eq!((&read["differences"][0]["row"], &read["differences"][0]["line"]), (&"missing-exp".into(), &2.into()));
+}

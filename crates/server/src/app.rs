@@ -73,7 +73,7 @@ impl App {
 
     async fn assemble(loaded: Loaded, origin: Option<Origin>) -> Result<Self, Diagnostic> {
         install_provider();
-        let Loaded { settings, warnings } = loaded;
+        let Loaded { settings, warnings, .. } = loaded;
         reload::log(&warnings);
         let metrics = Metrics::new(&settings.metrics);
         let (shutdown, begun) = watch::channel(false);

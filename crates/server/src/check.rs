@@ -5,17 +5,26 @@ use std::path::PathBuf;
 use keyward_core::diagnostic::Diagnostic;
 
 use crate::config::load::{Loaded, load};
+use crate::config::notes::Note;
 use crate::config::settings::Settings;
 use crate::outside::Lasting;
 use crate::repository::documents::Documents;
 use crate::snapshot::{Built, Snapshot};
 
-/// Loads and checks the settings alone, with what every denial may need of them. Returns warnings, or what
+/// What was noticed about usable settings.
+pub struct Checked {
+    /// Findings that do not stop anything.
+    pub warnings: Vec<Diagnostic>,
+    /// Settings that mean something different from Oathkeeper.
+    pub notes: Vec<Note>,
+}
+
+/// Loads and checks the settings alone, with what every denial may need of them. The error is everything that
 /// is wrong.
-pub fn settings(files: &[PathBuf], variables: &[(String, String)]) -> Result<Vec<Diagnostic>, Vec<Diagnostic>> {
-    let Loaded { settings, warnings } = load(files, variables)?;
+pub fn settings(files: &[PathBuf], variables: &[(String, String)]) -> Result<Checked, Vec<Diagnostic>> {
+    let Loaded { settings, warnings, notes } = load(files, variables)?;
     compile(&Settings { repositories: Vec::new(), ..settings })?;
-    Ok(warnings)
+    Ok(Checked { warnings, notes })
 }
 
 /// Loads the settings and compiles every rule, without asking any key set.

@@ -3,8 +3,9 @@
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use keyward_server::check;
-use serde_json::json;
+use keyward_server::check::{self, Checked};
+use keyward_server::config::notes::Note;
+use serde_json::{Value, json};
 
 use crate::output::{Format, environment, findings_json, print, print_json, report};
 
@@ -35,14 +36,22 @@ pub(crate) fn run(command: &Command, files: &[PathBuf]) -> ExitCode {
 }
 
 fn check_settings(files: &[PathBuf], format: Format) -> ExitCode {
-    let (usable, findings) = match check::settings(files, &environment()) {
-        Ok(warnings) => (true, warnings),
-        Err(findings) => (false, findings),
+    let (usable, findings, notes) = match check::settings(files, &environment()) {
+        Ok(Checked { warnings, notes }) => (true, warnings, notes),
+        Err(findings) => (false, findings, Vec::new()),
     };
     match format {
-        Format::Json => print_json(&json!({"usable": usable, "findings": findings_json(&findings)})),
+        Format::Json => {
+            let differences: Vec<Value> = notes.iter().map(difference_json).collect();
+            print_json(&json!({
+                "usable": usable,
+                "findings": findings_json(&findings),
+                "differences": differences,
+            }));
+        }
         Format::Text => {
             report(&findings);
+            print(&differences(&notes));
             print(&match (usable, findings.len()) {
                 (true, warnings) => format!("the configuration is usable, {warnings} warnings\n"),
                 (false, count) => format!("the configuration is not usable, {count} findings\n"),
@@ -50,4 +59,30 @@ fn check_settings(files: &[PathBuf], format: Format) -> ExitCode {
         }
     }
     if usable { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+}
+
+/// What means something different from Oathkeeper, a line each.
+fn differences(notes: &[Note]) -> String {
+    let line = |note: &Note| {
+        let place = note.finding.origin.as_ref().map(ToString::to_string).unwrap_or_default();
+        format!("  {place}: {} [{}]\n", note.finding.message, note.row)
+    };
+    match notes {
+        [] => String::new(),
+        notes => {
+            let lines: String = notes.iter().map(line).collect();
+            format!("different from Oathkeeper (rows of conformance/differences.toml in brackets):\n{lines}")
+        }
+    }
+}
+
+fn difference_json(note: &Note) -> Value {
+    let origin = note.finding.origin.as_ref();
+    json!({
+        "row": note.row,
+        "message": note.finding.message,
+        "source": origin.map(|origin| &*origin.source),
+        "line": origin.map(|origin| origin.line),
+        "column": origin.map(|origin| origin.column),
+    })
 }

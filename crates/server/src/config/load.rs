@@ -7,6 +7,7 @@ use keyward_core::document::{Node, Value, merge};
 
 use super::environment;
 use super::idle;
+use super::notes::{Note, notes};
 use super::settings::{self, Settings};
 use super::text_file;
 use super::toml;
@@ -19,6 +20,8 @@ pub struct Loaded {
     pub settings: Settings,
     /// Findings that do not stop anything.
     pub warnings: Vec<Diagnostic>,
+    /// Settings that mean something different from Oathkeeper.
+    pub notes: Vec<Note>,
 }
 
 /// Reads, merges and checks. Later files win over earlier ones, the environment wins over files.
@@ -38,7 +41,7 @@ pub fn load(files: &[PathBuf], variables: &[(String, String)]) -> Result<Loaded,
         Ok((settings, found)) if errors.is_empty() => {
             warnings.extend(found);
             warnings.extend(missing_directory(&settings, &root));
-            Ok(Loaded { settings, warnings })
+            Ok(Loaded { settings, warnings, notes: notes(&root) })
         }
         Ok(_) => Err(errors),
         Err(found) => {

@@ -5,6 +5,7 @@ pub mod environment;
 pub mod file;
 mod idle;
 pub mod load;
+pub mod notes;
 pub mod report;
 pub mod settings;
 pub mod shape;

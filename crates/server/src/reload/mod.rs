@@ -179,7 +179,7 @@ impl Reloader {
 
     /// Prepares everything that can fail, and only then puts anything in force.
     async fn put_in_force(&self, loaded: Loaded) -> Result<Settings, Unusable> {
-        let Loaded { settings, warnings } = loaded;
+        let Loaded { settings, warnings, .. } = loaded;
         let before = self.live.load_full();
         let outbound = before.serving.outbound.renewed(&settings.proxy.upstream)?;
         let serving = Serving::new(&settings, outbound.clone())?;
