@@ -1,0 +1,195 @@
+//! Authorizers and mutators that ask other services, over real connections: what the API of `hydrator` is
+//! shown and may answer, key sets that cannot sign, and who learns what when something fails.
+
+#![allow(clippy::unwrap_used)]
+
+use std::io::{Read, Write};
+use std::net::TcpStream;
+use std::time::Duration;
+
+use keyward_testkit::conformance::recorder::Recorder;
+use keyward_testkit::process::{Keyward, Running};
+use keyward_testkit::scripted::{read_head, upstream};
+use serde_json::{Value, json};
+
+/// What handlers that never answer in time are allowed, so that the tests need not wait.
+const IMPATIENT: &str = "{max_delay: 10ms, give_up_after: 300ms}";
+
+/// A server whose rule names these handlers; side services are at `side`, the upstream at `upstream`.
+fn serving(handlers: &str, rule: &str, upstream: u16) -> Running {
+    let config = format!(
+        "access_rules: {{matching_strategy: regexp}}\n\
+         authenticators: {{anonymous: {{enabled: true}}, unauthorized: {{enabled: true}}}}\n\
+         errors: {{handlers: {{json: {{enabled: true, config: {{verbose: true}}}}}}}}\n{handlers}"
+    );
+    let server = Keyward::new(env!("CARGO_BIN_EXE_keyward"));
+    let rules = format!(
+        "- id: asks\n  match: {{url: 'http://127.0.0.1:{port}/<.*>', methods: [GET, POST]}}\n  \
+         upstream: {{url: 'http://127.0.0.1:{upstream}'}}\n{rule}",
+        port = server.proxy
+    );
+    server.with(&config, &rules).start()
+}
+
+fn remote(side: u16, upstream: u16) -> Running {
+    let handlers = format!(
+        "authorizers: {{remote: {{enabled: true, config: {{remote: 'http://127.0.0.1:{side}/az', retry: {IMPATIENT}}}}}}}\n\
+         mutators: {{noop: {{enabled: true}}}}\n"
+    );
+    serving(
+        &handlers,
+        "  authenticators: [{handler: anonymous}]\n  authorizer: {handler: remote}\n  mutators: [{handler: noop}]\n",
+        upstream,
+    )
+}
+
+fn hydrator(side: u16, upstream: u16, cache: bool) -> Running {
+    let handlers = format!(
+        "authorizers: {{allow: {{enabled: true}}}}\n\
+         mutators:\n  header: {{enabled: true, config: {{headers: {{X-Extra: '{{{{ .Extra.k }}}}'}}}}}}\n  \
+         hydrator: {{enabled: true, config: {{api: {{url: 'http://127.0.0.1:{side}/hy', retry: {IMPATIENT}}}, cache: {{enabled: {cache}}}}}}}\n"
+    );
+    let rule = "  authenticators: [{handler: anonymous}]\n  authorizer: {handler: allow}\n  \
+                mutators: [{handler: hydrator}, {handler: header}]\n";
+    serving(&handlers, rule, upstream)
+}
+
+fn keto(side: u16, upstream: u16) -> Running {
+    let handlers = format!(
+        "authorizers: {{keto_engine_acp_ory: {{enabled: true, config: {{base_url: 'http://127.0.0.1:{side}', \
+         required_action: a, required_resource: r}}}}}}\nmutators: {{noop: {{enabled: true}}}}\n"
+    );
+    let rule = "  authenticators: [{handler: anonymous}]\n  authorizer: {handler: keto_engine_acp_ory}\n  \
+                mutators: [{handler: noop}]\n";
+    serving(&handlers, rule, upstream)
+}
+
+#[test]
+fn the_body_of_a_caller_who_is_not_known_is_never_read() {
+    let (side, behind) = (Recorder::start(true), Recorder::start(true));
+    let handlers = format!(
+        "authorizers: {{remote: {{enabled: true, config: {{remote: 'http://127.0.0.1:{}/az'}}}}}}\n\
+         mutators: {{noop: {{enabled: true}}}}\n",
+        side.port
+    );
+    let rule = "  authenticators: [{handler: unauthorized}]\n  authorizer: {handler: remote}\n  \
+                mutators: [{handler: noop}]\n";
+    let running = serving(&handlers, rule, behind.port);
+    // Nothing of the announced body is sent: whoever reads it would wait for ever.
+    let head = format!("POST /x HTTP/1.1\r\nHost: 127.0.0.1:{}\r\nContent-Length: 5000\r\n\r\n", running.proxy);
+    assert_eq!(running.send(&head).unwrap().status(), 401);
+    assert_eq!((side.take().len(), behind.take().len()), (0, 0));
+}
+
+/// A side service that does the same to every connection.
+fn faulty(answer: &'static [u8], pause: Duration) -> u16 {
+    upstream(move |mut stream: TcpStream| {
+        let head = read_head(&mut stream);
+        let length = head.lines().find_map(|line| {
+            let (name, value) = line.split_once(':')?;
+            name.eq_ignore_ascii_case("content-length").then(|| value.trim().parse::<u64>().unwrap())
+        });
+        let mut body = Vec::new();
+        Read::by_ref(&mut stream).take(length.unwrap_or(0)).read_to_end(&mut body).unwrap();
+        std::thread::sleep(pause);
+        // Whoever gave up has closed the connection.
+        let _ = stream.write_all(answer);
+    })
+}
+
+#[test]
+fn a_failure_is_explained_to_the_operator_and_to_nobody_else() {
+    let faults: [(&str, &'static [u8], Duration); 4] = [
+        ("breaks off", b"HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\n{", Duration::ZERO),
+        ("is no HTTP", b"SSH-2.0-x\r\n\r\n", Duration::ZERO),
+        ("is broken", b"HTTP/1.1 502 Bad Gateway\r\nContent-Length: 0\r\n\r\n", Duration::ZERO),
+        ("refuses", b"HTTP/1.1 404 Not Found\r\nContent-Length: 7\r\n\r\ns3cr3t.", Duration::ZERO),
+    ];
+    let slow = ("is slow", &b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n"[..], Duration::from_secs(60));
+    let behind = Recorder::start(true);
+    std::thread::scope(|scope| {
+        for (name, bytes, pause) in faults.into_iter().chain([slow]) {
+            let behind = behind.port;
+            scope.spawn(move || {
+                let side = faulty(bytes, pause);
+                let mut all = vec![("hydrator", hydrator(side, behind, true))];
+                // Only the API's time limit can be set.
+                if pause.is_zero() {
+                    all.push(("remote", remote(side, behind)));
+                    all.push(("keto_engine_acp_ory", keto(side, behind)));
+                }
+                for (handler, running) in all {
+                    let answer = running.get("/x?secret=s3cr3t", &[("X-Api-Key", "t0k3n")]);
+                    assert_eq!(answer.status(), 500, "{handler}: {name}");
+                    running.until("the log line", |running| running.log().contains("side_service_failed"));
+                    let log = running.log();
+                    for text in ["asks", handler, &format!("127.0.0.1:{side}")] {
+                        assert!(log.contains(text), "{handler}: {name}: {log}");
+                    }
+                    for text in [log, answer.text()] {
+                        assert!(!text.contains("t0k3n") && !text.contains("s3cr3t"), "{handler}: {name}: {text}");
+                    }
+                    assert!(!answer.text().contains(&side.to_string()), "{handler}: {name}: {}", answer.text());
+                }
+            });
+        }
+    });
+    assert_eq!(behind.take(), Vec::<Value>::new());
+}
+
+#[test]
+fn an_api_is_asked_once_for_one_session_and_again_for_another() {
+    let (side, behind) = (Recorder::start(false), Recorder::start(true));
+    side.script(vec![json!({"path": "/hy", "body": {"subject": "anonymous", "extra": {"k": "v"},
+        "header": {"Content-Length": ["1"], "Transfer-Encoding": ["chunked"], "X-Set": ["s"]}}})]);
+    let running = hydrator(side.port, behind.port, true);
+    // [T] pipeline spec 5.5: what the API sees of the query; 8.5: a header or a query makes another session.
+    for (target, header, calls) in
+        [("/x?c=%2612&a=b", "1", 1), ("/x?c=%2612&a=b", "1", 0), ("/x?c=%2612&a=b", "2", 1), ("/x?a=b", "1", 1)]
+    {
+        assert_eq!(running.get(target, &[("X-Trace", header), ("Accept-Encoding", "gzip")]).status(), 200);
+        let asked = side.take();
+        assert_eq!(asked.len(), calls, "{target} {header}");
+        let sent = &behind.take()[0];
+        assert_eq!(values(sent, "x-extra"), ["v"]);
+        assert_eq!(values(sent, "x-set"), ["s"]);
+        assert_eq!(values(sent, "transfer-encoding").len() + values(sent, "content-length").len(), 0, "{sent}");
+        if let Some(asked) = asked.first() {
+            assert_eq!(asked["target"], if target.contains('c') { "/hy?a=b&c=%2612" } else { "/hy?a=b" });
+            assert_eq!(values(asked, "accept-encoding").len(), 0);
+            assert_eq!(values(asked, "x-trace"), [header]);
+        }
+    }
+}
+
+#[test]
+fn a_key_set_without_a_private_key_is_published_and_signs_nothing() {
+    let (side, behind) = (Recorder::start(false), Recorder::start(true));
+    let public = json!({"kty": "EC", "crv": "P-256", "kid": "p", "alg": "ES256",
+        "x": "f83OJ3D2xF1Bg8vub9tLe1gHMzV76e8Tus9uPHvRVEU", "y": "x_FEzRu9m36HLN_tue659LNpXW6pCyStikYjKIWI5a0"});
+    let secret = json!({"kty": "oct", "k": "c2VjcmV0", "kid": "o"});
+    side.script(vec![json!({"path": "/keys", "body": {"keys": [public, secret]}})]);
+    let handlers = format!(
+        "authorizers: {{allow: {{enabled: true}}}}\nmutators: {{id_token: {{enabled: true, config: \
+         {{issuer_url: 'https://i/', jwks_url: 'http://127.0.0.1:{}/keys'}}}}}}\n",
+        side.port
+    );
+    let rule = "  authenticators: [{handler: anonymous}]\n  authorizer: {handler: allow}\n  \
+                mutators: [{handler: id_token}]\n";
+    let running = serving(&handlers, rule, behind.port);
+    running.until("readiness", |running| running.api("/health/ready").unwrap().status() == 200);
+    assert_eq!(running.get("/x", &[]).status(), 500);
+    assert_eq!(behind.take().len(), 0);
+    let published: Value = serde_json::from_str(&running.api("/.well-known/jwks.json").unwrap().text()).unwrap();
+    assert_eq!(published, json!({"keys": [public]}));
+    assert!(running.log().contains("has no `alg`"), "{}", running.log());
+}
+
+/// All values of a header in a recorded request.
+fn values<'a>(seen: &'a Value, name: &str) -> Vec<&'a str> {
+    let lines = seen["headers"].as_array().unwrap().iter();
+    lines
+        .filter(|line| line[0].as_str().unwrap().eq_ignore_ascii_case(name))
+        .map(|line| line[1].as_str().unwrap())
+        .collect()
+}
