@@ -45,7 +45,7 @@ pub(super) fn pieces(text: &str) -> Result<Vec<Piece<'_>>, TemplateError> {
         if !before.is_empty() {
             found.push(Piece::Text(before));
         }
-        let (inside, after, trims_after) = action(text, offset, inner)?;
+        let (inside, after, trims_after) = action(text, offset, inner, trims_before)?;
         trims = trims_after;
         if let Some(inside) = inside {
             found.push(Piece::Action { inside, offset: offset + 2 });
@@ -66,16 +66,25 @@ fn trim_start_if(trims: bool, text: &str) -> &str {
 }
 
 /// The inside of an action (none for a comment), what follows it, and whether it trims what follows.
-fn action<'t>(text: &str, offset: usize, inner: &'t str) -> Result<(Option<&'t str>, &'t str, bool), TemplateError> {
+fn action<'t>(
+    text: &str,
+    offset: usize,
+    inner: &'t str,
+    trims_before: bool,
+) -> Result<(Option<&'t str>, &'t str, bool), TemplateError> {
     let unclosed = || TemplateError::new(text, offset, "unclosed action");
-    if let Some(comment) = inner.trim_start_matches(SPACES).strip_prefix("/*") {
+    // A comment stands right after the delimiter, or after the one space that a trim mark demands.
+    let start = if trims_before { &inner[1..] } else { inner };
+    if let Some(comment) = start.strip_prefix("/*") {
         let end = comment.find("*/").ok_or_else(|| TemplateError::new(text, offset, "unclosed comment"))?;
-        let after = comment[end + 2..].trim_start_matches(SPACES);
-        let (trims, after) = after.strip_prefix('-').map_or((false, after), |after| (true, after));
-        let after = after
-            .strip_prefix("}}")
-            .ok_or_else(|| TemplateError::new(text, offset, "comment ends before closing delimiter"))?;
-        return Ok((None, after, trims));
+        let after = &comment[end + 2..];
+        if let Some(after) = after.strip_prefix("}}") {
+            return Ok((None, after, false));
+        }
+        let trimming = after.strip_prefix(SPACES).and_then(|after| after.strip_prefix("-}}"));
+        let after =
+            trimming.ok_or_else(|| TemplateError::new(text, offset, "comment ends before closing delimiter"))?;
+        return Ok((None, after, true));
     }
     let mut chars = inner.char_indices();
     let mut quote = None;

@@ -144,6 +144,8 @@ fn faults_are_named() {
         ("{{ .UnknownField }}", "can't evaluate field UnknownField"),
         ("{{ .foo }}", "can't evaluate field foo"),
         ("{{", "unclosed action"),
+        ("{{ /* c */}}", "unexpected '/'"),
+        ("{{/* c */ }}", "comment ends before closing delimiter"),
         ("{{ if .Subject }}", "unclosed {{if}}"),
         ("{{ end }}", "unexpected {{end}}"),
         ("{{ .Extra.a.b }}", "nil pointer"),
