@@ -1,11 +1,15 @@
-//! Repository chores: `cargo xtask bench [--brief]`. The rules of `tidy.rs` run with the tests.
+//! Repository chores: `cargo xtask bench [--brief]`, `cargo xtask generate [--check]`. The rules of `tidy.rs`
+//! run with the tests.
 
 mod bench;
+mod generate;
 mod tidy;
 
 use std::process::ExitCode;
 
-const USAGE: &str = "usage: cargo xtask bench [--brief]   CPU per request beside nginx; needs nginx, wrk and taskset";
+const USAGE: &str = "\
+usage: cargo xtask bench [--brief]      CPU per request beside nginx; needs nginx, wrk and taskset
+       cargo xtask generate [--check]   schemas and generated parts of docs/; with --check, fails when they are stale";
 
 fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
@@ -13,6 +17,8 @@ fn main() -> ExitCode {
     let done = match arguments[..] {
         ["bench"] => bench::run(false),
         ["bench", "--brief"] => bench::run(true),
+        ["generate"] => generate::run(false),
+        ["generate", "--check"] => generate::run(true),
         _ => Err(USAGE.to_owned()),
     };
     match done {

@@ -19,6 +19,7 @@ pub mod outside;
 pub mod proxy;
 pub mod reload;
 pub mod repository;
+pub mod schema;
 pub mod secrets;
 pub mod serving;
 pub mod side_client;

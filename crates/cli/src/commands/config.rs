@@ -5,6 +5,7 @@ use std::process::ExitCode;
 
 use keyward_server::check::{self, Checked};
 use keyward_server::config::notes::Note;
+use keyward_server::schema;
 use serde_json::{Value, json};
 
 use crate::output::{Format, environment, findings_json, print, print_json, report};
@@ -17,6 +18,14 @@ Examples:
 Ends with 0 when the configuration is usable, with warnings or without, and with 1 when it is not.
 What each rule will do is shown by `keyward rules lint`.";
 
+const SCHEMA: &str = "\
+Examples:
+  keyward config schema > keyward.schema.json
+  keyward config schema --rules > keyward-rules.schema.json
+
+Editors with the YAML language server read it from a comment in the first line of a file:
+  # yaml-language-server: $schema=./keyward.schema.json";
+
 /// Subcommands of `config`.
 #[derive(clap::Subcommand)]
 pub(crate) enum Command {
@@ -27,11 +36,22 @@ pub(crate) enum Command {
         #[arg(long, default_value = "text")]
         format: Format,
     },
+    /// Print the JSON Schema of configuration files, or of rule files
+    #[command(after_help = SCHEMA)]
+    Schema {
+        /// Of rule files
+        #[arg(long)]
+        rules: bool,
+    },
 }
 
 pub(crate) fn run(command: &Command, files: &[PathBuf]) -> ExitCode {
     match command {
         Command::Check { format } => check_settings(files, *format),
+        Command::Schema { rules } => {
+            print_json(&if *rules { schema::rules() } else { schema::configuration() });
+            ExitCode::SUCCESS
+        }
     }
 }
 
