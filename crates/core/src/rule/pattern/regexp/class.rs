@@ -116,11 +116,7 @@ impl Parser {
                     member = self.escaped_char()?;
                     is_escaped = true;
                 }
-                '[' if range_from.is_none() && self.cursor.peek() == Some(':') => {
-                    if self.posix(&mut class)? {
-                        continue;
-                    }
-                }
+                '[' if range_from.is_none() && self.cursor.peek() == Some(':') && self.posix(&mut class)? => continue,
                 _ => {}
             }
             let starts_subtraction = member == Some('[') && !is_escaped && !was_first;
