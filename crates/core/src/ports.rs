@@ -146,6 +146,8 @@ pub struct CallPolicy {
 pub enum SideError {
     /// No connection, or it broke: what happened.
     Broken(String),
+    /// The answer's body broke off, after a head that was whole: what happened.
+    Cut(String),
     /// Every attempt failed or was answered with a status that is retried.
     GaveUp {
         /// How many attempts were made.
@@ -163,6 +165,7 @@ impl std::fmt::Display for SideError {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
             SideError::Broken(what) => f.write_str(what),
+            SideError::Cut(what) => write!(f, "the answer broke off: {what}"),
             SideError::GaveUp { attempts, last } => write!(f, "giving up after {attempts} attempt(s): {last}"),
             SideError::TimedOut => f.write_str("no complete answer in time"),
             SideError::TooLong => f.write_str("the answer is too long"),

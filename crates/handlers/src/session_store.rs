@@ -4,13 +4,14 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
+use http::header::{ACCEPT_ENCODING, AUTHORIZATION, CONTENT_LENGTH, HOST, TRAILER, TRANSFER_ENCODING};
 use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode};
 use keyward_core::diagnostic::Diagnostic;
 use keyward_core::document::Node;
 use keyward_core::gate::GatedRequest;
-use keyward_core::pipeline::BindContext;
 use keyward_core::pipeline::denial::{Denial, Reason};
-use keyward_core::ports::{CallPolicy, SideAnswer, SideClient, SideRequest};
+use keyward_core::pipeline::{BindContext, CredentialLocation};
+use keyward_core::ports::{CallPolicy, SideAnswer, SideClient, SideError, SideRequest};
 use keyward_core::rule::upstream::Upstream;
 use keyward_core::session::Session;
 use serde_json::Value;
@@ -29,6 +30,9 @@ const ONE_CALL: CallPolicy = CallPolicy {
 
 const FORWARDED_HOST: HeaderName = HeaderName::from_static("x-forwarded-host");
 
+/// The connection's, and never sent for a setting's sake, as in the reference.
+const NOT_SENT: [HeaderName; 4] = [HOST, CONTENT_LENGTH, TRANSFER_ENCODING, TRAILER];
+
 /// What both handlers are configured with.
 pub(crate) struct StoreConfig<'c> {
     pub(crate) check_session_url: &'c str,
@@ -38,7 +42,9 @@ pub(crate) struct StoreConfig<'c> {
     pub(crate) force_method: &'c str,
     pub(crate) forward_http_headers: &'c [String],
     pub(crate) additional_headers: &'c BTreeMap<String, String>,
+    /// Empty means the default, as `extra_from` does.
     pub(crate) subject_from: &'c str,
+    pub(crate) default_subject_from: &'c str,
     pub(crate) extra_from: &'c str,
     /// The header that carries the session, forwarded whether it is listed or not.
     pub(crate) carrier: HeaderName,
@@ -73,34 +79,61 @@ impl SessionStore {
             Diagnostic::error(format!("`check_session_url` is not usable: {problem}")).at(place("check_session_url"))
         })?;
         let origin = target.origin();
-        let path = |key: &str, text: &str| {
-            Path::compile(text).map_err(|problem| Diagnostic::error(format!("`{key}`: {problem}")).at(place(key)))
+        let path = |key: &str, text: &str, default: &str| {
+            Path::compile(if text.is_empty() { default } else { text })
+                .map_err(|problem| Diagnostic::error(format!("`{key}`: {problem}")).at(place(key)))
         };
         let method = match config.force_method {
             "" => None,
-            name => Some(Method::from_bytes(name.as_bytes()).map_err(|_| {
-                Diagnostic::error(format!("`force_method` `{name}` is not a method")).at(place("force_method"))
-            })?),
+            name => match Method::from_bytes(name.as_bytes()) {
+                Ok(method) if method != Method::CONNECT => Some(method),
+                _ => {
+                    let finding = Diagnostic::error(format!("`force_method`: `{name}` is not a method to ask with"));
+                    return Err(finding.at(place("force_method")));
+                }
+            },
+        };
+        let is_sent = |name: &HeaderName, key: &str| {
+            let is_sent = !NOT_SENT.contains(name);
+            if !is_sent {
+                let finding =
+                    Diagnostic::warning(format!("`{key}`: `{name}` belongs to the connection and is ignored"));
+                context.warn(finding.at(place(key)));
+            }
+            is_sent
         };
         let mut forwarded = vec![config.carrier.clone()];
         for name in config.forward_http_headers {
-            let place = place("forward_http_headers");
-            forwarded.push(header_name(name, "forward_http_headers").map_err(|finding| finding.at(place))?);
+            let (key, place) = ("forward_http_headers", place("forward_http_headers"));
+            let name = header_name(name, key).map_err(|finding| finding.at(place))?;
+            if name == ACCEPT_ENCODING {
+                context.warn(
+                    Diagnostic::warning(
+                        "with `Accept-Encoding` the session store may compress its answer, which is then refused",
+                    )
+                    .at(place),
+                );
+            }
+            if is_sent(&name, key) {
+                forwarded.push(name);
+            }
         }
         let mut additional = HeaderMap::new();
         for (name, value) in config.additional_headers {
-            let place = place("additional_headers");
-            let name = header_name(name, "additional_headers").map_err(|finding| finding.at(place))?;
+            let (key, place) = ("additional_headers", place("additional_headers"));
+            let name = header_name(name, key).map_err(|finding| finding.at(place))?;
             let mut value = HeaderValue::from_str(value).map_err(|_| {
                 Diagnostic::error(format!("`additional_headers`: the value of `{name}` is not usable")).at(place)
             })?;
             value.set_sensitive(true);
-            additional.insert(name, value);
+            if is_sent(&name, key) {
+                additional.insert(name, value);
+            }
         }
         Ok(Self {
             side: context.outside.side.clone(),
             origin: format!("{}://{}", origin.scheme.as_str(), origin.authority()),
-            path: target.target("", None),
+            path: written_path(address).to_owned(),
             query,
             preserve_path: config.preserve_path,
             preserve_query: config.preserve_query,
@@ -108,18 +141,39 @@ impl SessionStore {
             method,
             forwarded,
             additional,
-            subject: path("subject_from", config.subject_from)?,
-            extra: path("extra_from", config.extra_from)?,
+            subject: path("subject_from", config.subject_from, config.default_subject_from)?,
+            extra: path("extra_from", config.extra_from, "extra")?,
         })
     }
 
     /// Asks about a request.
     pub(crate) async fn session(&self, request: &GatedRequest) -> Result<Session, Denial> {
         let answer = self.side.call(self.request(request), &ONE_CALL).await.map_err(|error| {
-            let told = "The session store could not be asked";
-            Denial::forbidden(Reason::SideServiceFailed).because(told).detail(self.said(&error.to_string()))
+            let said = self.said(&error.to_string());
+            match error {
+                SideError::Cut(_) => Denial::internal(Reason::SideServiceFailed, said),
+                _ => {
+                    let told = "The session store could not be asked";
+                    Denial::forbidden(Reason::SideServiceFailed).because(told).detail(said)
+                }
+            }
         })?;
         self.read(&answer)
+    }
+
+    /// Places of credentials besides the handler's own: what the store may tell callers by.
+    pub(crate) fn credential_location(&self) -> Option<CredentialLocation> {
+        self.sends(&AUTHORIZATION).then_some(CredentialLocation::Header(AUTHORIZATION))
+    }
+
+    /// Whether the caller's header of this name goes along.
+    pub(crate) fn sends(&self, name: &HeaderName) -> bool {
+        self.forwarded.contains(name)
+    }
+
+    /// Whether the caller's query goes along.
+    pub(crate) fn sends_query(&self) -> bool {
+        !self.preserve_query
     }
 
     /// The call. Nothing of the caller's request goes along but what is named here.
@@ -188,6 +242,12 @@ impl SessionStore {
     fn said(&self, what: &str) -> String {
         format!("session store `{}{}`: {what}", self.origin, self.path)
     }
+}
+
+/// The path of a URL that was checked already, a slash at its end included.
+fn written_path(address: &str) -> &str {
+    let rest = address.split_once("://").map_or(address, |(_, rest)| rest);
+    rest.find('/').map_or("/", |slash| &rest[slash..])
 }
 
 fn header_name(name: &str, key: &str) -> Result<HeaderName, Diagnostic> {

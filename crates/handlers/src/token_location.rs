@@ -2,8 +2,8 @@
 
 use std::borrow::Cow;
 
-use http::HeaderName;
 use http::header::{AUTHORIZATION, COOKIE};
+use http::{HeaderName, Method};
 use keyward_core::diagnostic::Diagnostic;
 use keyward_core::document::{Node, Value, decode};
 use keyward_core::gate::GatedRequest;
@@ -83,10 +83,22 @@ fn at<'r>(location: &CredentialLocation, request: &'r GatedRequest) -> Option<Co
     }
 }
 
-/// Names and values of the request's cookies, as they are written (RFC 6265 section 4.2).
+/// Names and values of the request's cookies (RFC 6265 section 4.2), those left out that the reference
+/// cannot parse. A value still stands in its quotes.
 pub(crate) fn cookies(request: &GatedRequest) -> impl Iterator<Item = (&str, &str)> {
     let lines = request.headers().get_all(COOKIE).iter().filter_map(|line| line.to_str().ok());
-    lines.flat_map(|line| line.split(';')).filter_map(|pair| pair.trim().split_once('='))
+    lines.flat_map(|line| line.split(';')).filter_map(cookie)
+}
+
+/// A name alone is a cookie with an empty value.
+fn cookie(pair: &str) -> Option<(&str, &str)> {
+    let pair = pair.trim();
+    let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
+    let name = name.trim();
+    // A cookie's name is a token, as a header's and a method's is.
+    let is_name = Method::from_bytes(name.as_bytes()).is_ok();
+    let is_value = !unquoted(value).contains(['"', '\\']);
+    (is_name && is_value).then_some((name, value))
 }
 
 /// A cookie's value may stand in quotes (RFC 6265 section 4.1.1), as in the reference.
@@ -102,7 +114,26 @@ fn bearer(value: &str) -> Option<&str> {
 
 #[cfg(test)]
 mod tests {
-    use super::unquoted;
+    use super::{cookie, unquoted};
+
+    #[test]
+    fn cookies_are_what_the_reference_can_parse() {
+        let rows = [
+            (" sid=1", Some(("sid", "1"))),
+            ("sid = 1", Some(("sid", " 1"))),
+            ("sid=a=b", Some(("sid", "a=b"))),
+            ("sid=\"1\"", Some(("sid", "\"1\""))),
+            ("sid", Some(("sid", ""))),
+            ("", None),
+            ("=1", None),
+            ("s id=1", None),
+            ("sid=a\"b", None),
+            ("sid=a\\b", None),
+        ];
+        for (pair, expected) in rows {
+            assert_eq!(cookie(pair), expected, "{pair}");
+        }
+    }
 
     #[test]
     fn only_a_pair_of_quotes_around_a_cookie_is_taken_off() {

@@ -8,8 +8,8 @@ use std::task::{Context, Poll};
 use std::time::Duration;
 
 use bytes::Bytes;
-use http::header::RETRY_AFTER;
-use http::{Request, StatusCode, Uri};
+use http::header::{CONTENT_LENGTH, RETRY_AFTER};
+use http::{HeaderValue, Method, Request, StatusCode, Uri};
 use http_body_util::{BodyExt, Full, LengthLimitError, Limited};
 use hyper_util::client::legacy::Client;
 use hyper_util::client::legacy::connect::{Connected, Connection};
@@ -82,13 +82,17 @@ impl PooledSideClient {
         *message.uri_mut() =
             request.url.parse().map_err(|_| SideError::Broken("its URL cannot be requested".to_owned()))?;
         *message.headers_mut() = request.headers.clone();
+        // RFC 9110 section 8.6: said where content is usual, and there is none. hyper leaves it out.
+        if request.body.is_empty() && matches!(request.method, Method::POST | Method::PUT | Method::PATCH) {
+            message.headers_mut().insert(CONTENT_LENGTH, HeaderValue::from_static("0"));
+        }
         let exchange = async {
             let answer = self.client().request(message).await.map_err(|error| SideError::Broken(chain(&error)))?;
             let (head, body) = answer.into_parts();
             let body = Limited::new(body, policy.max_body).collect().await.map_err(|error| {
                 match error.is::<LengthLimitError>() {
                     true => SideError::TooLong,
-                    false => SideError::Broken(chain(&*error)),
+                    false => SideError::Cut(chain(&*error)),
                 }
             })?;
             Ok(SideAnswer { status: head.status, headers: head.headers, body: body.to_bytes() })

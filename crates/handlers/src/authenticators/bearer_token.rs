@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use http::header::AUTHORIZATION;
+use http::header::{AUTHORIZATION, COOKIE};
 use keyward_core::diagnostic::Diagnostic;
 use keyward_core::document::{Node, decode};
 use keyward_core::gate::GatedRequest;
@@ -15,6 +15,9 @@ use keyward_core::ports::UnixTime;
 
 use crate::session_store::{SessionStore, StoreConfig};
 use crate::token_location::{self, TokenFromShape};
+
+/// Where the subject stands in an answer, unless the settings say otherwise.
+const SUBJECT_FROM: &str = "sub";
 
 /// Settings of `bearer_token`.
 #[derive(Debug, serde::Deserialize, schemars::JsonSchema)]
@@ -60,6 +63,7 @@ pub struct BearerTokenConfig {
 pub struct BearerToken {
     store: SessionStore,
     prefix: String,
+    token_from: Box<[CredentialLocation]>,
     locations: Vec<CredentialLocation>,
 }
 
@@ -89,20 +93,45 @@ impl AuthenticatorKind for Kind {
                 forward_http_headers: &config.forward_http_headers,
                 additional_headers: &config.additional_headers,
                 subject_from: &config.subject_from,
+                default_subject_from: SUBJECT_FROM,
                 extra_from: &config.extra_from,
                 carrier: AUTHORIZATION,
             },
             node,
             context,
         )?;
-        let locations = token_location::compile(config.token_from.as_ref())?;
-        Ok(Box::new(BearerToken { store, prefix: config.prefix, locations }))
+        let mut locations = token_location::compile(config.token_from.as_ref())?;
+        for location in &locations {
+            warn_about_unsent_token(location, &store, node, context);
+        }
+        let token_from = locations.clone().into();
+        locations.extend(store.credential_location().filter(|location| !locations.contains(location)));
+        Ok(Box::new(BearerToken { store, prefix: config.prefix, token_from, locations }))
+    }
+}
+
+/// As in the reference, `token_from` only says who is responsible; what the store gets is said elsewhere.
+fn warn_about_unsent_token(
+    location: &CredentialLocation,
+    store: &SessionStore,
+    node: &Node,
+    context: &BindContext<'_>,
+) {
+    let (is_sent, hint) = match location {
+        CredentialLocation::Header(name) => (store.sends(name), format!("list `{name}` in `forward_http_headers`")),
+        CredentialLocation::Cookie(_) => (store.sends(&COOKIE), "list `Cookie` in `forward_http_headers`".to_owned()),
+        CredentialLocation::QueryParameter(_) => (store.sends_query(), "set `preserve_query: false`".to_owned()),
+    };
+    if !is_sent {
+        let place = node.get("token_from").unwrap_or(node);
+        let text = "the session store does not get the token that `token_from` names";
+        context.warn(Diagnostic::warning(text).at(&place.origin).hint(hint));
     }
 }
 
 impl Authenticator for BearerToken {
     fn authenticate<'a>(&'a self, request: &'a GatedRequest, _: UnixTime) -> Step<'a, Result<Authentication, Denial>> {
-        let token = token_location::find(&self.locations, request);
+        let token = token_location::find(&self.token_from, request);
         if !token.is_some_and(|token| token.starts_with(&self.prefix)) {
             return Step::Ready(Ok(Authentication::NotResponsible));
         }
@@ -119,7 +148,7 @@ fn yes() -> bool {
 }
 
 fn subject() -> String {
-    "sub".to_owned()
+    SUBJECT_FROM.to_owned()
 }
 
 fn extra() -> String {

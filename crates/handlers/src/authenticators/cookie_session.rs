@@ -16,6 +16,9 @@ use keyward_core::ports::UnixTime;
 use crate::session_store::{SessionStore, StoreConfig};
 use crate::token_location;
 
+/// Where the subject stands in an answer, unless the settings say otherwise.
+const SUBJECT_FROM: &str = "subject";
+
 /// Settings of `cookie_session`.
 #[derive(Debug, serde::Deserialize, schemars::JsonSchema)]
 #[serde(deny_unknown_fields)]
@@ -84,6 +87,7 @@ impl AuthenticatorKind for Kind {
                 forward_http_headers: &config.forward_http_headers,
                 additional_headers: &config.additional_headers,
                 subject_from: &config.subject_from,
+                default_subject_from: SUBJECT_FROM,
                 extra_from: &config.extra_from,
                 carrier: COOKIE,
             },
@@ -91,10 +95,11 @@ impl AuthenticatorKind for Kind {
             context,
         )?;
         // Without a list it is the cookies together that authenticate.
-        let locations = match config.only.as_slice() {
+        let mut locations = match config.only.as_slice() {
             [] => vec![CredentialLocation::Header(COOKIE)],
             names => names.iter().cloned().map(CredentialLocation::Cookie).collect(),
         };
+        locations.extend(store.credential_location());
         Ok(Box::new(CookieSession { store, only: config.only, locations }))
     }
 }
@@ -118,7 +123,7 @@ fn yes() -> bool {
 }
 
 fn subject() -> String {
-    "subject".to_owned()
+    SUBJECT_FROM.to_owned()
 }
 
 fn extra() -> String {
