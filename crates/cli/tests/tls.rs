@@ -4,8 +4,10 @@
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
+use keyward_core::jwt::generate::generate;
 use keyward_testkit::conformance::recorder::Recorder;
 use keyward_testkit::pki::Authority;
+use keyward_testkit::ports::free_port;
 use keyward_testkit::process::{Keyward, PATIENCE, Running};
 use keyward_testkit::tls_client::TlsClient;
 
@@ -43,6 +45,8 @@ fn every_port_can_have_tls_from_files_or_from_the_environment() {
     let (certificate, key) = authority.pem(&["localhost"]);
     let keyward = keyward();
     let (cert_path, key_path) = (keyward.write("cert.pem", &certificate), keyward.write("key.pem", &key));
+    let signing = keyward.write("signing.json", &generate("ES256", "k", 0).unwrap().to_string());
+    let issuer = free_port();
     let (cert_path, key_path) = (cert_path.display().to_string(), key_path.display().to_string());
     let running = keyward
         .env("SERVE_PROXY_TLS_CERT_PATH", &cert_path)
@@ -51,10 +55,21 @@ fn every_port_can_have_tls_from_files_or_from_the_environment() {
         .env("SERVE_API_TLS_KEY_BASE64", &STANDARD.encode(&key))
         .env("SERVE_PROMETHEUS_TLS_CERT_PATH", &cert_path)
         .env("SERVE_PROMETHEUS_TLS_KEY_PATH", &key_path)
+        .env("ISSUER_INSECURE_OPEN", "true")
+        .env("ISSUER_PORT", &issuer.to_string())
+        .env("ISSUER_TLS_CERT_PATH", &cert_path)
+        .env("ISSUER_TLS_KEY_PATH", &key_path)
+        .env("ISSUER_KEYS", &format!("[{{\"path\":\"{}\"}}]", signing.display()))
         .launch();
     let trusts = authority.client(&[b"http/1.1"]);
     running.until("serving", |running| TlsClient::connect(running.metrics, &trusts, PATIENCE).is_ok());
-    for (port, target) in [(running.proxy, "/https"), (running.api, "/health/ready"), (running.metrics, "/metrics")] {
+    let ports = [
+        (running.proxy, "/https"),
+        (running.api, "/health/ready"),
+        (running.metrics, "/metrics"),
+        (issuer, "/.well-known/jwks.json"),
+    ];
+    for (port, target) in ports {
         let mut client = TlsClient::connect(port, &trusts, PATIENCE).unwrap();
         assert_eq!(client.get(target, "localhost").unwrap().status(), 200, "{target}");
     }

@@ -8,8 +8,6 @@ fn table() -> Vec<(&'static str, Value)> {
     vec![
         ("serve.proxy.host", json!("")),
         ("serve.proxy.port", json!(4455)),
-        ("serve.proxy.timeout.read", json!("5s")),
-        ("serve.proxy.timeout.write", json!("120s")),
         ("serve.proxy.cors.enabled", json!(false)),
         ("serve.proxy.cors.allowed_origins", json!(["*"])),
         ("serve.proxy.cors.allowed_methods", json!(["GET", "POST", "PUT", "PATCH", "DELETE"])),
