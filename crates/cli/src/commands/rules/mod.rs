@@ -1,4 +1,4 @@
-//! `keyward rules list|get|lint|explain|test`
+//! `keyward rules list|get|lint`
 
 mod lint;
 mod running;
