@@ -21,35 +21,31 @@ pub mod token_location;
 
 use keyward_core::rule::compile::{HandlerTables, Table};
 
-/// Every handler there is, and every one a later version brings.
+/// Every handler there is.
 pub const TABLES: HandlerTables<'static> = HandlerTables {
     authenticators: Table {
         noun: "authenticator",
         unusable: "authenticator matching this route is misconfigured or disabled",
         none: "No authentication handler was set in the rule",
         all: authenticators::ALL,
-        planned: authenticators::PLANNED,
     },
     authorizers: Table {
         noun: "authorizer",
         unusable: "authorizer matching this route is misconfigured or disabled",
         none: "requested pipeline handler does not exist",
         all: authorizers::ALL,
-        planned: authorizers::PLANNED,
     },
     mutators: Table {
         noun: "mutator",
         unusable: "mutator matching this route is misconfigured or disabled",
         none: "No mutation handler was set in the rule",
         all: mutators::ALL,
-        planned: mutators::PLANNED,
     },
     error_handlers: Table {
         noun: "error handler",
         unusable: "error handler matching this route is misconfigured or disabled",
         none: "requested pipeline handler does not exist",
         all: error_handlers::ALL,
-        planned: error_handlers::PLANNED,
     },
 };
 

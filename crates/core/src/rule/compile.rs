@@ -47,8 +47,6 @@ pub struct Table<'a, K: ?Sized> {
     pub none: &'static str,
     /// Those that exist.
     pub all: &'a [&'a K],
-    /// Ids that are known but refused: `not supported yet`.
-    pub planned: &'a [&'a str],
 }
 
 impl<K: ?Sized> Clone for Table<'_, K> {
@@ -326,9 +324,6 @@ fn resolve<'t, K: HandlerKind + ?Sized>(
 ) -> Result<(&'t K, Node), Diagnostic> {
     let id = reference.handler.as_str();
     let noun = table.noun;
-    if table.planned.contains(&id) {
-        return Err(Diagnostic::error(format!("{noun} `{id}` is not supported yet")).at(origin).told(table.unusable));
-    }
     let Some(kind) = table.all.iter().find(|kind| kind.id() == id) else {
         let known: Vec<&str> = table.all.iter().map(|kind| kind.id()).collect();
         let finding =

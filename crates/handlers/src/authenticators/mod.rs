@@ -22,6 +22,3 @@ pub const ALL: &[&dyn AuthenticatorKind] = &[
     &oauth2_introspection::Kind,
     &unauthorized::Kind,
 ];
-
-/// Known to the reference, refused by name until they exist: none is left.
-pub const PLANNED: &[&str] = &[];

@@ -11,6 +11,3 @@ use keyward_core::pipeline::AuthorizerKind;
 /// Every authorizer.
 pub const ALL: &[&dyn AuthorizerKind] =
     &[&allow::Kind, &deny::Kind, &keto_engine_acp_ory::Kind, &remote::Kind, &remote_json::Kind];
-
-/// Known to the reference, refused by name until they exist: none is left.
-pub const PLANNED: &[&str] = &[];

@@ -8,6 +8,3 @@ use keyward_core::pipeline::ErrorHandlerKind;
 
 /// Every error handler.
 pub const ALL: &[&dyn ErrorHandlerKind] = &[&json::Kind, &redirect::Kind, &www_authenticate::Kind];
-
-/// Known to the reference, refused by name until they exist: none is left.
-pub const PLANNED: &[&str] = &[];

@@ -10,6 +10,3 @@ use keyward_core::pipeline::MutatorKind;
 
 /// Every mutator.
 pub const ALL: &[&dyn MutatorKind] = &[&cookie::Kind, &header::Kind, &hydrator::Kind, &id_token::Kind, &noop::Kind];
-
-/// Known to the reference, refused by name until they exist: none is left.
-pub const PLANNED: &[&str] = &[];

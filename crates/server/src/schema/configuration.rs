@@ -61,10 +61,6 @@ fn group<K: HandlerKind + ?Sized>(
         }
         properties.insert(id.to_owned(), handler);
     }
-    for id in table.planned {
-        let refused = json!({"description": "Not supported yet: leave it disabled.", "enum": [false, null]});
-        properties.insert((*id).to_owned(), json!({"type": ["object", "null"], "properties": {"enabled": refused}}));
-    }
     if let Some(group) = schema.pointer_mut(place) {
         group["properties"] = Value::Object(properties);
         group["additionalProperties"] = false.into();

@@ -29,10 +29,10 @@ impl Settings {
     pub(super) fn all() -> Self {
         let mut found = BTreeMap::new();
         walk(generator().into_root_schema_for::<ConfigFile>().as_value(), "", &mut found);
-        group("authenticators", TABLES.authenticators.all, TABLES.authenticators.planned, &mut found);
-        group("authorizers", TABLES.authorizers.all, TABLES.authorizers.planned, &mut found);
-        group("mutators", TABLES.mutators.all, TABLES.mutators.planned, &mut found);
-        group("errors.handlers", TABLES.error_handlers.all, TABLES.error_handlers.planned, &mut found);
+        group("authenticators", TABLES.authenticators.all, &mut found);
+        group("authorizers", TABLES.authorizers.all, &mut found);
+        group("mutators", TABLES.mutators.all, &mut found);
+        group("errors.handlers", TABLES.error_handlers.all, &mut found);
         let named = found.into_iter().filter(|(path, _)| !path.is_empty() && !IGNORED.contains(&path.as_str()));
         Self(named.map(|(path, shape)| (name_of(&path), Setting { path, shape })).collect())
     }
@@ -54,14 +54,13 @@ fn name_of(path: &str) -> String {
     path.to_ascii_uppercase().replace('.', "_")
 }
 
-fn group<K: HandlerKind + ?Sized>(group: &str, all: &[&K], planned: &[&str], found: &mut BTreeMap<String, Shape>) {
-    for id in all.iter().map(|kind| kind.id()).chain(planned.iter().copied()) {
+fn group<K: HandlerKind + ?Sized>(group: &str, all: &[&K], found: &mut BTreeMap<String, Shape>) {
+    for kind in all {
+        let id = kind.id();
         found.insert(format!("{group}.{id}"), Shape::Map);
         found.insert(format!("{group}.{id}.enabled"), Shape::Bool);
-    }
-    for kind in all {
         if let Some(schema) = kind.settings(&mut generator()) {
-            walk(schema.as_value(), &format!("{group}.{}.config", kind.id()), found);
+            walk(schema.as_value(), &format!("{group}.{id}.config"), found);
         }
     }
 }

@@ -48,16 +48,8 @@ impl Check<'_> {
             let enabled = handler.enabled.unwrap_or(false);
             let kind = table.all.iter().find(|kind| kind.id() == id);
             match kind {
-                None if table.planned.contains(&id.as_str()) => {
-                    if enabled {
-                        let finding = Diagnostic::error(format!("{} `{id}` is not supported yet", table.noun));
-                        self.errors.push(finding.at(&self.place_of_key(&path)).hint("remove it, or leave it disabled"));
-                    }
-                    continue;
-                }
                 None => {
-                    let known: Vec<&str> =
-                        table.all.iter().map(|kind| kind.id()).chain(table.planned.iter().copied()).collect();
+                    let known: Vec<&str> = table.all.iter().map(|kind| kind.id()).collect();
                     let mut finding =
                         Diagnostic::error(format!("unknown key `{id}` in `{group}`")).at(&self.place_of_key(&path));
                     finding.hint = hint_for_key(&id, &known);
