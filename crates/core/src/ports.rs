@@ -141,6 +141,17 @@ pub struct CallPolicy {
     pub max_body: usize,
 }
 
+impl CallPolicy {
+    /// One try, as the reference makes for authenticators, but never without an end: 10 s and 1 MiB.
+    pub const ONCE: Self = Self {
+        attempts: 1,
+        attempt_timeout: Duration::from_secs(10),
+        first_wait: Duration::ZERO,
+        max_wait: Duration::ZERO,
+        max_body: 1024 * 1024,
+    };
+}
+
 /// Why a call had no answer. The texts name the service's address and are for the operator only.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum SideError {

@@ -44,7 +44,8 @@ fn first(body: &[u8]) -> Option<char> {
     Some(if byte.is_ascii_graphic() { char::from(*byte) } else { '?' })
 }
 
-fn kind(value: &Value) -> &'static str {
+/// What the reference's decoder calls a value.
+pub(crate) fn kind(value: &Value) -> &'static str {
     match value {
         Value::Null => "null",
         Value::Bool(_) => "bool",

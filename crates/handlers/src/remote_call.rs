@@ -16,6 +16,7 @@ use keyward_core::ports::{CallPolicy, SideClient, SideRequest};
 use keyward_core::rule::upstream::Upstream;
 use keyward_core::session::Session;
 
+use crate::framing::is_framing;
 use crate::rendered::Rendered;
 
 /// Retries. The reference makes five attempts, whatever is written.
@@ -51,8 +52,7 @@ impl RemoteCall {
         node: &Node,
         context: &BindContext<'_>,
     ) -> Result<Self, Diagnostic> {
-        let place = |key: &str| &node.get(key).unwrap_or(node).origin;
-        check_url("remote", url, place("remote"))?;
+        check_url("remote", url, node.origin_of("remote"))?;
         let headers = match headers {
             None => Vec::new(),
             Some(map) => Rendered::compile_all(map, context)?
@@ -61,7 +61,8 @@ impl RemoteCall {
                 .collect::<Result<_, Diagnostic>>()?,
         };
         let key = "forward_response_headers_to_upstream";
-        let forwarded = forwarded.iter().map(|name| header_name(name, place(key))).collect::<Result<Vec<_>, _>>()?;
+        let forwarded =
+            forwarded.iter().map(|name| header_name(name, node.origin_of(key))).collect::<Result<Vec<_>, _>>()?;
         let longest = retry.give_up_after.map_or(Duration::from_secs(1), |GoDuration(wait)| wait);
         Ok(Self {
             side: context.outside.side.clone(),
@@ -146,21 +147,4 @@ fn header_name(name: &str, place: &Origin) -> Result<HeaderName, Diagnostic> {
         return Err(Diagnostic::error(format!("`{name}` belongs to the connection and cannot be set")).at(place));
     }
     Ok(parsed)
-}
-
-/// Fields that belong to one connection or say how long a message is (RFC 9110 section 7.6.1, RFC 9112
-/// section 6). `Host` is the upstream's.
-pub(crate) fn is_framing(name: &HeaderName) -> bool {
-    matches!(
-        name.as_str(),
-        "connection"
-            | "content-length"
-            | "host"
-            | "keep-alive"
-            | "proxy-connection"
-            | "te"
-            | "trailer"
-            | "transfer-encoding"
-            | "upgrade"
-    )
 }

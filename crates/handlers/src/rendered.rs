@@ -37,6 +37,18 @@ impl Rendered {
         Ok(Self { name: name.to_owned(), template, place: node.clone() })
     }
 
+    /// Compiles one text that may be left out; an empty one counts as left out.
+    pub(crate) fn compile_given(
+        name: &str,
+        node: Option<&Node>,
+        context: &BindContext<'_>,
+    ) -> Result<Option<Self>, Diagnostic> {
+        match node {
+            Some(node) if !decode::<String>(node)?.is_empty() => Self::compile(name, node, context).map(Some),
+            _ => Ok(None),
+        }
+    }
+
     /// Renders against this request.
     pub(crate) fn render(&self, request: &GatedRequest, session: &Session) -> Result<String, Denial> {
         let mut text = String::new();

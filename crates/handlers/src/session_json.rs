@@ -9,7 +9,7 @@ use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use serde_json::{Map, Value};
 
 use crate::decoder_text;
-use crate::remote_call::is_framing;
+use crate::framing::is_framing;
 
 /// What a path may hold unescaped (RFC 3986 section 3.3).
 const PATH: &AsciiSet = &NON_ALPHANUMERIC

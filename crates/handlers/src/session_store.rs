@@ -2,7 +2,6 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
-use std::time::Duration;
 
 use http::header::{ACCEPT_ENCODING, AUTHORIZATION, CONTENT_LENGTH, HOST, TRAILER, TRANSFER_ENCODING};
 use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode};
@@ -16,22 +15,27 @@ use keyward_core::rule::upstream::Upstream;
 use keyward_core::session::Session;
 use serde_json::Value;
 
+use crate::decoder_text;
 use crate::gjson::Path;
 use crate::rate_limit::too_many_requests;
-
-/// One try, as the reference makes, but never without an end.
-const ONE_CALL: CallPolicy = CallPolicy {
-    attempts: 1,
-    attempt_timeout: Duration::from_secs(10),
-    first_wait: Duration::ZERO,
-    max_wait: Duration::ZERO,
-    max_body: 1024 * 1024,
-};
 
 const FORWARDED_HOST: HeaderName = HeaderName::from_static("x-forwarded-host");
 
 /// The connection's, and never sent for a setting's sake, as in the reference.
 const NOT_SENT: [HeaderName; 4] = [HOST, CONTENT_LENGTH, TRANSFER_ENCODING, TRAILER];
+
+/// Where the session's extra data stands in an answer, unless the settings say otherwise.
+const EXTRA_FROM: &str = "extra";
+
+/// [`EXTRA_FROM`], for settings.
+pub(crate) fn default_extra_from() -> String {
+    EXTRA_FROM.to_owned()
+}
+
+/// `preserve_query` is on unless the settings say otherwise.
+pub(crate) fn default_preserve_query() -> bool {
+    true
+}
 
 /// What both handlers are configured with.
 pub(crate) struct StoreConfig<'c> {
@@ -70,18 +74,18 @@ pub(crate) struct SessionStore {
 impl SessionStore {
     /// Checks the settings; messages name their places in `node`.
     pub(crate) fn bind(config: &StoreConfig<'_>, node: &Node, context: &BindContext<'_>) -> Result<Self, Diagnostic> {
-        let place = |key: &str| &node.get(key).unwrap_or(node).origin;
         let (address, query) = match config.check_session_url.split_once('?') {
             Some((address, query)) => (address, Some(query.to_owned())),
             None => (config.check_session_url, None),
         };
         let target = Upstream::parse(address, "").map_err(|problem| {
-            Diagnostic::error(format!("`check_session_url` is not usable: {problem}")).at(place("check_session_url"))
+            Diagnostic::error(format!("`check_session_url` is not usable: {problem}"))
+                .at(node.origin_of("check_session_url"))
         })?;
         let origin = target.origin();
         let path = |key: &str, text: &str, default: &str| {
             Path::compile(if text.is_empty() { default } else { text })
-                .map_err(|problem| Diagnostic::error(format!("`{key}`: {problem}")).at(place(key)))
+                .map_err(|problem| Diagnostic::error(format!("`{key}`: {problem}")).at(node.origin_of(key)))
         };
         let method = match config.force_method {
             "" => None,
@@ -89,7 +93,7 @@ impl SessionStore {
                 Ok(method) if method != Method::CONNECT => Some(method),
                 _ => {
                     let finding = Diagnostic::error(format!("`force_method`: `{name}` is not a method to ask with"));
-                    return Err(finding.at(place("force_method")));
+                    return Err(finding.at(node.origin_of("force_method")));
                 }
             },
         };
@@ -98,13 +102,13 @@ impl SessionStore {
             if !is_sent {
                 let finding =
                     Diagnostic::warning(format!("`{key}`: `{name}` belongs to the connection and is ignored"));
-                context.warn(finding.at(place(key)));
+                context.warn(finding.at(node.origin_of(key)));
             }
             is_sent
         };
         let mut forwarded = vec![config.carrier.clone()];
         for name in config.forward_http_headers {
-            let (key, place) = ("forward_http_headers", place("forward_http_headers"));
+            let (key, place) = ("forward_http_headers", node.origin_of("forward_http_headers"));
             let name = header_name(name, key).map_err(|finding| finding.at(place))?;
             if name == ACCEPT_ENCODING {
                 context.warn(
@@ -120,7 +124,7 @@ impl SessionStore {
         }
         let mut additional = HeaderMap::new();
         for (name, value) in config.additional_headers {
-            let (key, place) = ("additional_headers", place("additional_headers"));
+            let (key, place) = ("additional_headers", node.origin_of("additional_headers"));
             let name = header_name(name, key).map_err(|finding| finding.at(place))?;
             let mut value = HeaderValue::from_str(value).map_err(|_| {
                 Diagnostic::error(format!("`additional_headers`: the value of `{name}` is not usable")).at(place)
@@ -142,13 +146,13 @@ impl SessionStore {
             forwarded,
             additional,
             subject: path("subject_from", config.subject_from, config.default_subject_from)?,
-            extra: path("extra_from", config.extra_from, "extra")?,
+            extra: path("extra_from", config.extra_from, EXTRA_FROM)?,
         })
     }
 
     /// Asks about a request.
     pub(crate) async fn session(&self, request: &GatedRequest) -> Result<Session, Denial> {
-        let answer = self.side.call(self.request(request), &ONE_CALL).await.map_err(|error| {
+        let answer = self.side.call(self.request(request), &CallPolicy::ONCE).await.map_err(|error| {
             let said = self.said(&error.to_string());
             match error {
                 SideError::Cut(_) => Denial::internal(Reason::SideServiceFailed, said),
@@ -219,12 +223,9 @@ impl SessionStore {
         let document: Value = serde_json::from_slice(&answer.body)
             .map_err(|_| refuse("The session store's answer is not JSON".to_owned(), "the answer is not JSON"))?;
         let wrong = |key: &str, found: &Value, wanted: &str| {
-            let kind = kind(found);
-            let told = format!(
-                "The configured {key} GJSON path returned an error on JSON output: \
-                 json: cannot unmarshal {kind} into Go value of type {wanted}"
-            );
-            refuse(told, &format!("`{key}` finds {kind}"))
+            let why = decoder_text::of_value(found, wanted);
+            let told = format!("The configured {key} GJSON path returned an error on JSON output: {why}");
+            refuse(told, &format!("`{key}` finds {}", decoder_text::kind(found)))
         };
         let mut session = match self.subject.find(&document).as_deref() {
             None | Some(Value::Null) => Session::of(""),
@@ -253,16 +254,4 @@ fn written_path(address: &str) -> &str {
 fn header_name(name: &str, key: &str) -> Result<HeaderName, Diagnostic> {
     HeaderName::from_bytes(name.as_bytes())
         .map_err(|_| Diagnostic::error(format!("`{key}`: `{name}` is not a header name")))
-}
-
-/// What the reference's decoder calls a value.
-fn kind(value: &Value) -> &'static str {
-    match value {
-        Value::Null => "null",
-        Value::Bool(_) => "bool",
-        Value::Number(_) => "number",
-        Value::String(_) => "string",
-        Value::Array(_) => "array",
-        Value::Object(_) => "object",
-    }
 }

@@ -112,7 +112,7 @@ impl SideClient for PooledSideClient {
 }
 
 /// Statuses that say nothing about the request itself (pipeline spec 1.8).
-fn is_retried(status: StatusCode) -> bool {
+pub(crate) fn is_retried(status: StatusCode) -> bool {
     status == StatusCode::TOO_MANY_REQUESTS || (status.is_server_error() && status != StatusCode::NOT_IMPLEMENTED)
 }
 

@@ -72,6 +72,11 @@ impl Node {
         })
     }
 
+    /// Where the value under a dotted path of keys stands; where this one does, when there is none.
+    pub fn origin_of(&self, path: &str) -> &Origin {
+        &self.get(path).unwrap_or(self).origin
+    }
+
     /// The entry under a dotted path of keys: the value with the place of its key.
     pub fn entry(&self, path: &str) -> Option<&Entry> {
         let (parent, key) = match path.rsplit_once('.') {

@@ -10,6 +10,7 @@ mod forwarded;
 pub mod path;
 mod refusal;
 
+use std::borrow::Cow;
 use std::net::SocketAddr;
 
 use bytes::Bytes;
@@ -222,6 +223,14 @@ impl GatedRequest {
     /// `scheme://authority/path`: what rules are matched against, byte for byte what is forwarded.
     pub fn url(&self) -> &str {
         &self.url
+    }
+
+    /// [`url`](Self::url) with the query.
+    pub fn url_with_query(&self) -> Cow<'_, str> {
+        match &self.query {
+            Some(query) => format!("{}?{query}", self.url).into(),
+            None => self.url.as_str().into(),
+        }
     }
 
     /// Lower-case host, with the port unless it is the scheme's default.

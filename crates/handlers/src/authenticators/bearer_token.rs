@@ -13,7 +13,7 @@ use keyward_core::pipeline::{
 };
 use keyward_core::ports::UnixTime;
 
-use crate::session_store::{SessionStore, StoreConfig};
+use crate::session_store::{SessionStore, StoreConfig, default_extra_from, default_preserve_query};
 use crate::token_location::{self, TokenFromShape};
 
 /// Where the subject stands in an answer, unless the settings say otherwise.
@@ -37,7 +37,7 @@ pub struct BearerTokenConfig {
     #[serde(default)]
     pub preserve_path: bool,
     /// Ask with the query of `check_session_url`, and not with the caller's.
-    #[serde(default = "yes")]
+    #[serde(default = "default_preserve_query")]
     pub preserve_query: bool,
     /// Send the caller's `Host` along as `X-Forwarded-Host`.
     #[serde(default)]
@@ -55,7 +55,7 @@ pub struct BearerTokenConfig {
     #[serde(default = "subject")]
     pub subject_from: String,
     /// GJSON path of the session's extra data in the answer.
-    #[serde(default = "extra")]
+    #[serde(default = "default_extra_from")]
     pub extra_from: String,
 }
 
@@ -123,9 +123,8 @@ fn warn_about_unsent_token(
         CredentialLocation::QueryParameter(_) => (store.sends_query(), "set `preserve_query: false`".to_owned()),
     };
     if !is_sent {
-        let place = node.get("token_from").unwrap_or(node);
         let text = "the session store does not get the token that `token_from` names";
-        context.warn(Diagnostic::warning(text).at(&place.origin).hint(hint));
+        context.warn(Diagnostic::warning(text).at(node.origin_of("token_from")).hint(hint));
     }
 }
 
@@ -143,14 +142,6 @@ impl Authenticator for BearerToken {
     }
 }
 
-fn yes() -> bool {
-    true
-}
-
 fn subject() -> String {
     SUBJECT_FROM.to_owned()
-}
-
-fn extra() -> String {
-    "extra".to_owned()
 }

@@ -13,7 +13,7 @@ use keyward_core::pipeline::{
 };
 use keyward_core::ports::UnixTime;
 
-use crate::session_store::{SessionStore, StoreConfig};
+use crate::session_store::{SessionStore, StoreConfig, default_extra_from, default_preserve_query};
 use crate::token_location;
 
 /// Where the subject stands in an answer, unless the settings say otherwise.
@@ -32,7 +32,7 @@ pub struct CookieSessionConfig {
     #[serde(default)]
     pub preserve_path: bool,
     /// Ask with the query of `check_session_url`, and not with the caller's.
-    #[serde(default = "yes")]
+    #[serde(default = "default_preserve_query")]
     pub preserve_query: bool,
     /// Send the caller's `Host` along as `X-Forwarded-Host`.
     #[serde(default)]
@@ -50,7 +50,7 @@ pub struct CookieSessionConfig {
     #[serde(default = "subject")]
     pub subject_from: String,
     /// GJSON path of the session's extra data in the answer.
-    #[serde(default = "extra")]
+    #[serde(default = "default_extra_from")]
     pub extra_from: String,
 }
 
@@ -118,14 +118,6 @@ impl Authenticator for CookieSession {
     }
 }
 
-fn yes() -> bool {
-    true
-}
-
 fn subject() -> String {
     SUBJECT_FROM.to_owned()
-}
-
-fn extra() -> String {
-    "extra".to_owned()
 }

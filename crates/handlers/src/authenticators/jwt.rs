@@ -91,22 +91,21 @@ impl HandlerKind for Kind {
 impl AuthenticatorKind for Kind {
     fn bind(&self, node: &Node, context: &BindContext<'_>) -> Result<Box<dyn Authenticator>, Diagnostic> {
         let config: JwtConfig = decode(node)?;
-        let place = |key: &str| node.get(key).map_or(&node.origin, |value| &value.origin).clone();
-        let algorithms =
-            algorithms(&config.allowed_algorithms).map_err(|problem| problem.at(&place("allowed_algorithms")))?;
-        let urls = place("jwks_urls");
+        let algorithms = algorithms(&config.allowed_algorithms)
+            .map_err(|problem| problem.at(node.origin_of("allowed_algorithms")))?;
+        let urls = node.origin_of("jwks_urls");
         if config.jwks_urls.is_empty() {
-            return Err(Diagnostic::error("`jwks_urls` is empty").at(&urls).hint("name the issuer's key set"));
+            return Err(Diagnostic::error("`jwks_urls` is empty").at(urls).hint("name the issuer's key set"));
         }
         let symmetric =
             algorithms.iter().any(|one| matches!(one, Algorithm::HS256 | Algorithm::HS384 | Algorithm::HS512));
         if let Some(url) = config.jwks_urls.iter().find(|url| symmetric && url.starts_with("http://")) {
             return Err(Diagnostic::error(format!("HS* keys must not travel over plain http: `{}`", shown_url(url)))
-                .at(&urls)
+                .at(urls)
                 .hint("use https or a file, or allow asymmetric algorithms only"));
         }
         let sources = config.jwks_urls.iter().map(|url| context.outside.keys.open(url)).collect::<Result<Vec<_>, _>>();
-        let sources = sources.map_err(|problem| Diagnostic::error(problem).at(&urls))?;
+        let sources = sources.map_err(|problem| Diagnostic::error(problem).at(urls))?;
         if config.trusted_issuers.is_empty() {
             context.warn(
                 Diagnostic::warning(

@@ -15,12 +15,12 @@ use keyward_core::pipeline::step::Step;
 use keyward_core::pipeline::{
     Authentication, Authenticator, AuthenticatorKind, BindContext, CredentialLocation, HandlerKind,
 };
-use keyward_core::ports::{SideAnswer, SideClient, SideError, UnixTime};
+use keyward_core::ports::{CallPolicy, SideAnswer, SideClient, SideError, UnixTime};
 use keyward_core::session::Session;
 
 use crate::lookup_cache::{DEFAULT_LIFETIME, Found, LookupCache};
 use crate::oauth2::basic::{self, ClientCredentials};
-use crate::oauth2::service::{ONE_CALL, RetryConfig, Service, retry_without_effect};
+use crate::oauth2::service::{RetryConfig, Service, retry_without_effect};
 use crate::oauth2::token_endpoint::{self, ClientStyle, Refusal, TokenEndpoint};
 use crate::rate_limit::too_many_requests;
 
@@ -85,14 +85,13 @@ impl HandlerKind for Kind {
 impl AuthenticatorKind for Kind {
     fn bind(&self, node: &Node, context: &BindContext<'_>) -> Result<Box<dyn Authenticator>, Diagnostic> {
         let config: Oauth2ClientCredentialsConfig = decode(node)?;
-        let place = |key: &str| &node.get(key).unwrap_or(node).origin;
-        let service = Service::parse(&config.token_url, "token_url", place("token_url"))?;
+        let service = Service::parse(&config.token_url, "token_url", node.origin_of("token_url"))?;
         if config.retry.is_some() {
-            context.warn(retry_without_effect(place("retry")));
+            context.warn(retry_without_effect(node.origin_of("retry")));
         }
         let max_tokens = config.cache.max_tokens.unwrap_or(MAX_TOKENS);
         if max_tokens == 0 {
-            let finding = Diagnostic::error("`cache.max_tokens` is 0").at(place("cache.max_tokens"));
+            let finding = Diagnostic::error("`cache.max_tokens` is 0").at(node.origin_of("cache.max_tokens"));
             return Err(finding.hint("set `cache.enabled: false` to remember nothing"));
         }
         let ttl = config.cache.ttl.map(|GoDuration(ttl)| ttl).filter(|ttl| !ttl.is_zero());
@@ -145,7 +144,7 @@ impl Authenticator for Oauth2ClientCredentials {
 impl Oauth2ClientCredentials {
     async fn ask(&self, client: &ClientCredentials) -> Result<Found<()>, Denial> {
         let request = self.endpoint.request(client, ClientStyle::Header);
-        let answer = self.side.call(request, &ONE_CALL).await;
+        let answer = self.side.call(request, &CallPolicy::ONCE).await;
         let lifetime = read(answer, self.endpoint.service.shown())?;
         Ok(Found { value: (), lifetime: remembered(self.ttl, lifetime), bytes: 0 })
     }

@@ -17,7 +17,7 @@ use keyward_core::pipeline::step::Step;
 use keyward_core::pipeline::{
     Authentication, Authenticator, AuthenticatorKind, BindContext, CredentialLocation, HandlerKind,
 };
-use keyward_core::ports::{SideClient, UnixTime};
+use keyward_core::ports::{CallPolicy, SideClient, UnixTime};
 use keyward_core::secret::Secret;
 
 use crate::lookup_cache::{DEFAULT_LIFETIME, Found, LookupCache, LookupKey};
@@ -26,7 +26,7 @@ use crate::oauth2::demands::Demands;
 use crate::oauth2::form;
 use crate::oauth2::introspected::Introspected;
 use crate::oauth2::pre_authorization::PreAuthorization;
-use crate::oauth2::service::{ONE_CALL, RetryConfig, Service, retry_without_effect};
+use crate::oauth2::service::{RetryConfig, Service, retry_without_effect};
 use crate::oauth2::token_endpoint::TokenEndpoint;
 use crate::rate_limit::too_many_requests;
 use crate::token_location::{self, TokenFromShape};
@@ -151,14 +151,14 @@ impl HandlerKind for Kind {
 impl AuthenticatorKind for Kind {
     fn bind(&self, node: &Node, context: &BindContext<'_>) -> Result<Box<dyn Authenticator>, Diagnostic> {
         let config: Oauth2IntrospectionConfig = decode(node)?;
-        let place = |key: &str| &node.get(key).unwrap_or(node).origin;
-        let service = Service::parse(&config.introspection_url, "introspection_url", place("introspection_url"))?;
+        let service =
+            Service::parse(&config.introspection_url, "introspection_url", node.origin_of("introspection_url"))?;
         if config.retry.is_some() {
-            context.warn(retry_without_effect(place("retry")));
+            context.warn(retry_without_effect(node.origin_of("retry")));
         }
         let max_entries = config.cache.max_cost.unwrap_or(MAX_ENTRIES);
         if max_entries == 0 {
-            let finding = Diagnostic::error("`cache.max_cost` is 0").at(place("cache.max_cost"));
+            let finding = Diagnostic::error("`cache.max_cost` is 0").at(node.origin_of("cache.max_cost"));
             return Err(finding.hint("set `cache.enabled: false` to remember nothing"));
         }
         let ttl = config.cache.ttl.map(|GoDuration(ttl)| ttl).filter(|ttl| !ttl.is_zero());
@@ -168,7 +168,7 @@ impl AuthenticatorKind for Kind {
             written if written.enabled => Some(pre_authorization(written, node, &settings, context)?),
             // As in the reference, a URL that is written must be one.
             PreAuthorizationConfig { token_url: Some(url), .. } => {
-                Service::parse(url, "pre_authorization.token_url", place("pre_authorization.token_url"))?;
+                Service::parse(url, "pre_authorization.token_url", node.origin_of("pre_authorization.token_url"))?;
                 None
             }
             _ => None,
@@ -219,14 +219,12 @@ fn pre_authorization(
     settings: &str,
     context: &BindContext<'_>,
 ) -> Result<Arc<PreAuthorization>, Diagnostic> {
-    let place = |key: &str| &node.get(key).unwrap_or(node).origin;
     let url = config.token_url.as_deref().unwrap_or_default();
-    let service = Service::parse(url, "pre_authorization.token_url", place("pre_authorization.token_url"))?;
+    let service = Service::parse(url, "pre_authorization.token_url", node.origin_of("pre_authorization.token_url"))?;
     for (key, value) in [("client_id", &config.client_id), ("client_secret", &config.client_secret)] {
         if value.is_empty() {
-            return Err(
-                Diagnostic::error(format!("`pre_authorization.{key}` is missing")).at(place("pre_authorization"))
-            );
+            return Err(Diagnostic::error(format!("`pre_authorization.{key}` is missing"))
+                .at(node.origin_of("pre_authorization")));
         }
     }
     let endpoint = TokenEndpoint { service, scope: config.scope.join(" "), audience: config.audience.clone() };
@@ -238,7 +236,7 @@ fn pre_authorization(
 fn headers(written: &BTreeMap<String, String>, node: &Node) -> Result<HeaderMap, Diagnostic> {
     let mut headers = HeaderMap::new();
     for (name, value) in written {
-        let place = node.get("introspection_request_headers").map_or(&node.origin, |map| &map.origin);
+        let place = node.origin_of("introspection_request_headers");
         let refuse = |what: &str| {
             Err(Diagnostic::error(format!("`introspection_request_headers`: {what} of `{name}` is not usable"))
                 .at(place))
@@ -342,7 +340,7 @@ impl Oauth2Introspection {
         let failed = |what: String| {
             Denial::internal(Reason::SideServiceFailed, format!("introspection endpoint `{shown}`: {what}"))
         };
-        let answer = self.side.call(request, &ONE_CALL).await.map_err(|error| failed(error.to_string()))?;
+        let answer = self.side.call(request, &CallPolicy::ONCE).await.map_err(|error| failed(error.to_string()))?;
         if answer.status == StatusCode::TOO_MANY_REQUESTS {
             return Err(too_many_requests(&answer.headers, format!("introspection endpoint `{shown}`: status 429")));
         }

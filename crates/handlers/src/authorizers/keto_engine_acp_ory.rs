@@ -83,11 +83,12 @@ impl AuthorizerKind for Kind {
                 .told("The matched handler uses Regexp MatchingStrategy which is not selected in the configuration"));
         }
         let config: KetoEngineAcpOryConfig = decode(node)?;
-        let place = |key: &str| &node.get(key).unwrap_or(node).origin;
-        check_url("base_url", &config.base_url, place("base_url"))?;
+        check_url("base_url", &config.base_url, node.origin_of("base_url"))?;
         let flavor = if config.flavor.is_empty() { "regex" } else { config.flavor.as_str() };
         if !flavor.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_".contains(&byte)) {
-            return Err(Diagnostic::error(format!("`flavor` `{flavor}` is not a path segment")).at(place("flavor")));
+            return Err(
+                Diagnostic::error(format!("`flavor` `{flavor}` is not a path segment")).at(node.origin_of("flavor"))
+            );
         }
         let base = config.base_url.split('?').next().unwrap_or_default().trim_end_matches('/');
         Ok(Box::new(KetoEngineAcpOry {
@@ -96,10 +97,7 @@ impl AuthorizerKind for Kind {
             url: format!("{base}/engines/acp/ory/{flavor}/allowed"),
             action: Rendered::compile("required_action", &config.required_action, context)?,
             resource: Rendered::compile("required_resource", &config.required_resource, context)?,
-            subject: match &config.subject {
-                Some(node) if !decode::<String>(node)?.is_empty() => Some(Rendered::compile("subject", node, context)?),
-                _ => None,
-            },
+            subject: Rendered::compile_given("subject", config.subject.as_ref(), context)?,
         }))
     }
 }

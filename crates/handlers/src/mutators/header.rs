@@ -15,6 +15,7 @@ use keyward_core::pipeline::{BindContext, HandlerKind, Mutator, MutatorKind};
 use keyward_core::ports::UnixTime;
 use keyward_core::session::Session;
 
+use crate::framing::is_framing;
 use crate::rendered::Rendered;
 
 /// Settings of `header`.
@@ -93,7 +94,7 @@ fn bind_one(rendered: Rendered, context: &BindContext<'_>) -> Result<Option<Set>
         );
         return Ok(None);
     }
-    if FRAMING.contains(&name.as_str()) {
+    if is_framing(&name) {
         return Err(
             Diagnostic::error(format!("`{written}` belongs to the connection and cannot be set by a rule")).at(&origin)
         );
@@ -171,15 +172,3 @@ fn header_value(rendered: &Rendered, request: &GatedRequest, session: &Session) 
     value.set_sensitive(rendered.template.is_sensitive());
     Ok(value)
 }
-
-/// Fields that frame messages or manage the connection (RFC 9110 section 7.6.1, RFC 9112 section 6).
-const FRAMING: &[&str] = &[
-    "connection",
-    "content-length",
-    "keep-alive",
-    "proxy-connection",
-    "te",
-    "trailer",
-    "transfer-encoding",
-    "upgrade",
-];

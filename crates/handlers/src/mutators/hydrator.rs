@@ -127,11 +127,10 @@ impl HandlerKind for Kind {
 impl MutatorKind for Kind {
     fn bind(&self, node: &Node, context: &BindContext<'_>) -> Result<Box<dyn Mutator>, Diagnostic> {
         let HydratorConfig { api, cache } = decode(node)?;
-        let place = |key: &str| &node.get(key).unwrap_or(node).origin;
-        check_url("api.url", &api.url, place("api.url"))?;
+        check_url("api.url", &api.url, node.origin_of("api.url"))?;
         let url = api.url.split('?').next().unwrap_or_default().to_owned();
         let authorization = match api.auth.and_then(|auth| auth.basic) {
-            Some(basic) => Some(basic_header(&basic).map_err(|problem| problem.at(place("api.auth.basic")))?),
+            Some(basic) => Some(basic_header(&basic).map_err(|problem| problem.at(node.origin_of("api.auth.basic")))?),
             None => None,
         };
         let or = |written: Option<GoDuration>, millis: u64| {

@@ -71,17 +71,13 @@ impl HandlerKind for Kind {
 impl MutatorKind for Kind {
     fn bind(&self, node: &Node, context: &BindContext<'_>) -> Result<Box<dyn Mutator>, Diagnostic> {
         let config: IdTokenConfig = decode(node)?;
-        let place = |key: &str| &node.get(key).unwrap_or(node).origin;
         let outside = context.outside;
         let keys = outside
             .keys
             .open_signing(&config.jwks_url)
-            .map_err(|problem| Diagnostic::error(format!("`jwks_url`: {problem}")).at(place("jwks_url")))?;
+            .map_err(|problem| Diagnostic::error(format!("`jwks_url`: {problem}")).at(node.origin_of("jwks_url")))?;
         let ttl = config.ttl.map_or(Duration::from_secs(15 * 60), |GoDuration(ttl)| ttl);
-        let claims = match &config.claims {
-            Some(node) if !decode::<String>(node)?.is_empty() => Some(Rendered::compile("claims", node, context)?),
-            _ => None,
-        };
+        let claims = Rendered::compile_given("claims", config.claims.as_ref(), context)?;
         let settings = serde_json::json!([config.issuer_url, config.jwks_url, ttl.as_nanos().to_string()]);
         let tokens = context.shared.get_or_make(&settings.to_string(), || LookupCache::new(MAX_TOKENS, outside));
         Ok(Box::new(IdToken {

@@ -8,10 +8,9 @@ use std::time::Duration;
 use http::HeaderValue;
 use http::StatusCode;
 use keyward_core::pipeline::denial::{Denial, Reason};
-use keyward_core::ports::{Outside, SideClient};
+use keyward_core::ports::{CallPolicy, Outside, SideClient};
 
 use super::basic::ClientCredentials;
-use super::service::ONE_CALL;
 use super::token_endpoint::{self, ClientStyle, IssuedToken, Refusal, TokenEndpoint};
 use crate::lookup_cache::{Found, LookupCache, LookupKey};
 
@@ -66,7 +65,7 @@ impl PreAuthorization {
 
     /// `Err` when there was no answer at all.
     async fn ask(&self, style: ClientStyle) -> Result<Result<IssuedToken, Refusal>, Denial> {
-        let answer = self.side.call(self.endpoint.request(&self.client, style), &ONE_CALL).await;
+        let answer = self.side.call(self.endpoint.request(&self.client, style), &CallPolicy::ONCE).await;
         answer.map(|answer| token_endpoint::read(&answer)).map_err(|error| self.failed(&error.to_string()))
     }
 

@@ -1,21 +1,10 @@
 //! A side service of OAuth 2.0: its URL, checked when the handler is bound, and how it is called.
 
-use std::time::Duration;
-
 use http::header::CONTENT_TYPE;
 use http::{HeaderMap, HeaderValue, Method, Uri};
 use keyward_core::diagnostic::{Diagnostic, Origin};
 use keyward_core::document::duration::GoDuration;
-use keyward_core::ports::{CallPolicy, SideRequest};
-
-/// One try, as the reference makes, but never without an end: 10 s and 1 MiB.
-pub(crate) const ONE_CALL: CallPolicy = CallPolicy {
-    attempts: 1,
-    attempt_timeout: Duration::from_secs(10),
-    first_wait: Duration::ZERO,
-    max_wait: Duration::ZERO,
-    max_body: 1024 * 1024,
-};
+use keyward_core::ports::SideRequest;
 
 /// What the reference calls `retry`. Checked, and without effect there and here.
 #[derive(Debug, serde::Deserialize, schemars::JsonSchema)]

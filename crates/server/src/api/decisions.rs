@@ -157,10 +157,7 @@ fn denied(
     request: &GatedRequest,
     request_id: &str,
 ) -> Verdict {
-    let url = match request.query() {
-        Some(query) => format!("{}?{query}", request.url()),
-        None => request.url().to_owned(),
-    };
+    let url = request.url_with_query();
     let facts = RequestFacts { method: request.method(), url: &url, headers: request.headers(), peer: request.peer() };
     let (reason, detail) = (denial.reason.as_str(), denial.detail.as_deref().unwrap_or_default());
     let rule_id = rule.map(|rule| &**rule.id()).unwrap_or_default();

@@ -168,7 +168,6 @@ impl IssuerSettings {
     /// Checks the block.
     pub fn check(node: &Node) -> Result<Self, Diagnostic> {
         let file: IssuerFile = decode(node)?;
-        let place = |path: &str| node.get(path).map_or(&node.origin, |found| &found.origin).clone();
         let defaults = Self::open();
         let mode = match (file.insecure_open.unwrap_or(false), file.clients.unwrap_or_default()) {
             (true, clients) if clients.is_empty() => {
@@ -177,7 +176,7 @@ impl IssuerSettings {
             }
             (true, _) => {
                 return Err(Diagnostic::error("`issuer.insecure_open` and `issuer.clients` exclude each other")
-                    .at(&place("insecure_open")));
+                    .at(node.origin_of("insecure_open")));
             }
             (false, clients) if clients.is_empty() => {
                 return Err(Diagnostic::error("`issuer.clients` is empty: nobody could have a token")
@@ -185,15 +184,15 @@ impl IssuerSettings {
                     .hint("add clients; `insecure_open: true` hands out any token to anybody"));
             }
             (false, clients) => {
-                check_clients(&clients).map_err(|problem| problem.at(&place("clients")))?;
+                check_clients(&clients).map_err(|problem| problem.at(node.origin_of("clients")))?;
                 IssuerMode::Closed { clients }
             }
         };
         let keys = file.keys.unwrap_or_default().into_iter().map(check_key).collect::<Result<Vec<_>, _>>();
-        let keys = keys.map_err(|problem| problem.at(&place("keys")))?;
+        let keys = keys.map_err(|problem| problem.at(node.origin_of("keys")))?;
         if !keys.is_empty() && keys.iter().filter(|key| key.role == KeyRole::Current).count() != 1 {
             return Err(Diagnostic::error("exactly one of `issuer.keys` must have the role `current`")
-                .at(&place("keys"))
+                .at(node.origin_of("keys"))
                 .hint("give the others the role `next` or `previous`"));
         }
         Ok(Self {
@@ -201,7 +200,7 @@ impl IssuerSettings {
                 key: "issuer",
                 host: file.host.unwrap_or_default(),
                 port: file.port.unwrap_or(defaults.listener.port),
-                tls: tls_files("issuer.tls", file.tls).map_err(|problem| problem.at(&place("tls")))?,
+                tls: tls_files("issuer.tls", file.tls).map_err(|problem| problem.at(node.origin_of("tls")))?,
             },
             url: file.url.unwrap_or(defaults.url),
             audience: file.audience.unwrap_or(defaults.audience),

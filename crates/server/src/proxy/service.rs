@@ -237,10 +237,7 @@ impl Service {
         } else {
             tracing::info!(request_id, rule_id, reason, handler, detail, method, path, "request denied");
         }
-        let url = match request.query() {
-            Some(query) => format!("{}?{query}", request.url()),
-            None => request.url().to_owned(),
-        };
+        let url = request.url_with_query();
         let facts =
             RequestFacts { method: request.method(), url: &url, headers: request.headers(), peer: request.peer() };
         let response = respond(answer(rule, &record.live().snapshot.fallback, denial, &facts));

@@ -10,6 +10,7 @@ use keyward_core::rule::upstream::Upstream;
 use super::remote::{ATTEMPT_TIME, Document, Fetch, FetchError, Fetched, RemoteRepository, Version};
 use crate::config::yaml::MAX_BYTES;
 use crate::http_client::{HttpClient, Limits};
+use crate::side_client::is_retried;
 
 #[derive(Debug)]
 struct Web(String);
@@ -63,7 +64,7 @@ fn refused(status: StatusCode, headers: &HeaderMap) -> FetchError {
             true => format!("status {}; redirects are not followed", status.as_u16()),
             false => format!("status {}", status.as_u16()),
         },
-        may_pass: is_overload || status.is_server_error() && status != StatusCode::NOT_IMPLEMENTED,
+        may_pass: is_retried(status),
         wait: seconds.map(Duration::from_secs),
     }
 }
