@@ -21,6 +21,7 @@ Examples:
   keyward demo                                        try it out, on loopback
   keyward config check -c oathkeeper.yaml             is the configuration usable?
   keyward rules lint -c oathkeeper.yaml               what will each rule do?
+  keyward rules explain -c oathkeeper.yaml http://localhost:4455/jira/x
   keyward serve -c oathkeeper.yaml
 
 Every setting has an environment variable, which goes before the files: SERVE_PROXY_PORT=4455.
@@ -45,7 +46,7 @@ enum Command {
     Issuer(commands::issuer::Arguments),
     /// Sign one token, offline
     Token(commands::token::Arguments),
-    /// List, show and check rules
+    /// List, show, check, explain and test rules
     #[command(subcommand_required = false, arg_required_else_help = true)]
     Rules(commands::rules::Arguments),
     /// Check configurations, and describe them to editors

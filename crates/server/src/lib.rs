@@ -9,6 +9,7 @@ pub mod audit;
 pub mod check;
 pub mod config;
 pub mod cors;
+pub mod explain;
 pub mod http_client;
 pub mod http_server;
 pub mod issuer;

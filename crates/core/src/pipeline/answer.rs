@@ -14,11 +14,19 @@ pub fn answer(
     denial: &Denial,
     request: &RequestFacts<'_>,
 ) -> ErrorResponse {
-    rule.map_or(&[][..], |rule| &rule.errors)
-        .iter()
-        .chain(fallback)
-        .find(|bound| bound.when.holds(denial, request))
+    responsible(rule, fallback, denial, request)
         .map_or_else(|| unanswered(denial.error), |bound| bound.handler.respond(denial, request))
+}
+
+/// The handler that answers a denial, if there is one.
+pub fn responsible<'h>(
+    rule: Option<&'h Rule>,
+    fallback: &'h [BoundErrorHandler],
+    denial: &Denial,
+    request: &RequestFacts<'_>,
+) -> Option<&'h BoundErrorHandler> {
+    let own = rule.map_or(&[][..], |rule| &rule.errors);
+    own.iter().chain(fallback).find(|bound| bound.when.holds(denial, request))
 }
 
 fn unanswered(error: ErrorKind) -> ErrorResponse {

@@ -7,6 +7,7 @@ use crate::gate::GatedRequest;
 use crate::pipeline::Authentication;
 use crate::pipeline::denial::{Denial, ErrorKind, Reason};
 use crate::pipeline::grant::Grant;
+use crate::pipeline::observe::{Observer, Outcome, StepKind, Unobserved};
 use crate::ports::{BodySource, UnixTime};
 use crate::rule::{Plan, Rule};
 use crate::session::Session;
@@ -17,6 +18,17 @@ pub async fn decide(
     request: &mut GatedRequest,
     body: &mut dyn BodySource,
     now: UnixTime,
+) -> Result<Grant, Denial> {
+    decide_observed(rule, request, body, now, &mut Unobserved).await
+}
+
+/// [`decide`], with every step shown to somebody.
+pub async fn decide_observed<O: Observer>(
+    rule: &Rule,
+    request: &mut GatedRequest,
+    body: &mut dyn BodySource,
+    now: UnixTime,
+    observer: &mut O,
 ) -> Result<Grant, Denial> {
     let plan = rule.plan.as_ref().map_err(|problem| {
         let denial = Denial::internal(Reason::RuleBroken, problem.to_string());
@@ -30,7 +42,7 @@ pub async fn decide(
         return Err(Denial::new(ErrorKind::BadRequest, Reason::RequestRefused)
             .detail("the path holds an encoded slash; `upstream.allow_encoded_slashes` of the rule is off"));
     }
-    let mut session = authenticate(plan, request, now).await?;
+    let mut session = authenticate(plan, request, now, observer).await?;
     if plan.reads_body {
         request.set_body(body.read().await.map_err(|denial| denial.of(session.caller.clone()))?);
     }
@@ -38,37 +50,65 @@ pub async fn decide(
     if plan.reads_captures {
         session.captures = captures(rule, request)?;
     }
-    if let Err(mut denial) = authorize_and_mutate(plan, request, &mut session, now).await {
+    if let Err(mut denial) = authorize_and_mutate(plan, request, &mut session, now, observer).await {
         denial.caller.get_or_insert(session.caller);
         return Err(denial);
     }
     Ok(Grant::new(session))
 }
 
-async fn authenticate(plan: &Plan, request: &GatedRequest, now: UnixTime) -> Result<Session, Denial> {
+async fn authenticate<O: Observer>(
+    plan: &Plan,
+    request: &GatedRequest,
+    now: UnixTime,
+    observer: &mut O,
+) -> Result<Session, Denial> {
     for bound in &plan.authenticators {
+        let mut step = |outcome: Outcome<'_>| observer.step(StepKind::Authenticator, bound.id, outcome);
         match bound.handler.authenticate(request, now).finish().await {
-            Ok(Authentication::Established(session)) => return Ok(session),
-            Ok(Authentication::NotResponsible) => {}
-            Err(denial) => return Err(denial.by(bound.id)),
+            Ok(Authentication::Established(session)) => {
+                step(Outcome::Passed(&session));
+                return Ok(session);
+            }
+            Ok(Authentication::NotResponsible) => step(Outcome::NotResponsible),
+            Err(denial) => {
+                let denial = denial.by(bound.id);
+                step(Outcome::Denied(&denial));
+                return Err(denial);
+            }
         }
     }
     Err(Denial::unauthorized(Reason::CredentialMissing))
 }
 
-async fn authorize_and_mutate(
+async fn authorize_and_mutate<O: Observer>(
     plan: &Plan,
     request: &GatedRequest,
     session: &mut Session,
     now: UnixTime,
+    observer: &mut O,
 ) -> Result<(), Denial> {
     for bound in &plan.authorizers {
-        bound.handler.authorize(request, session, now).finish().await.map_err(|denial| denial.by(bound.id))?;
+        let allowed = bound.handler.authorize(request, session, now).finish().await;
+        observed(StepKind::Authorizer, bound.id, allowed, session, observer)?;
     }
     for bound in &plan.mutators {
-        bound.handler.mutate(request, session, now).finish().await.map_err(|denial| denial.by(bound.id))?;
+        let mutated = bound.handler.mutate(request, session, now).finish().await;
+        observed(StepKind::Mutator, bound.id, mutated, session, observer)?;
     }
     Ok(())
+}
+
+fn observed<O: Observer>(
+    kind: StepKind,
+    id: &'static str,
+    done: Result<(), Denial>,
+    session: &Session,
+    observer: &mut O,
+) -> Result<(), Denial> {
+    let done = done.map_err(|denial| denial.by(id));
+    observer.step(kind, id, done.as_ref().map_or_else(Outcome::Denied, |()| Outcome::Passed(session)));
+    done
 }
 
 fn captures(rule: &Rule, request: &GatedRequest) -> Result<Vec<String>, Denial> {

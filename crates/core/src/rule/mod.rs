@@ -15,6 +15,7 @@ use std::sync::Arc;
 use http::HeaderName;
 
 use crate::diagnostic::Diagnostic;
+use crate::pipeline::observe::StepKind;
 use crate::pipeline::{Authenticator, Authorizer, CredentialLocation, Mutator};
 use crate::ports::SigningSource;
 use crate::rule::compile::BoundErrorHandler;
@@ -101,6 +102,26 @@ impl Rule {
     /// The rule as the rules API shows it, with secrets redacted (serving spec 5.1): one JSON object.
     pub fn document(&self) -> &str {
         &self.document
+    }
+
+    /// What it matches; none when that could not be compiled.
+    pub fn pattern(&self) -> Option<&Pattern> {
+        self.pattern.as_ref()
+    }
+
+    /// Its methods, as written.
+    pub fn methods(&self) -> &[http::Method] {
+        &self.methods
+    }
+
+    /// What a request goes through, in order; nothing for a rule that could not be compiled.
+    pub fn steps(&self) -> impl Iterator<Item = (StepKind, &'static str)> {
+        self.plan.iter().flat_map(|plan| {
+            let authenticators = plan.authenticators.iter().map(|bound| (StepKind::Authenticator, bound.id));
+            let authorizers = plan.authorizers.iter().map(|bound| (StepKind::Authorizer, bound.id));
+            let mutators = plan.mutators.iter().map(|bound| (StepKind::Mutator, bound.id));
+            authenticators.chain(authorizers).chain(mutators)
+        })
     }
 
     /// Whether its method list names `method`, in any case.

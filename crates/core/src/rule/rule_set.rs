@@ -64,13 +64,19 @@ impl RuleSet {
     pub fn find(&self, request: &GatedRequest) -> Result<&Rule, Denial> {
         let mut search = Search { set: self, request, found: None };
         search.run(request.url())?;
-        if search.found.is_none() && self.aliases.apply_to(request) {
-            for authority in &self.aliases.targets {
-                let url = format!("{}://{authority}{}", request.scheme().as_str(), request.path());
+        if search.found.is_none() {
+            for url in self.aliases_of(request) {
                 search.run(&url)?;
             }
         }
         search.found.ok_or_else(|| Denial::new(ErrorKind::NotFound, Reason::NoRule))
+    }
+
+    /// Under which other URLs a request is looked for when nothing matches its own.
+    pub fn aliases_of(&self, request: &GatedRequest) -> impl Iterator<Item = String> {
+        let targets = if self.aliases.apply_to(request) { &*self.aliases.targets } else { &[] };
+        let (scheme, path) = (request.scheme().as_str(), request.path());
+        targets.iter().map(move |authority| format!("{scheme}://{authority}{path}"))
     }
 }
 

@@ -1,7 +1,11 @@
-//! `keyward rules list|get|lint`
+//! `keyward rules list|get|lint|explain|test`
 
+mod explain;
+mod explained;
+mod explained_json;
 mod lint;
 mod running;
+mod test;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -58,6 +62,12 @@ enum Command {
         #[arg(long, default_value = "text")]
         format: Format,
     },
+    /// Show what the rules make of one request, offline: which takes it or came nearest, and every step
+    #[command(after_help = explain::EXAMPLES)]
+    Explain(explain::Arguments),
+    /// Check a table of requests with expected outcomes, offline
+    #[command(after_help = test::EXAMPLES)]
+    Test(test::Arguments),
 }
 
 pub(crate) fn run(arguments: &Arguments, files: &[PathBuf]) -> ExitCode {
@@ -65,5 +75,7 @@ pub(crate) fn run(arguments: &Arguments, files: &[PathBuf]) -> ExitCode {
         Command::List { limit, page } => running::list(&arguments.endpoint, *limit, *page),
         Command::Get { id } => running::get(&arguments.endpoint, id),
         Command::Lint { format } => lint::lint(files, *format),
+        Command::Explain(arguments) => explain::explain(arguments, files),
+        Command::Test(arguments) => test::test(arguments, files),
     }
 }

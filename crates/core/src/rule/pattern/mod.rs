@@ -13,6 +13,7 @@
 
 mod canonical;
 mod delimiter;
+pub mod divergence;
 mod glob;
 mod matcher;
 mod regexp;

@@ -1,0 +1,72 @@
+//! The outside of rules that are looked at offline, and the rules compiled for it.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use keyward_core::diagnostic::Diagnostic;
+use keyward_core::jwt::TokenCache;
+use keyward_core::ports::{Clock, Outside, SecretSource, UnixTime};
+use keyward_core::secret::Secret;
+
+use super::keys::OfflineKeys;
+use super::side::ScriptedSide;
+use crate::config::settings::Settings;
+use crate::outside::SystemRandom;
+use crate::repository::documents::Documents;
+use crate::secrets::EnvironmentSecrets;
+use crate::snapshot::{Built, Snapshot};
+
+/// Everything that stands for the outside. Nothing in it reaches anything but files.
+pub struct World {
+    /// Key sets.
+    pub keys: Arc<OfflineKeys>,
+    /// Side services.
+    pub side: Arc<ScriptedSide>,
+    /// Values of `{{ env "NAME" }}` that go before the environment's.
+    pub env: BTreeMap<String, String>,
+    /// What time it is.
+    pub now: UnixTime,
+}
+
+impl World {
+    /// Compiles the rules for this world.
+    pub fn compile(&self, settings: &Settings) -> Result<Built, Diagnostic> {
+        let outside = Outside {
+            secrets: Arc::new(Secrets {
+                own: self.env.clone(),
+                environment: EnvironmentSecrets::new(settings.env_dir.clone()),
+            }),
+            keys: self.keys.clone(),
+            tokens: Arc::new(TokenCache::new(1024)),
+            side: self.side.clone(),
+            clock: Arc::new(Stopped(self.now)),
+            random: Arc::new(SystemRandom),
+        };
+        Snapshot::build(settings, &Documents::offline(), settings.proxy.listener.port, &outside, 0)
+    }
+}
+
+struct Secrets {
+    own: BTreeMap<String, String>,
+    environment: EnvironmentSecrets,
+}
+
+impl SecretSource for Secrets {
+    fn env(&self, name: &str) -> Option<Secret> {
+        self.own.get(name).map(Secret::new).or_else(|| self.environment.env(name))
+    }
+}
+
+/// A clock at which nothing takes time.
+struct Stopped(UnixTime);
+
+impl Clock for Stopped {
+    fn monotonic(&self) -> Duration {
+        Duration::ZERO
+    }
+
+    fn unix(&self) -> Duration {
+        Duration::from_secs(u64::try_from(self.0.0).unwrap_or(0))
+    }
+}
