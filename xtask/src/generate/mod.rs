@@ -1,7 +1,9 @@
 //! `cargo xtask generate [--check]`: files, and parts of files, that are derived from the code and the
 //! table of differences.
 
+mod handlers;
 mod migration;
+mod settings_table;
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -15,11 +17,12 @@ type Generated = (PathBuf, String);
 /// Writes every generated file or, to check, only says which are stale.
 pub(crate) fn run(check: bool) -> Result<(), String> {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
-    let files = [
+    let mut files = vec![
         (root.join("docs/schema/keyward.schema.json"), json(&schema::configuration())),
         (root.join("docs/schema/keyward-rules.schema.json"), json(&schema::rules())),
         migration::page(&root)?,
     ];
+    files.extend(handlers::pages(&root)?);
     let stale: Vec<&Generated> =
         files.iter().filter(|(path, text)| fs::read_to_string(path).ok().as_ref() != Some(text)).collect();
     for (path, text) in &stale {
