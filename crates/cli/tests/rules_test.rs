@@ -185,3 +185,18 @@ fn the_documented_example_passes() {
     let (code, out, err) = server.run(&["rules", "test", &path]);
     assert!(code == 0 && out.contains("2 passed"), "{out}{err}");
 }
+
+/// A rule that takes a request under another name of this proxy has its capture groups all the same: an
+/// authorizer that is asked about an empty resource might say yes.
+#[test]
+fn capture_groups_are_there_under_another_name_of_this_proxy() {
+    let config = "authenticators: {anonymous: {enabled: true}}\nauthorizers: {allow: {enabled: true}}\nmutators: {header: {enabled: true}}\n";
+    let rules = "- id: r\n  match: {url: \"http://oathkeeper:4455/u/<[0-9]+>\", methods: [GET]}\n  authenticators: [{handler: anonymous}]\n  authorizer: {handler: allow}\n  mutators:\n    - {handler: header, config: {headers: {X-Id: \"{{ printIndex .MatchContext.RegexpCaptureGroups 0 }}\"}}}\n  upstream: {url: \"http://u\"}\n";
+    let server = Keyward::new(env!("CARGO_BIN_EXE_keyward")).with(config, rules).env("SERVE_PROXY_PORT", "4455");
+    let tests: String = ["oathkeeper", "localhost", "127.0.0.1"]
+        .map(|host| format!("  - {{name: {host}, request: {{url: \"http://{host}:4455/u/7\"}}, expect: {{upstream: {{headers: {{X-Id: \"7\"}}}}}}}}\n"))
+        .concat();
+    let path = server.write("tests.yaml", &format!("tests:\n{tests}")).display().to_string();
+    let (code, out, err) = server.run(&["rules", "test", &path]);
+    assert!(code == 0 && out.contains("3 passed"), "{out}{err}");
+}

@@ -3,12 +3,16 @@
 //! Authenticators in order until one is responsible, then every authorizer, then every mutator
 //! (pipeline spec 1.5). Whatever goes wrong is a [`Denial`]; nothing else can make a [`Grant`].
 
+use std::borrow::Cow;
+
 use crate::gate::GatedRequest;
 use crate::pipeline::Authentication;
 use crate::pipeline::denial::{Denial, ErrorKind, Reason};
 use crate::pipeline::grant::Grant;
 use crate::pipeline::observe::{Observer, Outcome, StepKind, Unobserved};
 use crate::ports::{BodySource, UnixTime};
+use crate::rule::pattern::MatchError;
+use crate::rule::rule_set::literal_authority;
 use crate::rule::{Plan, Rule};
 use crate::session::Session;
 
@@ -113,8 +117,15 @@ fn observed<O: Observer>(
 
 fn captures(rule: &Rule, request: &GatedRequest) -> Result<Vec<String>, Denial> {
     let Some(pattern) = &rule.pattern else { return Ok(Vec::new()) };
-    let groups =
-        pattern.captures(request.url()).map_err(|error| Denial::internal(Reason::PatternFailed, error.to_string()))?;
+    let failed = |error: MatchError| Denial::internal(Reason::PatternFailed, error.to_string());
+    // A request that came under another name of this proxy was matched under the rule's.
+    let url = match literal_authority(pattern.literal_prefix()) {
+        Some((_, authority)) if authority != request.authority() => {
+            Cow::Owned(format!("{}://{authority}{}", request.scheme().as_str(), request.path()))
+        }
+        _ => Cow::Borrowed(request.url()),
+    };
+    let groups = pattern.captures(&url).map_err(failed)?;
     // Rule authors expect what the reference gives them: text, not percent-encoding. The gate has
     // refused control characters and invalid UTF-8, so decoding cannot bring them back.
     Ok(groups

@@ -137,7 +137,7 @@ impl Aliases {
 }
 
 /// Scheme and authority of a pattern whose authority is wholly literal.
-fn literal_authority(prefix: &str) -> Option<(&str, &str)> {
+pub(crate) fn literal_authority(prefix: &str) -> Option<(&str, &str)> {
     let (scheme, rest) = prefix.split_once("://")?;
     let (authority, _) = rest.split_once('/')?;
     Some((scheme, authority))
