@@ -71,7 +71,8 @@ pub fn find<'r>(locations: &[CredentialLocation], request: &'r GatedRequest) -> 
 fn at<'r>(location: &CredentialLocation, request: &'r GatedRequest) -> Option<Cow<'r, str>> {
     match location {
         CredentialLocation::Header(name) => {
-            let value = request.headers().get(name)?.to_str().ok()?;
+            // As the reference, whatever text it is; `to_str` would look at each byte by itself.
+            let value = std::str::from_utf8(request.headers().get(name)?.as_bytes()).ok()?;
             if name == AUTHORIZATION { bearer(value).map(Cow::Borrowed) } else { Some(Cow::Borrowed(value)) }
         }
         CredentialLocation::QueryParameter(name) => form_urlencoded::parse(request.query()?.as_bytes())
@@ -108,8 +109,8 @@ fn unquoted(value: &str) -> &str {
 
 /// What follows `Bearer ` in any case.
 fn bearer(value: &str) -> Option<&str> {
-    let (scheme, token) = value.split_once(' ')?;
-    scheme.eq_ignore_ascii_case("bearer").then_some(token)
+    let (scheme, token) = value.split_at_checked("bearer ".len())?;
+    scheme.eq_ignore_ascii_case("bearer ").then_some(token)
 }
 
 #[cfg(test)]

@@ -13,13 +13,16 @@ pub(super) fn canonicalize(text: &str, scheme: Scheme) -> Option<String> {
         }
         Some(_) => return None,
     };
-    let mut authority = host.strip_suffix('.').unwrap_or(host).to_ascii_lowercase();
+    let host = host.strip_suffix('.').unwrap_or(host);
+    let mut authority = String::with_capacity(host.len() + ":65535".len());
+    authority.push_str(host);
+    authority.make_ascii_lowercase();
     if authority.is_empty() || authority.ends_with('.') {
         return None;
     }
     if let Some(port) = port.filter(|port| *port != scheme.default_port()) {
         authority.push(':');
-        authority.push_str(&port.to_string());
+        authority.push_str(itoa::Buffer::new().format(port));
     }
     Some(authority)
 }
@@ -35,10 +38,17 @@ fn split(text: &str) -> Option<(&str, Option<&str>)> {
         };
     }
     let (host, port) = text.split_once(':').map_or((text, None), |(host, port)| (host, Some(port)));
-    // reg-name without escapes; `_` occurs in service names of container networks.
-    let allowed = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.' | b'_');
-    (host.len() <= 255 && host.bytes().all(allowed) && !host.starts_with('.') && !host.contains(".."))
-        .then_some((host, port))
+    (host.len() <= 255 && is_reg_name(host)).then_some((host, port))
+}
+
+/// A reg-name without escapes and without empty labels before its end; `_` occurs in service names of
+/// container networks.
+fn is_reg_name(host: &str) -> bool {
+    let mut previous = b'.';
+    host.bytes().all(|byte| {
+        let before = std::mem::replace(&mut previous, byte);
+        byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_') || (byte == b'.' && before != b'.')
+    })
 }
 
 #[cfg(test)]

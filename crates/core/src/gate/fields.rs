@@ -22,6 +22,7 @@ pub(super) fn filter(headers: &mut HeaderMap, version: Version, policy: &GatePol
     }
     let mut size = 0;
     let mut dropped: Vec<HeaderName> = Vec::new();
+    let mut seen = Seen::default();
     for (name, value) in headers.iter() {
         let text = name.as_str();
         let length = text.len() + value.len() + 4;
@@ -29,17 +30,22 @@ pub(super) fn filter(headers: &mut HeaderMap, version: Version, policy: &GatePol
         if length > policy.max_field_bytes || size > policy.max_head_bytes {
             return Err(RefusalReason::FieldSize);
         }
+        seen.note(name);
         match classify(text, policy) {
             Class::Keep => {}
             Class::Drop => dropped.push(name.clone()),
             Class::Refuse => return Err(RefusalReason::LookAlike),
         }
     }
-    check_framing(headers, version)?;
-    check_expectation(headers)?;
+    if seen.framing {
+        check_framing(headers, version)?;
+    }
+    if seen.expectation {
+        check_expectation(headers)?;
+    }
     let facts = Facts {
-        accepts_trailers: has_token(headers, &TE, "trailers"),
-        upgrade: upgrade(headers, version)?,
+        accepts_trailers: seen.te && has_token(headers, &TE, "trailers"),
+        upgrade: if seen.upgrade { upgrade(headers, version)? } else { None },
         forwarded_https: policy.trust_forwarded_headers.then(|| forwarded_proto(headers)).flatten(),
     };
     if !dropped.is_empty() {
@@ -57,6 +63,24 @@ pub(super) fn filter(headers: &mut HeaderMap, version: Version, policy: &GatePol
         }
     }
     Ok(facts)
+}
+
+/// Which fields are there, so that those that are not need no look.
+#[derive(Default)]
+struct Seen {
+    framing: bool,
+    expectation: bool,
+    te: bool,
+    upgrade: bool,
+}
+
+impl Seen {
+    fn note(&mut self, name: &HeaderName) {
+        self.framing |= *name == CONTENT_LENGTH || *name == TRANSFER_ENCODING;
+        self.expectation |= *name == EXPECT;
+        self.te |= *name == TE;
+        self.upgrade |= *name == UPGRADE;
+    }
 }
 
 enum Class {
@@ -148,7 +172,7 @@ fn check_expectation(headers: &HeaderMap) -> Result<(), RefusalReason> {
 
 /// The protocol of a well-formed upgrade. `h2c` is not offered, so asking for it is ignored.
 fn upgrade(headers: &HeaderMap, version: Version) -> Result<Option<String>, RefusalReason> {
-    if version != Version::HTTP_11 || !headers.contains_key(UPGRADE) || !has_token(headers, &CONNECTION, "upgrade") {
+    if version != Version::HTTP_11 || !has_token(headers, &CONNECTION, "upgrade") {
         return Ok(None);
     }
     let mut lines = headers.get_all(UPGRADE).iter();

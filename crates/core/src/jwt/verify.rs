@@ -31,11 +31,9 @@ impl TokenVerifier {
         Self { profile, sources, algorithms, cache }
     }
 
-    /// Verifies. Ready at once unless a key set has to be fetched first.
+    /// Verifies a token that is not [`known`](Self::known). Ready at once unless a key set has to be fetched
+    /// first.
     pub fn verify<'a>(&'a self, token: &'a str) -> Step<'a, Result<Arc<VerifiedToken>, Reason>> {
-        if let Some(known) = self.cached(token) {
-            return Step::Ready(Ok(known));
-        }
         match self.check(token) {
             Err(Reason::KeyUnavailable) => Step::Pending(Box::pin(async move {
                 for source in &self.sources {
@@ -47,7 +45,8 @@ impl TokenVerifier {
         }
     }
 
-    fn cached(&self, token: &str) -> Option<Arc<VerifiedToken>> {
+    /// A token that was verified before, with a key that is still published.
+    pub fn known(&self, token: &str) -> Option<Arc<VerifiedToken>> {
         let entry = self.cache.get(&self.profile, token)?;
         let set = self.sources.get(entry.source)?.current()?;
         let is_published = set.revision() == entry.revision || set.holds(entry.fingerprint);
