@@ -2,14 +2,17 @@
 
 use std::cell::Cell;
 
-use http::HeaderMap;
+use http::{HeaderMap, HeaderName};
+
+const X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+const TRACEPARENT: HeaderName = HeaderName::from_static("traceparent");
 
 /// The longest id of a caller that is repeated.
 const MAX_REQUEST_ID: usize = 128;
 
 /// Ids for requests that bring none: a random start per core, then counted.
 pub struct RequestIds {
-    prefix: u64,
+    prefix: String,
     next: Cell<u64>,
 }
 
@@ -17,13 +20,13 @@ impl RequestIds {
     /// A series that starts at random.
     pub fn new() -> Self {
         let (prefix, next) = uuid::Uuid::new_v4().as_u64_pair();
-        Self { prefix, next: Cell::new(next) }
+        Self { prefix: format!("{prefix:016x}"), next: Cell::new(next) }
     }
 
     /// The caller's `X-Request-Id`, or the next one of ours.
     pub fn of(&self, headers: &HeaderMap) -> String {
         headers
-            .get("x-request-id")
+            .get(X_REQUEST_ID)
             .and_then(|value| value.to_str().ok())
             .filter(|id| !id.is_empty() && id.len() <= MAX_REQUEST_ID)
             .map_or_else(|| self.next(), str::to_owned)
@@ -32,10 +35,11 @@ impl RequestIds {
     fn next(&self) -> String {
         let number = self.next.get();
         self.next.set(number.wrapping_add(1));
+        let digits: [u8; 16] =
+            std::array::from_fn(|place| b"0123456789abcdef"[(number >> (60 - place * 4) & 15) as usize]);
         let mut id = String::with_capacity(32);
-        for half in [self.prefix, number] {
-            id.extend((0..16).rev().map(|place| char::from(b"0123456789abcdef"[(half >> (place * 4) & 15) as usize])));
-        }
+        id.push_str(&self.prefix);
+        id.push_str(std::str::from_utf8(&digits).unwrap_or_default());
         id
     }
 }
@@ -48,7 +52,7 @@ impl Default for RequestIds {
 
 /// The trace id of a `traceparent` (W3C Trace Context section 3.2.2).
 pub fn trace_id(headers: &HeaderMap) -> Option<String> {
-    let parent = headers.get("traceparent").and_then(|value| value.to_str().ok())?;
+    let parent = headers.get(TRACEPARENT).and_then(|value| value.to_str().ok())?;
     let id = parent.split('-').nth(1)?;
     let is_valid =
         id.len() == 32 && id.bytes().all(|byte| byte.is_ascii_hexdigit()) && id.bytes().any(|byte| byte != b'0');

@@ -26,6 +26,9 @@ use crate::config::settings::audit::{AuditSettings, AuditSink};
 const BATCH_RECORDS: usize = 128;
 /// Batches that may wait for the writer.
 const QUEUE: usize = 64;
+/// Emptied buffers that are kept, and the largest of them.
+const MAX_SPARE: usize = 8;
+const MAX_SPARE_CAPACITY: usize = 256 * 1024;
 /// What one core holds back while the queue is full.
 const MAX_HELD: usize = 1024 * 1024;
 /// How long the writer waits before it tries a failed sink again.
@@ -45,6 +48,8 @@ pub struct AuditState {
     blocks: AtomicBool,
     /// The sink that the writer is to take up.
     next: Mutex<Option<Sink>>,
+    /// Emptied buffers, to be filled again.
+    spare: Mutex<Vec<Vec<u8>>>,
 }
 
 type Sink = Box<dyn Write + Send>;
@@ -66,6 +71,20 @@ impl AuditState {
 
     fn blocks(&self) -> bool {
         self.blocks.load(Ordering::Relaxed)
+    }
+
+    /// An empty buffer that can hold a batch like the last one.
+    fn buffer(&self, capacity: usize) -> Vec<u8> {
+        let spare = self.spare.lock().unwrap_or_else(PoisonError::into_inner).pop();
+        spare.unwrap_or_else(|| Vec::with_capacity(capacity))
+    }
+
+    fn take_back(&self, mut buffer: Vec<u8>) {
+        buffer.clear();
+        let mut spare = self.spare.lock().unwrap_or_else(PoisonError::into_inner);
+        if spare.len() < MAX_SPARE && buffer.capacity() <= MAX_SPARE_CAPACITY {
+            spare.push(buffer);
+        }
     }
 
     fn next(&self) -> Option<Sink> {
@@ -210,13 +229,11 @@ impl AuditHandle {
         if self.records.get() == 0 {
             return;
         }
-        let capacity = self.held.borrow().len().max(16 * 1024);
-        let bytes = self.held.replace(Vec::with_capacity(capacity));
+        let capacity = self.held.borrow().len();
+        let bytes = self.held.replace(self.state.buffer(capacity));
         match self.sender.try_send(Batch { bytes, records: self.records.get() }) {
             Ok(()) => self.records.set(0),
-            Err(TrySendError::Full(batch)) => {
-                self.held.replace(batch.bytes);
-            }
+            Err(TrySendError::Full(batch)) => self.state.take_back(self.held.replace(batch.bytes)),
             Err(TrySendError::Disconnected(batch)) => {
                 self.state.lost.fetch_add(batch.records, Ordering::Relaxed);
                 self.records.set(0);
@@ -250,7 +267,10 @@ impl Writer {
     fn run(mut self, receiver: &Receiver<Batch>) {
         loop {
             match receiver.recv_timeout(Duration::from_secs(1)) {
-                Ok(batch) => self.write(&batch),
+                Ok(batch) => {
+                    self.write(&batch);
+                    self.state.take_back(batch.bytes);
+                }
                 Err(RecvTimeoutError::Timeout) => {
                     self.take_up_next();
                     self.report_gap();
@@ -278,7 +298,11 @@ impl Writer {
         self.take_up_next();
         self.report_gap();
         let done = self.push(&batch.bytes, self.state.blocks());
-        let lines = batch.bytes[..done].iter().filter(|byte| **byte == b'\n').count() as u64;
+        let lines = if done == batch.bytes.len() {
+            batch.records
+        } else {
+            batch.bytes[..done].iter().filter(|byte| **byte == b'\n').count() as u64
+        };
         self.state.written.fetch_add(lines, Ordering::Relaxed);
         self.state.lost.fetch_add(batch.records.saturating_sub(lines), Ordering::Relaxed);
     }
