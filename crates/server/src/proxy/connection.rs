@@ -17,6 +17,7 @@ use tokio::task::JoinHandle;
 use tokio::time::{Instant, timeout};
 use tokio_rustls::TlsAcceptor;
 
+use super::aside::Aside;
 use super::scanned_io::{ScannedIo, Verdict};
 use super::service::Service;
 use crate::local_executor::LocalExecutor;
@@ -145,11 +146,18 @@ async fn serve_http1<T: AsyncRead + AsyncWrite + Unpin + Send + 'static>(
     builder.header_read_timeout(None).max_headers(128).max_buf_size(64 * 1024).half_close(false).writev(false);
     let served = builder.serve_connection(io, service).with_upgrades();
     tokio::pin!(served);
+    let watched = own.clone();
+    let limit = options.idle_timeout;
+    let mut over = Aside::new(Box::pin(async move {
+        tokio::select! {
+            _ = shutdown.wait_for(|begun| *begun) => {}
+            () = idle(&watched, limit) => {}
+        }
+    }));
     let ended = tokio::select! {
         biased;
         outcome = served.as_mut() => Some(outcome),
-        _ = shutdown.wait_for(|begun| *begun) => None,
-        () = idle(&own, options.idle_timeout) => None,
+        () = &mut over => None,
     };
     let outcome = match ended {
         Some(outcome) => outcome,
