@@ -10,20 +10,31 @@ use crate::pipeline::Authentication;
 use crate::pipeline::denial::{Denial, ErrorKind, Reason};
 use crate::pipeline::grant::Grant;
 use crate::pipeline::observe::{Observer, Outcome, StepKind, Unobserved};
+use crate::pipeline::step::Step;
 use crate::ports::{BodySource, UnixTime};
 use crate::rule::pattern::MatchError;
 use crate::rule::rule_set::literal_authority;
 use crate::rule::{Plan, Rule};
 use crate::session::Session;
 
+/// [`Step::finish`] in place: an answer that is there already does not pass through another future.
+macro_rules! answer_to {
+    ($step:expr) => {
+        match $step {
+            Step::Ready(answer) => answer,
+            Step::Pending(future) => future.await,
+        }
+    };
+}
+
 /// Runs a rule. Polls to completion without any runtime as long as no handler has to wait.
-pub async fn decide(
+pub fn decide(
     rule: &Rule,
     request: &mut GatedRequest,
     body: &mut dyn BodySource,
     now: UnixTime,
-) -> Result<Grant, Denial> {
-    decide_observed(rule, request, body, now, &mut Unobserved).await
+) -> impl Future<Output = Result<Grant, Denial>> {
+    decide_observed(rule, request, body, now, Unobserved)
 }
 
 /// [`decide`], with every step shown to somebody.
@@ -32,7 +43,7 @@ pub async fn decide_observed<O: Observer>(
     request: &mut GatedRequest,
     body: &mut dyn BodySource,
     now: UnixTime,
-    observer: &mut O,
+    mut observer: O,
 ) -> Result<Grant, Denial> {
     let plan = rule.plan.as_ref().map_err(|problem| {
         let denial = Denial::internal(Reason::RuleBroken, problem.to_string());
@@ -46,7 +57,7 @@ pub async fn decide_observed<O: Observer>(
         return Err(Denial::new(ErrorKind::BadRequest, Reason::RequestRefused)
             .detail("the path holds an encoded slash; `upstream.allow_encoded_slashes` of the rule is off"));
     }
-    let mut session = authenticate(plan, request, now, observer).await?;
+    let mut session = authenticate(plan, request, now, &mut observer).await?;
     if plan.reads_body {
         request.set_body(body.read().await.map_err(|denial| denial.of(session.caller.clone()))?);
     }
@@ -54,7 +65,7 @@ pub async fn decide_observed<O: Observer>(
     if plan.reads_captures {
         session.captures = captures(rule, request)?;
     }
-    if let Err(mut denial) = authorize_and_mutate(plan, request, &mut session, now, observer).await {
+    if let Err(mut denial) = authorize_and_mutate(plan, request, &mut session, now, &mut observer).await {
         denial.caller.get_or_insert(session.caller);
         return Err(denial);
     }
@@ -69,7 +80,7 @@ async fn authenticate<O: Observer>(
 ) -> Result<Session, Denial> {
     for bound in &plan.authenticators {
         let mut step = |outcome: Outcome<'_>| observer.step(StepKind::Authenticator, bound.id, outcome);
-        match bound.handler.authenticate(request, now).finish().await {
+        match answer_to!(bound.handler.authenticate(request, now)) {
             Ok(Authentication::Established(session)) => {
                 step(Outcome::Passed(&session));
                 return Ok(session);
@@ -93,11 +104,11 @@ async fn authorize_and_mutate<O: Observer>(
     observer: &mut O,
 ) -> Result<(), Denial> {
     for bound in &plan.authorizers {
-        let allowed = bound.handler.authorize(request, session, now).finish().await;
+        let allowed = answer_to!(bound.handler.authorize(request, session, now));
         observed(StepKind::Authorizer, bound.id, allowed, session, observer)?;
     }
     for bound in &plan.mutators {
-        let mutated = bound.handler.mutate(request, session, now).finish().await;
+        let mutated = answer_to!(bound.handler.mutate(request, session, now));
         observed(StepKind::Mutator, bound.id, mutated, session, observer)?;
     }
     Ok(())

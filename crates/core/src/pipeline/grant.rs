@@ -108,7 +108,6 @@ impl Grant {
             query => upstream.target(request.path(), query),
         };
         let (method, mut headers) = request.into_method_and_headers();
-        headers.remove(HOST);
         for location in locations() {
             match location {
                 CredentialLocation::Header(name) => {
@@ -125,7 +124,9 @@ impl Grant {
         for (name, value) in first_values(self.session.header) {
             headers.insert(name, value);
         }
-        Outgoing { method, origin: upstream.origin().clone(), target, host, headers, upgrade, accepts_trailers }
+        // Last: it was settled with the destination, and no mutator sets another.
+        headers.insert(HOST, host);
+        Outgoing { method, origin: upstream.origin().clone(), target, headers, upgrade, accepts_trailers }
     }
 }
 
@@ -157,9 +158,7 @@ pub struct Outgoing {
     pub origin: Arc<UpstreamOrigin>,
     /// Path and query in origin form.
     pub target: String,
-    /// The `Host` (HTTP/1.1) or `:authority` (HTTP/2).
-    pub host: HeaderValue,
-    /// Everything else, final: no `Host`, no hop-by-hop field.
+    /// Final: with `Host`, which HTTP/2 sends as `:authority`; no hop-by-hop field.
     pub headers: HeaderMap,
     /// The protocol to upgrade to, when caller and rule want one.
     pub upgrade: Option<HeaderValue>,

@@ -31,6 +31,12 @@ pub trait Observer {
     fn step(&mut self, kind: StepKind, id: &'static str, outcome: Outcome<'_>);
 }
 
+impl<O: Observer> Observer for &mut O {
+    fn step(&mut self, kind: StepKind, id: &'static str, outcome: Outcome<'_>) {
+        (**self).step(kind, id, outcome);
+    }
+}
+
 /// Nobody watches.
 pub struct Unobserved;
 

@@ -62,8 +62,8 @@ impl BodyFault {
 pub enum RequestBody {
     /// None.
     Empty,
-    /// The caller's, as it comes.
-    Streamed(Streamed),
+    /// The caller's, as it comes. Boxed: most requests have none and move this about many times.
+    Streamed(Box<Streamed>),
     /// The caller's, held in memory because a handler read it.
     Held(Option<Bytes>),
 }
@@ -83,7 +83,8 @@ impl RequestBody {
             tally.ended.set(true);
             return RequestBody::Empty;
         }
-        RequestBody::Streamed(Streamed { incoming, tally, stall: Stall::new(pause), limit: limit.unwrap_or(u64::MAX) })
+        let limit = limit.unwrap_or(u64::MAX);
+        RequestBody::Streamed(Box::new(Streamed { incoming, tally, stall: Stall::new(pause), limit }))
     }
 
     /// Reads the whole body into memory, at most `limit` bytes.
@@ -204,7 +205,7 @@ pub struct UpstreamBody {
     /// Limits pauses.
     pub stall: Stall,
     /// Writes the record when the stream has ended, one way or the other.
-    pub completion: Option<Completion>,
+    pub completion: Option<Box<Completion>>,
 }
 
 impl UpstreamBody {

@@ -89,17 +89,17 @@ pub struct Completion {
 }
 
 impl Completion {
-    /// The beginning of an exchange.
+    /// The beginning of an exchange. Boxed, since it goes from hand to hand until the end.
     pub fn begin(
         sinks: Rc<Sinks>,
         live: Arc<Live>,
         connection: Rc<Connection>,
         method: Method,
         headers: &HeaderMap,
-    ) -> Self {
+    ) -> Box<Self> {
         connection.active.set(connection.active.get() + 1);
         let (request_id, trace_id) = (sinks.request_ids.of(headers), trace_id(headers));
-        Self {
+        Box::new(Self {
             sinks,
             live,
             connection,
@@ -122,7 +122,7 @@ impl Completion {
             upstream_duration: None,
             outcome: "error",
             reason: None,
-        }
+        })
     }
 
     /// What the exchange is judged by and served under.

@@ -20,6 +20,7 @@ use keyward_core::pipeline::answer::answer;
 use keyward_core::pipeline::decide::decide;
 use keyward_core::pipeline::denial::{Denial, ErrorKind};
 use keyward_core::pipeline::error_response::{ErrorResponse, json};
+use keyward_core::pipeline::grant::Grant;
 use keyward_core::ports::UnixTime;
 use keyward_core::rule::Rule;
 
@@ -56,6 +57,23 @@ pub struct BodyLimits {
     pub request_bytes: Option<u64>,
 }
 
+/// A request that matched a rule, and what has to be remembered until its answer.
+struct Asked<'l> {
+    record: Box<Completion>,
+    request: GatedRequest,
+    rule: &'l Rule,
+    body: HeldBody,
+    client_upgrade: Option<OnUpgrade>,
+}
+
+/// A request on its way to the upstream.
+struct Sending<F> {
+    record: Box<Completion>,
+    client_upgrade: Option<OnUpgrade>,
+    begun: Instant,
+    answer: F,
+}
+
 impl Service {
     /// A service over what is in force, whatever that is when a request arrives.
     pub fn new(live: Arc<ArcSwap<Live>>, sinks: Rc<Sinks>) -> Self {
@@ -75,47 +93,51 @@ impl Service {
     }
 
     /// Serves one request. Never fails: whatever goes wrong has an answer.
-    pub async fn serve(
+    pub fn serve(
         self: Rc<Self>,
         request: Request<Incoming>,
         connection: Rc<Connection>,
-    ) -> Result<Response<ResponseBody>, Infallible> {
+    ) -> impl Future<Output = Result<Response<ResponseBody>, Infallible>> {
         let is_http1 = request.version() < Version::HTTP_2;
-        let mut response = match caught(Box::pin(self.clone().walk(request, connection))).await {
-            Some(response) => response,
-            None => {
-                self.sinks.metrics.shared().panics.inc();
-                local(ErrorKind::Internal.status(), ErrorKind::Internal.generic_message())
+        let walk = caught(Box::pin(self.clone().walk(request, connection)));
+        async move {
+            let mut response = match walk.await {
+                Some(response) => response,
+                None => {
+                    self.sinks.metrics.shared().panics.inc();
+                    local(ErrorKind::Internal.status(), ErrorKind::Internal.generic_message())
+                }
+            };
+            if !is_http1 {
+                response.headers_mut().remove(CONNECTION);
             }
-        };
-        if !is_http1 {
-            response.headers_mut().remove(CONNECTION);
+            Ok(response)
         }
-        Ok(response)
     }
 
     async fn walk(self: Rc<Self>, request: Request<Incoming>, connection: Rc<Connection>) -> Response<ResponseBody> {
         let (live, forwarder) = self.current();
-        let Some(policy) = &live.serving.proxy_cors else {
-            return self.exchange(request, connection, &live, &forwarder, false).await;
+        let policy = live.serving.proxy_cors.as_ref();
+        let verdict = policy.map(|policy| policy.judge(request.method(), request.headers()));
+        let preflight = matches!(verdict, Some(cors::Verdict::Preflight(_)));
+        let mut response = match self.arrive(request, &connection, &live, preflight) {
+            Ok(asked) => self.exchange(asked, &connection, &forwarder).await,
+            Err(response) => response,
         };
-        let (fields, preflight) = match policy.judge(request.method(), request.headers()) {
-            cors::Verdict::Preflight(fields) => (fields, true),
-            cors::Verdict::Actual(fields) => (fields, false),
-        };
-        let mut response = self.exchange(request, connection, &live, &forwarder, preflight).await;
-        cors::apply(fields, response.headers_mut());
+        if let Some(cors::Verdict::Preflight(fields) | cors::Verdict::Actual(fields)) = verdict {
+            cors::apply(fields, response.headers_mut());
+        }
         response
     }
 
-    async fn exchange(
+    /// From the head to the rule. Nothing here waits, so no future has to keep what only this part needs.
+    fn arrive<'l>(
         &self,
         mut request: Request<Incoming>,
-        connection: Rc<Connection>,
-        live: &Arc<Live>,
-        forwarder: &Forwarder,
+        connection: &Rc<Connection>,
+        live: &'l Arc<Live>,
         preflight: bool,
-    ) -> Response<ResponseBody> {
+    ) -> Result<Box<Asked<'l>>, Response<ResponseBody>> {
         let number = connection.requests.replace(connection.requests.get() + 1);
         let (snapshot, limits) = (&live.snapshot, live.serving.bodies);
         let client_upgrade = request.headers().contains_key(UPGRADE).then(|| hyper::upgrade::on(&mut request));
@@ -124,52 +146,78 @@ impl Service {
             Completion::begin(self.sinks.clone(), live.clone(), connection.clone(), head.method.clone(), &head.headers);
         let (uri, host) = (head.uri.clone(), head.headers.get(HOST).cloned());
         let arrival = Arrival { tls: connection.tls, peer: connection.peer, violation: connection.verdict.on(number) };
-        let mut request = match admit(head, &arrival, &snapshot.gate) {
+        let request = match admit(head, &arrival, &snapshot.gate) {
             Ok(request) => request,
-            Err(reason) => return self.refuse(record, reason, &uri, host.as_ref()),
+            Err(reason) => return Err(self.refuse(record, reason, &uri, host.as_ref())),
         };
         record.path = request.path().to_owned();
         record.host = request.authority().to_owned();
         if !self.sinks.audit.admits() {
-            return shed(record);
+            return Err(shed(record));
         }
         if preflight {
-            return preflight_answer(record);
+            return Err(preflight_answer(record));
         }
         let rule = match snapshot.rules.find(&request) {
             Ok(rule) => rule,
-            Err(denial) => return self.deny(record, None, &denial, &request),
+            Err(denial) => return Err(self.deny(record, None, &denial, &request)),
         };
         record.rule = Some(rule.number());
         let body = RequestBody::new(body, record.tally.clone(), limits.request_pause, limits.request_bytes);
-        let mut body = HeldBody::new(body, snapshot.max_held_body_bytes);
-        let grant = match decide(rule, &mut request, &mut body, unix(record.arrived_at())).await {
+        let body = HeldBody::new(body, snapshot.max_held_body_bytes);
+        Ok(Box::new(Asked { record, request, rule, body, client_upgrade }))
+    }
+
+    async fn exchange(
+        &self,
+        mut asked: Box<Asked<'_>>,
+        connection: &Connection,
+        forwarder: &Forwarder,
+    ) -> Response<ResponseBody> {
+        let now = unix(asked.record.arrived_at());
+        let decided = decide(asked.rule, &mut asked.request, &mut asked.body, now).await;
+        let Sending { mut record, client_upgrade, begun, answer } = match self.send(*asked, decided, forwarder) {
+            Ok(sending) => sending,
+            Err(response) => return response,
+        };
+        let outcome = answer.await;
+        record.upstream_duration = Some(begun.elapsed());
+        match outcome {
+            Ok(answer) => self.relay(record, answer, client_upgrade, connection),
+            Err(error) => self.upstream_failed(record, &error),
+        }
+    }
+
+    /// From the decision to the upstream. As [`arrive`](Self::arrive), nothing of it is kept while waiting.
+    fn send<'f>(
+        &self,
+        asked: Asked<'_>,
+        decided: Result<Grant, Denial>,
+        forwarder: &'f Forwarder,
+    ) -> Result<Sending<impl Future<Output = Result<Answer, ForwardError>> + use<'f>>, Response<ResponseBody>> {
+        let Asked { mut record, request, rule, body, client_upgrade } = asked;
+        let grant = match decided {
             Ok(grant) => grant,
             Err(denial) => {
                 if let Some(fault) = record.tally.fault.get() {
                     record.caller = denial.caller;
-                    return fault.refuse(record);
+                    return Err(fault.refuse(record));
                 }
-                return self.deny(record, Some(rule), &denial, &request);
+                return Err(self.deny(record, Some(rule), &denial, &request));
             }
         };
         record.caller = Some(grant.caller().clone());
         let body = body.into_request_body();
         if body.announces_too_much() {
-            return BodyFault::TooLong.refuse(record);
+            return Err(BodyFault::TooLong.refuse(record));
         }
         let credentialed = match grant.credential(request, rule) {
             Ok(credentialed) => credentialed,
-            Err(refused) => return self.deny(record, Some(rule), &refused.0, &refused.1),
+            Err(refused) => return Err(self.deny(record, Some(rule), &refused.0, &refused.1)),
         };
         record.upstream_url = Some(credentialed.upstream_url());
-        let sent = Instant::now();
-        let outcome = forwarder.send(credentialed, body).await;
-        record.upstream_duration = Some(sent.elapsed());
-        match outcome {
-            Ok(answer) => self.relay(record, answer, client_upgrade, &connection),
-            Err(error) => self.upstream_failed(record, &error),
-        }
+        let begun = Instant::now();
+        Ok(Sending { record, client_upgrade, begun, answer: forwarder.send(credentialed, body, begun) })
     }
 
     /// hyper could not read a request's head and has answered that itself: only the record is left to do.
@@ -200,7 +248,7 @@ impl Service {
     /// The gate's no: nothing about the request can be relied on, so the connection ends.
     fn refuse(
         &self,
-        mut record: Completion,
+        mut record: Box<Completion>,
         reason: RefusalReason,
         uri: &Uri,
         host: Option<&HeaderValue>,
@@ -219,7 +267,7 @@ impl Service {
 
     fn deny(
         &self,
-        mut record: Completion,
+        mut record: Box<Completion>,
         rule: Option<&Rule>,
         denial: &Denial,
         request: &GatedRequest,
@@ -246,7 +294,7 @@ impl Service {
 
     fn relay(
         &self,
-        mut record: Completion,
+        mut record: Box<Completion>,
         answer: Answer,
         client_upgrade: Option<OnUpgrade>,
         connection: &Connection,
@@ -271,7 +319,7 @@ impl Service {
     }
 
     /// No answer came. When it was the caller's body that broke, that is what is said.
-    fn upstream_failed(&self, mut record: Completion, error: &ForwardError) -> Response<ResponseBody> {
+    fn upstream_failed(&self, mut record: Box<Completion>, error: &ForwardError) -> Response<ResponseBody> {
         if let Some(fault) = record.tally.fault.get() {
             return fault.refuse(record);
         }
@@ -288,7 +336,7 @@ impl Service {
 }
 
 impl BodyFault {
-    fn refuse(self, mut record: Completion) -> Response<ResponseBody> {
+    fn refuse(self, mut record: Box<Completion>) -> Response<ResponseBody> {
         record.outcome = "error";
         record.reason = Some(self.reason());
         let mut response = local(self.status(), status_text(self.status()));
@@ -298,7 +346,7 @@ impl BodyFault {
 }
 
 /// A browser's question about another origin, which no rule needs to know of.
-fn preflight_answer(mut record: Completion) -> Response<ResponseBody> {
+fn preflight_answer(mut record: Box<Completion>) -> Response<ResponseBody> {
     (record.outcome, record.reason) = ("allowed", Some("cors_preflight"));
     let mut response = Response::new(ResponseBody::full(Bytes::new()));
     *response.status_mut() = cors::PREFLIGHT_STATUS;
@@ -306,7 +354,7 @@ fn preflight_answer(mut record: Completion) -> Response<ResponseBody> {
 }
 
 /// Nothing is forwarded that could not be recorded.
-fn shed(mut record: Completion) -> Response<ResponseBody> {
+fn shed(mut record: Box<Completion>) -> Response<ResponseBody> {
     record.outcome = "error";
     record.reason = Some("overloaded");
     let mut response = local(ErrorKind::Overloaded.status(), ErrorKind::Overloaded.generic_message());
@@ -315,7 +363,7 @@ fn shed(mut record: Completion) -> Response<ResponseBody> {
 }
 
 /// Writes the record of an answer that is complete already.
-fn answered(mut record: Completion, response: Response<ResponseBody>) -> Response<ResponseBody> {
+fn answered(mut record: Box<Completion>, response: Response<ResponseBody>) -> Response<ResponseBody> {
     record.status = response.status().as_u16();
     record.add_bytes_out(response.body().size_hint().exact().unwrap_or(0));
     record.complete();

@@ -26,6 +26,11 @@ impl Stall {
         self.since = None;
     }
 
+    /// Waiting begins at a time that is known already.
+    pub fn begin(&mut self, at: std::time::Instant) {
+        self.since = Some(at.into());
+    }
+
     /// Call while waiting.
     pub fn poll(&mut self, cx: &mut Context<'_>) -> Poll<()> {
         let deadline = *self.since.get_or_insert_with(Instant::now) + self.limit;

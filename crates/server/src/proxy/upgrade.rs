@@ -8,7 +8,7 @@ use tokio::task::JoinHandle;
 use super::completion::Completion;
 
 /// Joins the two connections once both have switched. The record is written when it is over.
-pub fn tunnel(client: OnUpgrade, upstream: OnUpgrade, mut completion: Completion) -> JoinHandle<()> {
+pub fn tunnel(client: OnUpgrade, upstream: OnUpgrade, mut completion: Box<Completion>) -> JoinHandle<()> {
     tokio::task::spawn_local(async move {
         let (Ok(client), Ok(upstream)) = tokio::join!(client, upstream) else { return };
         let copied = tokio::io::copy_bidirectional(&mut TokioIo::new(client), &mut TokioIo::new(upstream)).await;

@@ -2,25 +2,27 @@
 
 use std::cell::RefCell;
 use std::future::poll_fn;
-use std::pin::{Pin, pin};
+use std::ops::DerefMut;
+use std::pin::Pin;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::task::Poll;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
-use http::header::{CONNECTION, CONTENT_LENGTH, HOST, PROXY_AUTHENTICATE, TE, TRANSFER_ENCODING, UPGRADE};
+use http::header::{CONNECTION, CONTENT_LENGTH, HOST, TE, TRANSFER_ENCODING, UPGRADE};
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, Response, Uri, Version};
 use hyper::body::Incoming;
 use hyper::client::conn::{TrySendError, http1, http2};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use keyward_core::pipeline::grant::{CredentialedRequest, Outgoing};
+use keyward_core::ports::LocalFuture;
 use keyward_core::rule::upstream::UpstreamOrigin;
 use rustls::ClientConfig;
 
 use super::connect::connect;
 use super::error::{ForwardError, chain};
 use super::framing;
-use super::pool::{Lease, Pool};
+use super::pool::{Lease, Pool, Taken};
 use super::resolve::Resolver;
 use crate::local_executor::LocalExecutor;
 use crate::proxy::body::{RequestBody, RequestTally};
@@ -32,7 +34,7 @@ const MAX_RESPONSE_HEADERS: usize = 128;
 const MAX_BUFFER: usize = 64 * 1024;
 
 /// Timers kept for reuse.
-const MAX_WAITS: usize = 1024;
+const MAX_TIMERS: usize = 1024;
 
 /// One core's way to upstreams.
 pub struct Forwarder {
@@ -42,7 +44,7 @@ pub struct Forwarder {
     connect_timeout: Duration,
     header_timeout: Duration,
     /// Timers at rest: moving one costs more than keeping it.
-    waits: RefCell<Vec<Stall>>,
+    timers: RefCell<Vec<Stall>>,
 }
 
 /// TLS to upstreams. An upgrade is HTTP/1.1's, so a connection for one must not negotiate HTTP/2.
@@ -71,7 +73,7 @@ impl Forwarder {
         connect_timeout: Duration,
         header_timeout: Duration,
     ) -> Self {
-        Self { pool, resolver, tls, connect_timeout, header_timeout, waits: RefCell::default() }
+        Self { pool, resolver, tls, connect_timeout, header_timeout, timers: RefCell::default() }
     }
 
     /// The pool, for upkeep.
@@ -81,19 +83,54 @@ impl Forwarder {
 
     /// Sends a request. It is sent again, once and on a fresh connection, only when a pooled one turned
     /// out to be dead before anything went out, or when the method is idempotent and the body empty.
-    pub async fn send(&self, request: CredentialedRequest, body: RequestBody) -> Result<Answer, ForwardError> {
+    ///
+    /// What can be done at once is done before there is a future: every future that a request's parts pass
+    /// through copies them.
+    pub fn send<'f>(
+        &'f self,
+        request: CredentialedRequest,
+        body: RequestBody,
+        now: Instant,
+    ) -> impl Future<Output = Result<Answer, ForwardError>> + use<'f> {
         let outgoing = request.into_outgoing();
-        let origin = outgoing.origin.clone();
-        let upgrade = outgoing.upgrade.clone();
-        let tally = body.tally();
-        let exchange = pin!(self.exchange(&origin, outgoing, body));
-        let outcome = self.answered(exchange, tally.as_deref()).await;
-        if let Err(ForwardError::Timeout(_)) = outcome {
-            // Its peer may be gone without a word, and others must not wait for it too.
-            self.pool.forget_http2(&origin);
+        let (origin, upgrade, tally) = (outgoing.origin.clone(), outgoing.upgrade.clone(), body.tally());
+        let begun = self.begin(&origin, outgoing, body);
+        async move {
+            let wait = Wait { tally: tally.as_deref(), since: now };
+            let outcome = match begun? {
+                Begun::Sent { sent, lease, repeatable } => self.ended(sent, lease, repeatable, &origin, &wait).await,
+                Begun::Otherwise(future) => self.within(future, &wait).await.flatten(),
+            };
+            if let Err(ForwardError::Timeout(_)) = outcome {
+                // Its peer may be gone without a word, and others must not wait for it too.
+                self.pool.forget_http2(&origin);
+            }
+            self.cleaned(outcome?, upgrade.as_ref())
         }
-        let mut answer = outcome?;
-        check_upgrade(&answer.response, upgrade.as_ref())?;
+    }
+
+    /// What comes from a pooled connection, or else from a fresh one.
+    async fn ended(
+        &self,
+        sent: LocalFuture<'static, Sent>,
+        lease: Lease,
+        repeatable: Option<Box<Request<RequestBody>>>,
+        origin: &Arc<UpstreamOrigin>,
+        wait: &Wait<'_>,
+    ) -> Result<Answer, ForwardError> {
+        let mut error = match self.within(sent, wait).await? {
+            Ok(response) => return Ok(Answer { response, lease: Some(lease) }),
+            Err(error) => error,
+        };
+        match error.take_message().or_else(|| repeatable.map(|again| *again)) {
+            Some(again) => self.within(Box::pin(self.fresh(origin.clone(), again)), wait).await?,
+            None => Err(exchange_error(error)),
+        }
+    }
+
+    /// An answer that may be passed on.
+    fn cleaned(&self, mut answer: Answer, upgrade: Option<&HeaderValue>) -> Result<Answer, ForwardError> {
+        check_upgrade(&answer.response, upgrade)?;
         let said_twice = framing::settle(answer.response.headers_mut())?;
         let switches = answer.response.status() == http::StatusCode::SWITCHING_PROTOCOLS;
         if switches || said_twice {
@@ -104,71 +141,68 @@ impl Forwarder {
     }
 
     /// Limits the wait for an answer's head. While the caller's body moves, the wait has not begun.
-    async fn answered(
+    async fn within<F: Future + ?Sized>(
         &self,
-        mut exchange: Pin<&mut impl Future<Output = Result<Answer, ForwardError>>>,
-        tally: Option<&RequestTally>,
-    ) -> Result<Answer, ForwardError> {
-        let progress = || tally.map(|tally| (tally.bytes.get(), tally.ended.get()));
+        mut exchange: Pin<impl DerefMut<Target = F>>,
+        wait: &Wait<'_>,
+    ) -> Result<F::Output, ForwardError> {
+        let progress = || wait.tally.map(|tally| (tally.bytes.get(), tally.ended.get()));
         let mut before = progress();
-        let mut wait = self.waits.borrow_mut().pop().unwrap_or_else(|| Stall::new(self.header_timeout));
-        wait.reset();
+        let mut timer = self.timers.borrow_mut().pop().unwrap_or_else(|| Stall::new(self.header_timeout));
+        timer.begin(wait.since);
         let outcome = poll_fn(|cx| {
             if let Poll::Ready(outcome) = exchange.as_mut().poll(cx) {
-                return Poll::Ready(outcome);
+                return Poll::Ready(Ok(outcome));
             }
-            while wait.poll(cx).is_ready() {
+            while timer.poll(cx).is_ready() {
                 if progress() == before {
                     return Poll::Ready(Err(ForwardError::Timeout("for the upstream to answer")));
                 }
                 before = progress();
-                wait.reset();
+                timer.reset();
             }
             Poll::Pending
         })
         .await;
-        let mut waits = self.waits.borrow_mut();
-        if waits.len() < MAX_WAITS {
-            waits.push(wait);
+        let mut timers = self.timers.borrow_mut();
+        if timers.len() < MAX_TIMERS {
+            timers.push(timer);
         }
         outcome
     }
 
-    /// What is rare or large is boxed: this future is part of every request's.
-    async fn exchange(
-        &self,
+    /// Hands the request to a connection, where one is at rest. What is rare or large is boxed.
+    fn begin<'f>(
+        &'f self,
         origin: &Arc<UpstreamOrigin>,
         outgoing: Outgoing,
         body: RequestBody,
-    ) -> Result<Answer, ForwardError> {
-        if outgoing.upgrade.is_none()
-            && let Some(sender) = self.pool.http2(origin)
-        {
-            return Box::pin(self.over_http2(sender, origin, outgoing, body)).await;
-        }
+    ) -> Result<Begun<'f>, ForwardError> {
+        let mut lease = match self.pool.take(origin, outgoing.upgrade.is_none()) {
+            Taken::Http1(lease) => lease,
+            Taken::Http2(sender) => {
+                return Ok(Begun::Otherwise(Box::pin(self.over_http2(sender, origin.clone(), outgoing, body))));
+            }
+            Taken::Nothing => {
+                let request = http1_request(outgoing, body)?;
+                return Ok(Begun::Otherwise(Box::pin(self.fresh(origin.clone(), request))));
+            }
+        };
         let request = http1_request(outgoing, body)?;
-        let Some(lease) = self.pool.take(origin) else { return Box::pin(self.fresh(origin, request)).await };
-        let repeatable = repeatable(&request);
-        match try_send(lease, request).await {
-            Ok(answer) => Ok(answer),
-            Err((Some(unsent), _)) => Box::pin(self.fresh(origin, unsent)).await,
-            Err((None, error)) => match repeatable {
-                Some(again) => Box::pin(self.fresh(origin, again)).await,
-                None => Err(error),
-            },
-        }
+        let repeatable = repeatable(&request).map(Box::new);
+        Ok(Begun::Sent { sent: Box::pin(lease.sender.try_send_request(request)), lease, repeatable })
     }
 
     async fn over_http2(
         &self,
         sender: http2::SendRequest<RequestBody>,
-        origin: &Arc<UpstreamOrigin>,
+        origin: Arc<UpstreamOrigin>,
         outgoing: Outgoing,
         body: RequestBody,
     ) -> Result<Answer, ForwardError> {
         let request = http1_request(outgoing, body)?;
         let repeatable = repeatable(&request);
-        match try_send_http2(sender, http2_form(request, origin)?).await {
+        match try_send_http2(sender, http2_form(request, &origin)?).await {
             Ok(answer) => Ok(answer),
             Err((Some(unsent), _)) => self.fresh(origin, http1_form(unsent)).await,
             Err((None, error)) => match repeatable {
@@ -178,37 +212,51 @@ impl Forwarder {
         }
     }
 
-    async fn fresh(&self, origin: &Arc<UpstreamOrigin>, request: Request<RequestBody>) -> Result<Answer, ForwardError> {
+    async fn fresh(&self, origin: Arc<UpstreamOrigin>, request: Request<RequestBody>) -> Result<Answer, ForwardError> {
         let tls = if request.headers().contains_key(UPGRADE) { &self.tls.http1 } else { &self.tls.any };
-        let stream = connect(origin, &self.resolver, tls, self.connect_timeout).await?;
+        let stream = connect(&origin, &self.resolver, tls, self.connect_timeout).await?;
         let broken = |error: hyper::Error| ForwardError::Connect(format!("{}: {error}", origin.authority()));
         if stream.speaks_http2() {
             let mut builder = http2::Builder::new(LocalExecutor);
             builder.timer(TokioTimer::new()).max_header_list_size(32 * 1024).max_concurrent_reset_streams(64);
             let (sender, connection) = builder.handshake(TokioIo::new(stream)).await.map_err(broken)?;
             tokio::task::spawn_local(connection);
-            self.pool.keep_http2(origin, sender.clone());
-            return try_send_http2(sender, http2_form(request, origin)?).await.map_err(|(_, error)| error);
+            self.pool.keep_http2(&origin, sender.clone());
+            return try_send_http2(sender, http2_form(request, &origin)?).await.map_err(|(_, error)| error);
         }
         let mut builder = http1::Builder::new();
         builder.writev(false).max_headers(MAX_RESPONSE_HEADERS).max_buf_size(MAX_BUFFER);
         let (mut sender, connection) = builder.handshake(TokioIo::new(stream)).await.map_err(broken)?;
         tokio::task::spawn_local(connection.with_upgrades());
         sender.ready().await.map_err(broken)?;
-        try_send(self.pool.lease(origin, sender), request).await.map_err(|(_, error)| error)
+        let mut lease = self.pool.lease(&origin, sender);
+        match lease.sender.try_send_request(request).await {
+            Ok(response) => Ok(Answer { response, lease: Some(lease) }),
+            Err(error) => Err(exchange_error(error)),
+        }
     }
+}
+
+/// What comes of handing a request to an HTTP/1 connection; an error carries the request back when nothing
+/// of it went out.
+type Sent = Result<Response<Incoming>, TrySendError<Request<RequestBody>>>;
+
+/// An exchange that has begun.
+enum Begun<'f> {
+    /// A pooled connection has the request.
+    Sent { sent: LocalFuture<'static, Sent>, lease: Lease, repeatable: Option<Box<Request<RequestBody>>> },
+    /// It takes more than that.
+    Otherwise(LocalFuture<'f, Result<Answer, ForwardError>>),
+}
+
+/// What the wait for an answer depends on.
+struct Wait<'w> {
+    tally: Option<&'w RequestTally>,
+    since: Instant,
 }
 
 /// The request, when nothing of it went out, and why.
 type Unsent = (Option<Request<RequestBody>>, ForwardError);
-
-/// Sends over an HTTP/1 connection; an error carries the request back when nothing of it went out.
-async fn try_send(mut lease: Lease, request: Request<RequestBody>) -> Result<Answer, Unsent> {
-    match lease.sender.try_send_request(request).await {
-        Ok(response) => Ok(Answer { response, lease: Some(lease) }),
-        Err(mut error) => Err((error.take_message(), exchange_error(error))),
-    }
-}
 
 fn exchange_error<T>(error: TrySendError<T>) -> ForwardError {
     ForwardError::Exchange(chain(&error.into_error()))
@@ -237,7 +285,6 @@ fn http1_request(outgoing: Outgoing, body: RequestBody) -> Result<Request<Reques
     *request.headers_mut() = outgoing.headers;
     announce_body(&mut request);
     let headers = request.headers_mut();
-    headers.insert(HOST, outgoing.host);
     if let Some(protocol) = outgoing.upgrade {
         headers.insert(CONNECTION, HeaderValue::from_static("upgrade"));
         headers.insert(UPGRADE, protocol);
@@ -321,23 +368,29 @@ fn check_upgrade(response: &Response<Incoming>, asked: Option<&HeaderValue>) -> 
 
 /// Fields that end at one hop (RFC 9110 section 7.6.1), and `Proxy-Connection`, which some still send.
 fn ends_at_this_hop(name: &HeaderName) -> bool {
-    *name == CONNECTION
-        || *name == TRANSFER_ENCODING
-        || *name == UPGRADE
-        || *name == TE
-        || *name == PROXY_AUTHENTICATE
-        || matches!(name.as_str(), "keep-alive" | "proxy-connection")
+    matches!(
+        name.as_str(),
+        "connection"
+            | "transfer-encoding"
+            | "upgrade"
+            | "te"
+            | "proxy-authenticate"
+            | "keep-alive"
+            | "proxy-connection"
+    )
 }
 
 /// Removes the fields of the upstream's own hop. A 101 keeps the protocol it names.
 fn remove_hop_by_hop(headers: &mut HeaderMap, switches: bool) {
     let mut doomed: Vec<HeaderName> = headers.keys().filter(|name| ends_at_this_hop(name)).cloned().collect();
     if doomed.contains(&CONNECTION) {
-        let named = headers.get_all(CONNECTION).iter().filter_map(|value| value.to_str().ok());
+        let values = headers.get_all(CONNECTION).iter().map(HeaderValue::as_bytes);
+        // What nearly every answer says names no other field.
+        let lists = values.filter(|value| !matches!(*value, b"keep-alive" | b"close"));
         doomed.extend(
-            named
-                .flat_map(|value| value.split(','))
-                .filter_map(|name| HeaderName::from_bytes(name.trim().as_bytes()).ok()),
+            lists
+                .flat_map(|list| list.split(|byte| *byte == b','))
+                .filter_map(|name| HeaderName::from_bytes(name.trim_ascii()).ok()),
         );
     }
     for name in doomed.iter().filter(|name| !(switches && **name == UPGRADE)) {

@@ -21,9 +21,12 @@ const MAX_ORIGINS: usize = 4096;
 
 /// Connections by upstream. Belongs to one core.
 pub struct Pool {
-    origins: RefCell<HashMap<Arc<UpstreamOrigin>, Connections, foldhash::fast::RandomState>>,
+    origins: RefCell<HashMap<Arc<UpstreamOrigin>, Home, foldhash::fast::RandomState>>,
     idle_timeout: Duration,
 }
+
+/// The idle connections of one upstream; those in use know where they go back to.
+type Home = Rc<RefCell<Connections>>;
 
 #[derive(Default)]
 struct Connections {
@@ -35,8 +38,17 @@ struct Connections {
 /// An HTTP/1 connection in use; goes back to its pool when told that the exchange ended cleanly.
 pub struct Lease {
     pub(super) sender: http1::SendRequest<RequestBody>,
-    origin: Arc<UpstreamOrigin>,
-    pool: Rc<Pool>,
+    home: Option<Home>,
+}
+
+/// What a pool has for a request.
+pub(super) enum Taken {
+    /// A ready HTTP/1 connection.
+    Http1(Lease),
+    /// The HTTP/2 connection.
+    Http2(http2::SendRequest<RequestBody>),
+    /// Nothing.
+    Nothing,
 }
 
 impl Pool {
@@ -45,69 +57,73 @@ impl Pool {
         Self { origins: RefCell::default(), idle_timeout }
     }
 
-    /// A ready HTTP/1 connection, if one is idle.
-    pub(super) fn take(self: &Rc<Self>, origin: &Arc<UpstreamOrigin>) -> Option<Lease> {
-        let mut origins = self.origins.borrow_mut();
-        let idle = &mut origins.get_mut(origin)?.http1;
-        while let Some((sender, _)) = idle.pop() {
+    /// A connection that still lives: the HTTP/2 one where that will do, or an idle one.
+    pub(super) fn take(&self, origin: &Arc<UpstreamOrigin>, http2_will_do: bool) -> Taken {
+        let origins = self.origins.borrow();
+        let Some(home) = origins.get(origin) else { return Taken::Nothing };
+        let mut connections = home.borrow_mut();
+        if http2_will_do && let Some((sender, used)) = connections.http2.as_mut().filter(|(one, _)| !one.is_closed()) {
+            *used = Instant::now();
+            return Taken::Http2(sender.clone());
+        }
+        while let Some((sender, _)) = connections.http1.pop() {
             if sender.is_ready() {
-                return Some(self.lease(origin, sender));
+                return Taken::Http1(Lease { sender, home: Some(home.clone()) });
             }
         }
-        None
-    }
-
-    /// The HTTP/2 connection, if there is one that still lives.
-    pub(super) fn http2(&self, origin: &Arc<UpstreamOrigin>) -> Option<http2::SendRequest<RequestBody>> {
-        let mut origins = self.origins.borrow_mut();
-        let (sender, used) = origins.get_mut(origin)?.http2.as_mut().filter(|(sender, _)| !sender.is_closed())?;
-        *used = Instant::now();
-        Some(sender.clone())
+        Taken::Nothing
     }
 
     pub(super) fn keep_http2(&self, origin: &Arc<UpstreamOrigin>, sender: http2::SendRequest<RequestBody>) {
-        self.origins.borrow_mut().entry(origin.clone()).or_default().http2 = Some((sender, Instant::now()));
+        if let Some(home) = self.home(origin) {
+            home.borrow_mut().http2 = Some((sender, Instant::now()));
+        }
     }
 
     /// Gives no more requests to the HTTP/2 connection; it ends with the last one it has.
     pub(super) fn forget_http2(&self, origin: &Arc<UpstreamOrigin>) {
-        if let Some(connections) = self.origins.borrow_mut().get_mut(origin) {
-            connections.http2 = None;
+        if let Some(home) = self.origins.borrow().get(origin) {
+            home.borrow_mut().http2 = None;
         }
     }
 
-    pub(super) fn lease(
-        self: &Rc<Self>,
-        origin: &Arc<UpstreamOrigin>,
-        sender: http1::SendRequest<RequestBody>,
-    ) -> Lease {
-        Lease { sender, origin: origin.clone(), pool: self.clone() }
+    pub(super) fn lease(&self, origin: &Arc<UpstreamOrigin>, sender: http1::SendRequest<RequestBody>) -> Lease {
+        Lease { sender, home: self.home(origin) }
+    }
+
+    /// Where an upstream's connections rest; `None` when there is no room for another upstream.
+    fn home(&self, origin: &Arc<UpstreamOrigin>) -> Option<Home> {
+        let mut origins = self.origins.borrow_mut();
+        if let Some(home) = origins.get(origin) {
+            return Some(home.clone());
+        }
+        (origins.len() < MAX_ORIGINS).then(|| origins.entry(origin.clone()).or_default().clone())
     }
 
     /// Drops connections that have been idle too long; called once a second.
     pub fn sweep(&self) {
         let mut origins = self.origins.borrow_mut();
-        for connections in origins.values_mut() {
+        for home in origins.values() {
+            let mut connections = home.borrow_mut();
             let fresh = |since: &Instant| since.elapsed() < self.idle_timeout;
             connections.http1.retain(|(sender, since)| fresh(since) && !sender.is_closed());
             connections.http2 = connections.http2.take().filter(|(sender, since)| fresh(since) && !sender.is_closed());
         }
-        origins.retain(|_, connections| !connections.http1.is_empty() || connections.http2.is_some());
+        origins.retain(|_, home| {
+            let connections = home.borrow();
+            !connections.http1.is_empty() || connections.http2.is_some() || Rc::strong_count(home) > 1
+        });
     }
 }
 
 impl Lease {
     /// Puts the connection back. Call only when request and answer ended cleanly.
     pub fn give_back(self) {
-        let Self { sender, origin, pool } = self;
+        let Self { sender, home: Some(home) } = self else { return };
         if sender.is_closed() {
             return;
         }
-        let mut origins = pool.origins.borrow_mut();
-        if origins.len() >= MAX_ORIGINS && !origins.contains_key(&origin) {
-            return;
-        }
-        let idle = &mut origins.entry(origin).or_default().http1;
+        let idle = &mut home.borrow_mut().http1;
         if idle.len() < MAX_IDLE_PER_ORIGIN {
             idle.push((sender, Instant::now()));
         }

@@ -167,7 +167,6 @@ fn sent(outgoing: &Outgoing, rule: Option<&Rule>, out: &mut String) {
     let url = upstream_url(outgoing);
     let shown = url.split_once('?').map_or_else(|| url.clone(), |(address, _)| format!("{address}?…"));
     let _ = writeln!(out, "\nsent upstream\n  {} {shown}", outgoing.method);
-    let _ = writeln!(out, "  host: {}", String::from_utf8_lossy(outgoing.host.as_bytes()));
     headers(&outgoing.headers, rule.map_or(&[], Rule::written_headers), out);
 }
 

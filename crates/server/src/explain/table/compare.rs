@@ -130,8 +130,8 @@ fn upstream(expected: &ExpectedUpstream, outgoing: &Outgoing, found: &mut Mismat
     if let Some(wanted) = expected.url.as_deref().filter(|wanted| *wanted != url) {
         found.push("upstream.url", wanted, &url);
     }
-    headers("upstream.headers", &expected.headers, &with_host(outgoing), found);
-    let all = with_host(outgoing);
+    let all = &outgoing.headers;
+    headers("upstream.headers", &expected.headers, all, found);
     for name in expected.present.iter().filter(|name| !all.contains_key(name.as_str())) {
         found.push("upstream.present", name, "it is not sent");
     }
@@ -147,12 +147,6 @@ pub fn upstream_url(outgoing: &Outgoing) -> String {
         Scheme::Https => "https",
     };
     format!("{scheme}://{}{}", outgoing.origin.authority(), outgoing.target)
-}
-
-fn with_host(outgoing: &Outgoing) -> HeaderMap {
-    let mut headers = outgoing.headers.clone();
-    headers.insert(http::header::HOST, outgoing.host.clone());
-    headers
 }
 
 /// A value that came out of the environment may be a secret, and is not shown.
