@@ -3,13 +3,16 @@
 
 #![allow(clippy::unwrap_used)]
 
-use std::io::{Read, Write};
+use std::io::{BufReader, Read, Write};
 use std::net::TcpStream;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use keyward_testkit::conformance::recorder::Recorder;
 use keyward_testkit::process::{Keyward, Running};
 use keyward_testkit::scripted::{read_head, upstream};
+use keyward_testkit::wire;
 use serde_json::{Value, json};
 
 /// What handlers that never answer in time are allowed, so that the tests need not wait.
@@ -159,6 +162,77 @@ fn an_api_is_asked_once_for_one_session_and_again_for_another() {
             assert_eq!(values(asked, "accept-encoding").len(), 0);
             assert_eq!(values(asked, "x-trace"), [header]);
         }
+    }
+}
+
+/// An API that knows one password, and says which `X-Who` it was shown.
+fn api_with_password() -> (u16, Arc<AtomicUsize>) {
+    let calls = Arc::new(AtomicUsize::new(0));
+    let counted = calls.clone();
+    let port = upstream(move |stream| {
+        let mut reader = BufReader::new(stream);
+        while let Ok(Some(request)) = wire::read_request(&mut reader) {
+            counted.fetch_add(1, Ordering::SeqCst);
+            // `user:right`
+            let knows = request.header("authorization") == Some("Basic dXNlcjpyaWdodA==");
+            let who = request.header("x-who").unwrap_or_default();
+            let extra = if request.start.contains("/silent") { json!(null) } else { json!({"k": who}) };
+            let body = json!({"subject": "anonymous", "extra": extra}).to_string();
+            let status = if knows { "200 OK" } else { "401 Unauthorized" };
+            let answer = format!("HTTP/1.1 {status}\r\nContent-Length: {}\r\n\r\n{body}", body.len());
+            if reader.get_mut().write_all(answer.as_bytes()).is_err() {
+                return;
+            }
+        }
+    });
+    (port, calls)
+}
+
+/// GHSA-4mq7-pvjg-xp2r, for hydrators: an answer that one rule's credentials were given is not another's, and
+/// what a caller sends decides even where an earlier hydrator hid it from the session.
+#[test]
+fn ghsa_4mq7_pvjg_xp2r_an_answer_counts_for_the_same_call_only() {
+    let (behind, (side, calls)) = (Recorder::start(true), api_with_password());
+    let hydrator = |path: &str, password: &str| {
+        format!(
+            "{{handler: hydrator, config: {{api: {{url: 'http://127.0.0.1:{side}/{path}', \
+             auth: {{basic: {{username: user, password: {password}}}}}, retry: {IMPATIENT}}}, cache: {{enabled: true}}}}}}"
+        )
+    };
+    let rule = |id: &str, hydrators: &str| {
+        format!(
+            "- id: {id}\n  match: {{url: 'http://<[^/]*>/{id}', methods: [GET]}}\n  authenticators: [{{handler: anonymous}}]\n  \
+             authorizer: {{handler: allow}}\n  mutators: [{hydrators}, {{handler: header}}]\n  \
+             upstream: {{url: 'http://127.0.0.1:{}'}}\n",
+            behind.port
+        )
+    };
+    let (right, wrong) = (hydrator("hy", "right"), hydrator("hy", "wrong"));
+    let twice = format!("{}, {right}", hydrator("silent", "right"));
+    let rules = [rule("right", &right), rule("wrong", &wrong), rule("twice", &twice)].concat();
+    let config = "access_rules: {matching_strategy: regexp}\n\
+        authenticators: {anonymous: {enabled: true}}\nauthorizers: {allow: {enabled: true}}\n\
+        mutators:\n  hydrator: {enabled: true, config: {api: {url: 'http://unset.example/'}}}\n  \
+        header: {enabled: true, config: {headers: {X-Extra: '{{ .Extra.k }}'}}}\n";
+    let running = Keyward::new(env!("CARGO_BIN_EXE_keyward")).with(config, &rules).start();
+    // The path, what the caller sends, our status, how often the API is asked for it.
+    let rows = [
+        ("/right", "a", 200, 1),
+        ("/wrong", "a", 500, 1),
+        ("/right", "a", 200, 0),
+        ("/wrong", "a", 500, 1),
+        ("/right", "b", 200, 1),
+        ("/twice", "a", 200, 2),
+        ("/twice", "b", 200, 2),
+        ("/twice", "a", 200, 0),
+    ];
+    for (path, who, status, asked) in rows {
+        let before = calls.load(Ordering::SeqCst);
+        assert_eq!(running.get(path, &[("X-Who", who)]).status(), status, "{path} {who}");
+        assert_eq!(calls.load(Ordering::SeqCst) - before, asked, "{path} {who}");
+        let sent = behind.take();
+        assert_eq!(sent.len(), usize::from(status == 200), "{path} {who}");
+        assert!(sent.iter().all(|sent| values(sent, "x-extra") == [who]), "{path} {who}: {sent:?}");
     }
 }
 

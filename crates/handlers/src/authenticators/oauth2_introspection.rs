@@ -4,7 +4,6 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use aws_lc_rs::digest::{SHA256, digest};
 use http::header::AUTHORIZATION;
 use http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
 use keyward_core::diagnostic::Diagnostic;
@@ -20,7 +19,7 @@ use keyward_core::pipeline::{
 use keyward_core::ports::{CallPolicy, SideClient, UnixTime};
 use keyward_core::secret::Secret;
 
-use crate::lookup_cache::{DEFAULT_LIFETIME, Found, LookupCache, LookupKey};
+use crate::lookup_cache::{DEFAULT_LIFETIME, Found, LookupCache, LookupKey, settings_digest};
 use crate::oauth2::basic::ClientCredentials;
 use crate::oauth2::demands::Demands;
 use crate::oauth2::form;
@@ -201,7 +200,7 @@ impl AuthenticatorKind for Kind {
 /// Names everything in the settings that an answer depends on. A digest: the settings hold a secret.
 fn fingerprint(config: &Oauth2IntrospectionConfig, ttl: Option<Duration>, max_entries: u64) -> String {
     let pre = &config.pre_authorization;
-    let text = serde_json::json!([
+    settings_digest(&serde_json::json!([
         config.introspection_url,
         [&pre.client_id, &pre.client_secret, pre.token_url.as_deref().unwrap_or_default(), &pre.audience],
         [pre.enabled, config.preserve_host],
@@ -209,8 +208,7 @@ fn fingerprint(config: &Oauth2IntrospectionConfig, ttl: Option<Duration>, max_en
         config.introspection_request_headers,
         ttl.map(|ttl| ttl.as_nanos().to_string()),
         max_entries,
-    ]);
-    digest(&SHA256, text.to_string().as_bytes()).as_ref().iter().map(|byte| format!("{byte:02x}")).collect()
+    ]))
 }
 
 fn pre_authorization(
@@ -267,7 +265,7 @@ impl Authenticator for Oauth2Introspection {
         };
         // Whether scopes are sent along, if only an empty list, may change the answer too.
         let sends_scope = if self.demands.scope_strategy == ScopeStrategy::None { "scope" } else { "" };
-        let key = cache.key(&[&token, host, sends_scope]);
+        let key = cache.key([&token, host, sends_scope]);
         if let Some(introspected) = cache.fresh(&key) {
             return Step::Ready(self.conclude(&introspected, now));
         }

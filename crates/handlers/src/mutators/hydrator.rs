@@ -20,7 +20,7 @@ use keyward_core::session::Session;
 use keyward_core::template::TemplateData;
 use zeroize::Zeroizing;
 
-use crate::lookup_cache::{Found, LookupCache};
+use crate::lookup_cache::{Found, LookupCache, settings_digest};
 use crate::remote_call::check_url;
 use crate::session_json::Hydrated;
 
@@ -138,7 +138,7 @@ impl MutatorKind for Kind {
         };
         let ttl = cache.ttl.map(|GoDuration(ttl)| ttl).filter(|ttl| !ttl.is_zero()).unwrap_or(Duration::from_secs(60));
         let outside = context.outside;
-        let settings = format!("{url} {}", ttl.as_nanos());
+        let settings = fingerprint(&url, authorization.as_ref(), ttl);
         Ok(Box::new(Hydrator {
             side: outside.side.clone(),
             url,
@@ -156,6 +156,13 @@ impl MutatorKind for Kind {
                 .then(|| context.shared.get_or_make(&settings, || LookupCache::new(MAX_SESSIONS, outside))),
         }))
     }
+}
+
+/// Names everything in the settings that an answer, or how long it counts, depends on. A digest: the
+/// settings hold a password.
+fn fingerprint(url: &str, authorization: Option<&HeaderValue>, ttl: Duration) -> String {
+    let authorization = authorization.map(|value| String::from_utf8_lossy(value.as_bytes()));
+    settings_digest(&serde_json::json!([url, authorization, ttl.as_nanos().to_string()]))
 }
 
 fn basic_header(basic: &BasicConfig) -> Result<HeaderValue, Diagnostic> {
@@ -183,16 +190,15 @@ impl Mutator for Hydrator {
 
 impl Hydrator {
     async fn hydrate(&self, request: &GatedRequest, session: &mut Session) -> Result<(), Denial> {
-        let body = go_json::encode(&TemplateData::new(session, request).to_json());
+        let call = self.call(request, session);
         let hydrated = match &self.cache {
-            None => self.ask(request, session, body).await?.value,
+            None => self.ask(call, &session.caller.subject).await?.value,
             Some(cache) => {
-                let authorization = self.authorization.as_ref().map_or(&b""[..], HeaderValue::as_bytes);
-                let key = cache.key(&[&body, &String::from_utf8_lossy(authorization)]);
+                let key = cache.key(said(&call));
                 match cache.fresh(&key) {
                     Some(hydrated) => hydrated,
                     None => {
-                        let asked = self.ask(request, session, body);
+                        let asked = self.ask(call, &session.caller.subject);
                         cache.look_up(&key, asked).await.map_err(|denial| (*denial).clone())?
                     }
                 }
@@ -202,12 +208,7 @@ impl Hydrator {
         Ok(())
     }
 
-    async fn ask(
-        &self,
-        request: &GatedRequest,
-        session: &Session,
-        body: String,
-    ) -> Result<Found<Arc<Hydrated>>, Denial> {
+    fn call(&self, request: &GatedRequest, session: &Session) -> SideRequest {
         let mut url = self.url.clone();
         if let Some(query) = request.query().filter(|query| !query.is_empty()) {
             url.extend(["?", &sorted(query)]);
@@ -221,7 +222,11 @@ impl Hydrator {
         if let Some(authorization) = &self.authorization {
             headers.insert(AUTHORIZATION, authorization.clone());
         }
-        let call = SideRequest { method: Method::POST, url, headers, body: body.into() };
+        let body = go_json::encode(&TemplateData::new(session, request).to_json());
+        SideRequest { method: Method::POST, url, headers, body: body.into() }
+    }
+
+    async fn ask(&self, call: SideRequest, subject: &str) -> Result<Found<Arc<Hydrated>>, Denial> {
         let answer = self.side.call(call, &self.policy).await.map_err(|error| self.failed(&error.to_string()))?;
         let told = match answer.status {
             StatusCode::OK => None,
@@ -235,7 +240,7 @@ impl Hydrator {
             return Err(self.failed(&format!("status {}", answer.status.as_u16())).told(told));
         }
         let hydrated = Hydrated::read(&answer.body).map_err(|text| self.failed(&text).told(text))?;
-        if hydrated.subject != *session.caller.subject {
+        if hydrated.subject != subject {
             let told = "The call to an external API returned an invalid JSON object";
             return Err(self.failed("the answer names another subject").told(told));
         }
@@ -245,6 +250,16 @@ impl Hydrator {
     fn failed(&self, what: &str) -> Denial {
         Denial::internal(Reason::SideServiceFailed, format!("hydrator `{}`: {what}", self.url)).because("")
     }
+}
+
+/// Everything a call says, this proxy's credentials included: only what is asked alike is answered alike
+/// (GHSA-4mq7-pvjg-xp2r).
+fn said(call: &SideRequest) -> Vec<&[u8]> {
+    let mut said = vec![call.url.as_bytes(), &call.body];
+    for (name, value) in &call.headers {
+        said.extend([name.as_str().as_bytes(), value.as_bytes()]);
+    }
+    said
 }
 
 /// A query as the reference writes it again: sorted by name, escaped anew.

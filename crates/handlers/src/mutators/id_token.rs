@@ -144,7 +144,7 @@ impl IdToken {
     /// are the same.
     fn set(&self, session: &mut Session, claims: &str, set: &SigningSet) -> Result<(), Denial> {
         let revision = set.revision().to_string();
-        let key = self.tokens.key(&[claims, &session.caller.subject, &revision]);
+        let key = self.tokens.key([claims, &session.caller.subject, &revision]);
         let token = match self.tokens.fresh(&key) {
             Some(token) => token,
             None => {
