@@ -8,6 +8,7 @@ pub mod authenticators;
 pub mod authorizers;
 mod decoder_text;
 pub mod error_handlers;
+mod form;
 mod framing;
 mod gjson;
 mod lookup_cache;

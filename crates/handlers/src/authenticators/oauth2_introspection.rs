@@ -19,10 +19,10 @@ use keyward_core::pipeline::{
 use keyward_core::ports::{CallPolicy, SideClient, UnixTime};
 use keyward_core::secret::Secret;
 
+use crate::form;
 use crate::lookup_cache::{DEFAULT_LIFETIME, Found, LookupCache, LookupKey, settings_digest};
 use crate::oauth2::basic::ClientCredentials;
 use crate::oauth2::demands::Demands;
-use crate::oauth2::form;
 use crate::oauth2::introspected::Introspected;
 use crate::oauth2::pre_authorization::PreAuthorization;
 use crate::oauth2::service::{RetryConfig, Service, retry_without_effect};

@@ -8,6 +8,8 @@ use keyward_core::pipeline::denial::Denial;
 use keyward_core::pipeline::error_response::ErrorResponse;
 use keyward_core::pipeline::{BindContext, ErrorHandler, ErrorHandlerKind, HandlerKind, RequestFacts};
 
+use crate::form;
+
 /// Settings of `redirect`.
 #[derive(Debug, serde::Deserialize, schemars::JsonSchema)]
 #[serde(deny_unknown_fields)]
@@ -101,12 +103,10 @@ fn default_code() -> u16 {
 fn with_parameter(to: &str, parameter: &str, value: &str) -> String {
     let (rest, fragment) = to.split_once('#').map_or((to, None), |(rest, fragment)| (rest, Some(fragment)));
     let (base, query) = rest.split_once('?').unwrap_or((rest, ""));
-    let mut pairs: Vec<(String, String)> =
-        form_urlencoded::parse(query.as_bytes()).into_owned().filter(|(name, _)| name != parameter).collect();
-    pairs.push((parameter.to_owned(), value.to_owned()));
-    pairs.sort_by(|one, other| one.0.cmp(&other.0));
-    let mut location =
-        format!("{base}?{}", form_urlencoded::Serializer::new(String::new()).extend_pairs(pairs).finish());
+    let mut pairs = form::parse(query);
+    pairs.retain(|(name, _)| name != parameter.as_bytes());
+    pairs.push((parameter.into(), value.into()));
+    let mut location = format!("{base}?{}", form::write(pairs));
     if let Some(fragment) = fragment {
         location.push('#');
         location.push_str(fragment);
@@ -143,6 +143,7 @@ mod tests {
             ("/test/signin", "/test", "/test/signin?return_to=%2Ftest"),
             ("https://l/login?x=1#top", "/a?b=1&c=2", "https://l/login?return_to=%2Fa%3Fb%3D1%26c%3D2&x=1#top"),
             ("/l?return_to=old", "/new", "/l?return_to=%2Fnew"),
+            ("/l?~=1&*=2", "/~x*", "/l?%2A=2&return_to=%2F~x%2A&~=1"),
         ];
         for (to, url, expected) in rows {
             assert_eq!(with_parameter(to, "return_to", url), expected);

@@ -10,9 +10,9 @@ use keyward_core::secret::Secret;
 use serde_json::{Map, Value};
 
 use super::basic::ClientCredentials;
-use super::form;
 use super::service::Service;
 use crate::decoder_text;
+use crate::form;
 
 /// How a client identifies itself (RFC 6749 section 2.3.1).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
