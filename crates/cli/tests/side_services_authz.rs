@@ -236,6 +236,100 @@ fn ghsa_4mq7_pvjg_xp2r_an_answer_counts_for_the_same_call_only() {
     }
 }
 
+/// What the API of a hydrator was shown of earlier mutators' work, and what its answer makes of it. The caller's
+/// credential stays away from the upstream even when the API gives it back.
+#[test]
+fn an_answer_replaces_what_earlier_mutators_set_and_revives_no_credential() {
+    const CALLER: &[(&str, &str)] =
+        &[("Cookie", "sid=s3cr3t; user=admin; theme=dark"), ("Authorization", "Bearer s3cr3t"), ("X-User", "admin")];
+    let (side, behind) = (Recorder::start(false), Recorder::start(true));
+    let config = format!(
+        "access_rules: {{matching_strategy: regexp}}\nauthorizers: {{allow: {{enabled: true}}}}\nauthenticators:\n  \
+         cookie_session: {{enabled: true, config: {{check_session_url: 'http://127.0.0.1:{port}/session', \
+         preserve_path: true, only: [sid], forward_http_headers: [Authorization]}}}}\nmutators:\n  noop: {{enabled: true}}\n  \
+         header: {{enabled: true, config: {{headers: {{X-User: '{{{{ .Subject }}}}'}}}}}}\n  \
+         cookie: {{enabled: true, config: {{cookies: {{user: '{{{{ .Subject }}}}'}}}}}}\n  \
+         hydrator: {{enabled: true, config: {{api: {{url: 'http://127.0.0.1:{port}/hy'}}}}}}\n",
+        port = side.port
+    );
+    let rule = |first: &str| {
+        format!(
+            "- id: {first}\n  match: {{url: 'http://<[^/]*>/{first}', methods: [GET]}}\n  \
+             authenticators: [{{handler: cookie_session}}]\n  authorizer: {{handler: allow}}\n  \
+             mutators: [{{handler: {first}}}, {{handler: hydrator}}]\n  upstream: {{url: 'http://127.0.0.1:{}'}}\n",
+            behind.port
+        )
+    };
+    let rules = ["noop", "header", "cookie"].map(rule).concat();
+    let running = Keyward::new(env!("CARGO_BIN_EXE_keyward")).with(&config, &rules).start();
+    let whole = "sid=s3cr3t; user=admin; theme=dark";
+    let ours = "user=ann; sid=s3cr3t; theme=dark";
+    let echo = json!({"Cookie": [whole], "Authorization": ["Bearer s3cr3t"], "X-User": ["admin"]});
+    // The mutator before; the `Cookie` and `X-User` that the API is shown; its `header`; what the upstream gets
+    // as `Cookie`, `Authorization` and `X-User`.
+    let rows = [
+        ("noop", (whole, "admin"), json!(null), ("user=admin; theme=dark", "", "admin")),
+        ("noop", (whole, "admin"), echo, ("user=admin; theme=dark", "", "admin")),
+        (
+            "noop",
+            (whole, "admin"),
+            json!({"Authorization": ["Basic new"]}),
+            ("user=admin; theme=dark", "Basic new", "admin"),
+        ),
+        ("header", ("", "ann"), json!(null), ("user=admin; theme=dark", "", "ann")),
+        ("header", ("", "ann"), json!({"X-User": ["bob"]}), ("user=admin; theme=dark", "", "bob")),
+        ("cookie", (ours, ""), json!(null), ("user=ann; theme=dark", "", "admin")),
+        ("cookie", (ours, ""), json!({"Cookie": [ours]}), ("user=ann; theme=dark", "", "admin")),
+        ("cookie", (ours, ""), json!({"Cookie": ["new=1"]}), ("new=1", "", "admin")),
+        ("cookie", (ours, ""), json!({}), ("user=admin; theme=dark", "", "admin")),
+    ];
+    for (first, shown, given, upstream) in rows {
+        side.script(vec![
+            json!({"path": "/session", "body": {"subject": "ann"}}),
+            json!({"path": "/hy", "body": {"subject": "ann", "header": given}}),
+        ]);
+        assert_eq!(running.get(&format!("/{first}"), CALLER).status(), 200, "{first} {given}");
+        let asked: Value = serde_json::from_str(side.take()[1]["body"].as_str().unwrap()).unwrap();
+        let told = |name: &str| asked["header"][name][0].as_str().unwrap_or_default().to_owned();
+        assert_eq!((told("Cookie").as_str(), told("X-User").as_str()), shown, "{first} {given}");
+        let sent = &behind.take()[0];
+        let sent = |name: &str| values(sent, name).join("|");
+        let got = (sent("cookie"), sent("authorization"), sent("x-user"));
+        assert_eq!((got.0.as_str(), got.1.as_str(), got.2.as_str()), upstream, "{first} {given}");
+    }
+}
+
+#[test]
+fn settings_that_cannot_work_are_found_where_they_are_written() {
+    let rows = [
+        ("authorizer", "remote", "remote: 'http://h/', retry: {give_up_after: 31s}", "warning", "counts as 30 s"),
+        ("mutators", "hydrator", "api: {url: 'http://h/', retry: {max_delay: 1h}}", "warning", "counts as 30 s"),
+        ("mutators", "hydrator", "api: {url: 'http://h/', retry: {give_up_after: 2m}}", "warning", "counts as 60 s"),
+    ];
+    for (kind, handler, settings, severity, text) in rows {
+        let config = "access_rules: {matching_strategy: regexp}\nauthenticators: {anonymous: {enabled: true}}\n\
+            authorizers:\n  allow: {enabled: true}\n  remote: {enabled: true, config: {remote: 'http://unset.example/'}}\n  \
+            remote_json: {enabled: true, config: {remote: 'http://unset.example/', payload: '{}'}}\n\
+            mutators:\n  noop: {enabled: true}\n  \
+            hydrator: {enabled: true, config: {api: {url: 'http://unset.example/'}}}\n";
+        let mut handlers =
+            [("authorizer", "{handler: allow}".to_owned()), ("mutators", "[{handler: noop}]".to_owned())];
+        let written = format!("{{handler: {handler}, config: {{{settings}}}}}");
+        let entry = handlers.iter_mut().find(|(name, _)| *name == kind).unwrap();
+        entry.1 = if kind == "mutators" { format!("[{written}]") } else { written };
+        let rules = format!(
+            "- id: r\n  match: {{url: 'http://h/', methods: [GET]}}\n  upstream: {{url: 'http://h/'}}\n  \
+             authenticators: [{{handler: anonymous}}]\n  authorizer: {}\n  mutators: {}\n",
+            handlers[0].1, handlers[1].1
+        );
+        let (code, out, err) = Keyward::new(env!("CARGO_BIN_EXE_keyward")).with(config, &rules).run(&["rules", "lint"]);
+        let (said, line) = (out + &err, if kind == "mutators" { 6 } else { 5 });
+        assert!(said.contains(text) && said.contains(severity), "{settings}: {said}");
+        assert!(said.contains(&format!("rules.yaml:{line}:")), "{settings}: {said}");
+        assert_eq!(code != 0, severity == "error", "{settings}: {said}");
+    }
+}
+
 #[test]
 fn a_key_set_without_a_private_key_is_published_and_signs_nothing() {
     let (side, behind) = (Recorder::start(false), Recorder::start(true));

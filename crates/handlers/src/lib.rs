@@ -17,6 +17,7 @@ mod oauth2;
 mod rate_limit;
 mod remote_call;
 mod rendered;
+mod retry;
 mod session_json;
 mod session_store;
 pub mod token_location;

@@ -18,6 +18,7 @@ use keyward_core::session::Session;
 
 use crate::framing::is_framing;
 use crate::rendered::Rendered;
+use crate::retry::{MAX_WAIT, bounded};
 
 /// Retries. The reference makes five attempts, whatever is written.
 #[derive(Debug, Default, serde::Deserialize, schemars::JsonSchema)]
@@ -26,7 +27,7 @@ pub struct RetryConfig {
     /// Without effect, as in Oathkeeper: an attempt may take 10 s.
     #[serde(default)]
     pub max_delay: Option<GoDuration>,
-    /// The longest wait before another attempt; 1s when not set.
+    /// The longest wait before another attempt; 1s when not set, 30s at most.
     #[serde(default)]
     pub give_up_after: Option<GoDuration>,
 }
@@ -63,7 +64,8 @@ impl RemoteCall {
         let key = "forward_response_headers_to_upstream";
         let forwarded =
             forwarded.iter().map(|name| header_name(name, node.origin_of(key))).collect::<Result<Vec<_>, _>>()?;
-        let longest = retry.give_up_after.map_or(Duration::from_secs(1), |GoDuration(wait)| wait);
+        let place = ("retry.give_up_after", node);
+        let max_wait = bounded(retry.give_up_after, Duration::from_secs(1), MAX_WAIT, place, context);
         Ok(Self {
             side: context.outside.side.clone(),
             url: url.to_owned(),
@@ -71,7 +73,7 @@ impl RemoteCall {
                 attempts: 5,
                 attempt_timeout: Duration::from_secs(10),
                 first_wait: Duration::from_secs(1),
-                max_wait: longest.min(Duration::from_secs(30)),
+                max_wait,
                 max_body: 1024 * 1024,
             },
             headers,

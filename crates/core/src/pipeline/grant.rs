@@ -34,19 +34,7 @@ impl Grant {
     /// The headers the decision API answers with (serving spec 7.9): the session's, over the request's
     /// own when the `noop` mutator ran; never `Content-Length`.
     pub fn into_decision_headers(self, request: &GatedRequest) -> HeaderMap {
-        let mut headers = HeaderMap::new();
-        if self.session.echoes_request {
-            // In Go the host is no header.
-            for name in request.headers().keys().filter(|name| **name != http::header::HOST) {
-                if let Some(value) = request.headers().get(name) {
-                    headers.insert(name, value.clone());
-                }
-            }
-        }
-        if self.session.sets_cookies {
-            let theirs: Vec<HeaderValue> = request.headers().get_all(COOKIE).iter().cloned().collect();
-            headers.insert(COOKIE, cookies::compose(&self.session.cookies, &theirs));
-        }
+        let mut headers = self.session.composed_headers(request);
         for (name, value) in first_values(self.session.header) {
             headers.insert(name, value);
         }
@@ -126,6 +114,26 @@ impl Grant {
             headers.insert(name, value);
         }
         Outgoing { method, origin: upstream.origin().clone(), target, host, headers, upgrade, accepts_trailers }
+    }
+}
+
+impl Session {
+    /// What `noop` and `cookie` mutators left to be composed, out of the request's own headers.
+    pub fn composed_headers(&self, request: &GatedRequest) -> HeaderMap {
+        let mut headers = HeaderMap::new();
+        if self.echoes_request {
+            // In Go the host is no header.
+            for name in request.headers().keys().filter(|name| **name != HOST) {
+                if let Some(value) = request.headers().get(name) {
+                    headers.insert(name, value.clone());
+                }
+            }
+        }
+        if self.sets_cookies {
+            let theirs: Vec<HeaderValue> = request.headers().get_all(COOKIE).iter().cloned().collect();
+            headers.insert(COOKIE, cookies::compose(&self.cookies, &theirs));
+        }
+        headers
     }
 }
 

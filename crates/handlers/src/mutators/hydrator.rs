@@ -20,8 +20,10 @@ use keyward_core::session::Session;
 use keyward_core::template::TemplateData;
 use zeroize::Zeroizing;
 
+use crate::form;
 use crate::lookup_cache::{Found, LookupCache, settings_digest};
 use crate::remote_call::check_url;
+use crate::retry::{MAX_ATTEMPT, MAX_WAIT, bounded};
 use crate::session_json::Hydrated;
 
 /// Settings of `hydrator`.
@@ -78,10 +80,10 @@ impl std::fmt::Debug for BasicConfig {
 #[derive(Debug, Default, serde::Deserialize, schemars::JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct RetryConfig {
-    /// The longest wait before another attempt; 100ms when not set.
+    /// The longest wait before another attempt; 100ms when not set, 30s at most.
     #[serde(default)]
     pub max_delay: Option<GoDuration>,
-    /// How long one attempt may take; 1s when not set.
+    /// How long one attempt may take; 1s when not set, 60s at most and when zero.
     #[serde(default)]
     pub give_up_after: Option<GoDuration>,
 }
@@ -133,9 +135,15 @@ impl MutatorKind for Kind {
             Some(basic) => Some(basic_header(&basic).map_err(|problem| problem.at(node.origin_of("api.auth.basic")))?),
             None => None,
         };
-        let or = |written: Option<GoDuration>, millis: u64| {
-            written.map_or(Duration::from_millis(millis), |GoDuration(duration)| duration)
-        };
+        let place = ("api.retry.max_delay", node);
+        let max_wait = bounded(api.retry.max_delay, Duration::from_millis(100), MAX_WAIT, place, context);
+        let place = ("api.retry.give_up_after", node);
+        // As in the reference, no time at all means no limit of its own.
+        let attempt_timeout =
+            match bounded(api.retry.give_up_after, Duration::from_secs(1), MAX_ATTEMPT, place, context) {
+                Duration::ZERO => MAX_ATTEMPT,
+                written => written,
+            };
         let ttl = cache.ttl.map(|GoDuration(ttl)| ttl).filter(|ttl| !ttl.is_zero()).unwrap_or(Duration::from_secs(60));
         let outside = context.outside;
         let settings = fingerprint(&url, authorization.as_ref(), ttl);
@@ -145,9 +153,9 @@ impl MutatorKind for Kind {
             authorization,
             policy: CallPolicy {
                 attempts: 5,
-                attempt_timeout: or(api.retry.give_up_after, 1000),
+                attempt_timeout,
                 first_wait: Duration::from_secs(1),
-                max_wait: or(api.retry.max_delay, 100).min(Duration::from_secs(30)),
+                max_wait,
                 max_body: 1024 * 1024,
             },
             ttl,
@@ -190,7 +198,8 @@ impl Mutator for Hydrator {
 
 impl Hydrator {
     async fn hydrate(&self, request: &GatedRequest, session: &mut Session) -> Result<(), Denial> {
-        let call = self.call(request, session);
+        let composed = session.composed_headers(request);
+        let call = self.call(request, session, &composed);
         let hydrated = match &self.cache {
             None => self.ask(call, &session.caller.subject).await?.value,
             Some(cache) => {
@@ -204,14 +213,15 @@ impl Hydrator {
                 }
             }
         };
-        hydrated.replace(session);
+        hydrated.replace(session, &composed);
         Ok(())
     }
 
-    fn call(&self, request: &GatedRequest, session: &Session) -> SideRequest {
+    fn call(&self, request: &GatedRequest, session: &Session, composed: &HeaderMap) -> SideRequest {
         let mut url = self.url.clone();
         if let Some(query) = request.query().filter(|query| !query.is_empty()) {
-            url.extend(["?", &sorted(query)]);
+            // As the reference writes it again.
+            url.extend(["?", &form::write(form::parse(query))]);
         }
         let mut headers: HeaderMap = request.headers().clone();
         // A compressed answer could not be read; the others describe the caller's own message.
@@ -222,7 +232,10 @@ impl Hydrator {
         if let Some(authorization) = &self.authorization {
             headers.insert(AUTHORIZATION, authorization.clone());
         }
-        let body = go_json::encode(&TemplateData::new(session, request).to_json());
+        let mut shown = composed.clone();
+        shown.extend(session.header.clone());
+        let data = TemplateData { header: &shown, ..TemplateData::new(session, request) };
+        let body = go_json::encode(&data.to_json());
         SideRequest { method: Method::POST, url, headers, body: body.into() }
     }
 
@@ -260,11 +273,4 @@ fn said(call: &SideRequest) -> Vec<&[u8]> {
         said.extend([name.as_str().as_bytes(), value.as_bytes()]);
     }
     said
-}
-
-/// A query as the reference writes it again: sorted by name, escaped anew.
-fn sorted(query: &str) -> String {
-    let mut pairs: Vec<(String, String)> = form_urlencoded::parse(query.as_bytes()).into_owned().collect();
-    pairs.sort_by(|one, other| one.0.cmp(&other.0));
-    form_urlencoded::Serializer::new(String::new()).extend_pairs(pairs).finish()
 }
