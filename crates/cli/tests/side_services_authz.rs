@@ -302,6 +302,14 @@ fn an_answer_replaces_what_earlier_mutators_set_and_revives_no_credential() {
 #[test]
 fn settings_that_cannot_work_are_found_where_they_are_written() {
     let rows = [
+        ("authorizer", "remote_json", "payload: '{'", "error", "unexpected end of JSON input"),
+        ("authorizer", "remote_json", "payload: '{\"a\":1,}'", "error", "not a JSON text"),
+        ("authorizer", "remote_json", "payload: '{{ print 1 }}}'", "error", "after top-level value"),
+        ("authorizer", "remote_json", "headers: {X-A: \"a\\nb\"}", "error", "the value of `X-A` holds characters"),
+        ("authorizer", "remote", "headers: {X-A: \"a\\nb\"}", "error", "the value of `X-A` holds characters"),
+        ("authorizer", "remote", "headers: {Host: h}", "error", "belongs to the connection"),
+        ("mutators", "id_token", "claims: '{'", "error", "unexpected end of JSON input"),
+        ("mutators", "id_token", "claims: '[]'", "error", "cannot unmarshal array"),
         ("authorizer", "remote", "remote: 'http://h/', retry: {give_up_after: 31s}", "warning", "counts as 30 s"),
         ("mutators", "hydrator", "api: {url: 'http://h/', retry: {max_delay: 1h}}", "warning", "counts as 30 s"),
         ("mutators", "hydrator", "api: {url: 'http://h/', retry: {give_up_after: 2m}}", "warning", "counts as 60 s"),
@@ -311,7 +319,8 @@ fn settings_that_cannot_work_are_found_where_they_are_written() {
             authorizers:\n  allow: {enabled: true}\n  remote: {enabled: true, config: {remote: 'http://unset.example/'}}\n  \
             remote_json: {enabled: true, config: {remote: 'http://unset.example/', payload: '{}'}}\n\
             mutators:\n  noop: {enabled: true}\n  \
-            hydrator: {enabled: true, config: {api: {url: 'http://unset.example/'}}}\n";
+            hydrator: {enabled: true, config: {api: {url: 'http://unset.example/'}}}\n  \
+            id_token: {enabled: true, config: {issuer_url: i, jwks_url: 'http://unset.example/'}}\n";
         let mut handlers =
             [("authorizer", "{handler: allow}".to_owned()), ("mutators", "[{handler: noop}]".to_owned())];
         let written = format!("{{handler: {handler}, config: {{{settings}}}}}");

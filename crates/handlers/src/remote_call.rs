@@ -58,7 +58,19 @@ impl RemoteCall {
             None => Vec::new(),
             Some(map) => Rendered::compile_all(map, context)?
                 .into_iter()
-                .map(|rendered| Ok((header_name(&rendered.name, &rendered.place.origin)?, rendered)))
+                .map(|rendered| {
+                    let place = &rendered.place.origin;
+                    let name = header_name(&rendered.name, place)?;
+                    match rendered.template.constant().map(HeaderValue::from_str) {
+                        Some(Err(_)) => Err(Diagnostic::error(format!(
+                            "the value of `{}` holds characters that are not allowed in a header",
+                            rendered.name
+                        ))
+                        .at(place)
+                        .hint("look for a line break at the end of the secret")),
+                        _ => Ok((name, rendered)),
+                    }
+                })
                 .collect::<Result<_, Diagnostic>>()?,
         };
         let key = "forward_response_headers_to_upstream";

@@ -78,6 +78,12 @@ impl MutatorKind for Kind {
             .map_err(|problem| Diagnostic::error(format!("`jwks_url`: {problem}")).at(node.origin_of("jwks_url")))?;
         let ttl = config.ttl.map_or(Duration::from_secs(15 * 60), |GoDuration(ttl)| ttl);
         let claims = Rendered::compile_given("claims", config.claims.as_ref(), context)?;
+        if let Some(claims) = &claims
+            && let Some(text) = claims.template.constant()
+        {
+            object(text)
+                .map_err(|text| Diagnostic::error(format!("`claims`: {text}")).at(&claims.place.origin).told(text))?;
+        }
         let settings = serde_json::json!([config.issuer_url, config.jwks_url, ttl.as_nanos().to_string()]);
         let tokens = context.shared.get_or_make(&settings.to_string(), || LookupCache::new(MAX_TOKENS, outside));
         Ok(Box::new(IdToken {
