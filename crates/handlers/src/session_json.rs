@@ -100,7 +100,7 @@ fn replace_headers(session: &mut Session, given: &HeaderMap, composed: &HeaderMa
         header.remove(name);
     }
     for (name, value) in &mut header {
-        let known = session.header.get_all(name).iter().find(|known| known == &value);
+        let known = session.header.get_all(name).iter().find(|known| **known == *value);
         value.set_sensitive(known.is_some_and(HeaderValue::is_sensitive));
     }
     if session.sets_cookies && !is_given_back(&COOKIE) {

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use http::header::{ACCEPT_ENCODING, AUTHORIZATION, CONTENT_LENGTH, HOST, TRAILER, TRANSFER_ENCODING};
+use http::header::{ACCEPT_ENCODING, AUTHORIZATION};
 use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode};
 use keyward_core::diagnostic::Diagnostic;
 use keyward_core::document::Node;
@@ -16,13 +16,11 @@ use keyward_core::session::Session;
 use serde_json::Value;
 
 use crate::decoder_text;
+use crate::framing::is_framing;
 use crate::gjson::Path;
 use crate::rate_limit::too_many_requests;
 
 const FORWARDED_HOST: HeaderName = HeaderName::from_static("x-forwarded-host");
-
-/// The connection's, and never sent for a setting's sake, as in the reference.
-const NOT_SENT: [HeaderName; 4] = [HOST, CONTENT_LENGTH, TRANSFER_ENCODING, TRAILER];
 
 /// Where the session's extra data stands in an answer, unless the settings say otherwise.
 const EXTRA_FROM: &str = "extra";
@@ -98,7 +96,8 @@ impl SessionStore {
             },
         };
         let is_sent = |name: &HeaderName, key: &str| {
-            let is_sent = !NOT_SENT.contains(name);
+            // As in the reference, which sends its own.
+            let is_sent = !is_framing(name);
             if !is_sent {
                 let finding =
                     Diagnostic::warning(format!("`{key}`: `{name}` belongs to the connection and is ignored"));
