@@ -4,7 +4,6 @@ use std::sync::Arc;
 
 use http::header::COOKIE;
 use http::{HeaderMap, HeaderName, HeaderValue};
-use keyward_core::go_json;
 use keyward_core::session::{MatchContext, MatchUrl, Session};
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use serde_json::{Map, Value};
@@ -49,9 +48,7 @@ const SESSION: &str = "AuthenticationSession";
 impl Hydrated {
     /// Reads an answer's body. What is missing is empty. The error is what the reference tells callers.
     pub(crate) fn read(body: &[u8]) -> Result<Self, String> {
-        go_json::check_stream(body)?;
-        let value: Value = serde_json::from_slice(body).map_err(|error| decoder_text::of_stream(body, &error))?;
-        let members = object(Some(value), || "authn.AuthenticationSession".to_owned())?;
+        let members = object(Some(decoder_text::read_stream(body)?), || "authn.AuthenticationSession".to_owned())?;
         let mut members = members.unwrap_or_default();
         let subject = text(&mut members, SESSION, "subject")?;
         let extra = match take(&mut members, "extra") {

@@ -167,18 +167,14 @@ impl KetoEngineAcpOry {
 
 /// Whether an answer allows. What says nothing does not.
 fn read(body: &[u8]) -> Result<bool, String> {
-    go_json::check_stream(body)?;
-    let value: Value = serde_json::from_slice(body).map_err(|error| decoder_text::of_stream(body, &error))?;
-    match &value {
+    match &decoder_text::read_stream(body)? {
         Value::Null => Ok(false),
         Value::Object(members) => match members.get("allowed") {
             None | Some(Value::Null) => Ok(false),
             Some(Value::Bool(allowed)) => Ok(*allowed),
-            Some(other) => {
-                Err(decoder_text::of_member("AuthorizerKetoEngineACPORYResponseBody", "allowed", other, "bool"))
-            }
+            Some(other) => Err(decoder_text::of_member("", "allowed", other, "bool")),
         },
-        other => Err(decoder_text::of_value(other, "authz.AuthorizerKetoEngineACPORYResponseBody")),
+        other => Err(decoder_text::of_value(other, "struct { Allowed bool \"json:\\\"allowed\\\"\" }")),
     }
 }
 

@@ -10,7 +10,6 @@ use keyward_core::diagnostic::Diagnostic;
 use keyward_core::document::duration::GoDuration;
 use keyward_core::document::{Node, decode};
 use keyward_core::gate::GatedRequest;
-use keyward_core::go_json;
 use keyward_core::jwt::SigningSet;
 use keyward_core::pipeline::denial::{Denial, Reason};
 use keyward_core::pipeline::step::Step;
@@ -195,8 +194,7 @@ impl IdToken {
 
 /// Rendered claims must be a JSON object. The error is what the reference tells callers.
 fn object(text: &str) -> Result<Map<String, Value>, String> {
-    go_json::check(text.as_bytes())?;
-    match serde_json::from_str(text).map_err(|error| decoder_text::of_text(text.as_bytes(), &error))? {
+    match decoder_text::read_text(text.as_bytes())? {
         Value::Object(claims) => Ok(claims),
         other => Err(decoder_text::of_value(&other, "jwt.MapClaims")),
     }
