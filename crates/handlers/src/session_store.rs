@@ -151,7 +151,9 @@ impl SessionStore {
 
     /// Asks about a request.
     pub(crate) async fn session(&self, request: &GatedRequest) -> Result<Session, Denial> {
-        let answer = self.side.call(self.request(request), &CallPolicy::ONCE).await.map_err(|error| {
+        let call = self.request(request);
+        let is_head = call.method == Method::HEAD;
+        let answer = self.side.call(call, &CallPolicy::ONCE).await.map_err(|error| {
             let said = self.said(&error.to_string());
             match error {
                 SideError::Cut(_) => Denial::internal(Reason::SideServiceFailed, said),
@@ -161,7 +163,7 @@ impl SessionStore {
                 }
             }
         })?;
-        self.read(&answer)
+        self.read(&answer, is_head)
     }
 
     /// Places of credentials besides the handler's own: what the store may tell callers by.
@@ -207,7 +209,7 @@ impl SessionStore {
         SideRequest { method, url, headers, body: bytes::Bytes::new() }
     }
 
-    fn read(&self, answer: &SideAnswer) -> Result<Session, Denial> {
+    fn read(&self, answer: &SideAnswer, is_head: bool) -> Result<Session, Denial> {
         match answer.status {
             StatusCode::OK => {}
             StatusCode::TOO_MANY_REQUESTS => return Err(too_many_requests(&answer.headers, self.said("status 429"))),
@@ -219,8 +221,13 @@ impl SessionStore {
         let refuse = |told: String, said: &str| {
             Denial::forbidden(Reason::SideServiceFailed).because(told).detail(self.said(said))
         };
-        let document: Value = serde_json::from_slice(&answer.body)
-            .map_err(|_| refuse("The session store's answer is not JSON".to_owned(), "the answer is not JSON"))?;
+        let document: Value = serde_json::from_slice(&answer.body).map_err(|_| {
+            let said = match is_head {
+                true => "the answer to `HEAD` has no body; set `force_method: GET`",
+                false => "the answer is not JSON",
+            };
+            refuse("The session store's answer is not JSON".to_owned(), said)
+        })?;
         let wrong = |key: &str, found: &Value, wanted: &str| {
             let why = decoder_text::of_value(found, wanted);
             let told = format!("The configured {key} GJSON path returned an error on JSON output: {why}");
