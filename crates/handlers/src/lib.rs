@@ -6,6 +6,8 @@
 
 pub mod authenticators;
 pub mod authorizers;
+#[cfg(test)]
+mod bench;
 mod decoder_text;
 pub mod error_handlers;
 mod form;

@@ -199,3 +199,83 @@ fn object(text: &str) -> Result<Map<String, Value>, String> {
         other => Err(decoder_text::of_value(&other, "jwt.MapClaims")),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+    use crate::bench::{Bench, ready, request};
+    use keyward_core::jwt::generate::generate;
+    use keyward_core::ports::UnixTime;
+    use serde_json::json;
+
+    fn keys(id: &str) -> Arc<SigningSet> {
+        let document = json!({"keys": [generate("ES256", id, 0).unwrap()]});
+        Arc::new(SigningSet::parse(document.to_string().as_bytes()).unwrap())
+    }
+
+    fn token(bench: &Bench, config: &Value, subject: &str, extra: &str) -> HeaderValue {
+        let mut session = Session::of(subject);
+        session.extra = json!({"k": extra}).as_object().cloned().map(Arc::new);
+        let handler = bench.bind_mutator(&Kind, config);
+        ready(handler.mutate(&request(""), &mut session, UnixTime(0)).finish()).unwrap();
+        session.header[AUTHORIZATION].clone()
+    }
+
+    /// [T] of pipeline spec 8.4. The random parts of tokens are not random here: what is signed again differs
+    /// by its time and by its signature.
+    #[test]
+    fn a_token_is_used_again_while_a_tenth_of_its_life_is_left() {
+        let base = json!({"issuer_url": "i", "jwks_url": "file:///a", "ttl": "100ms", "claims": "{\"c\": \"{{ .Extra.k }}\"}"});
+        let with = |key: &str, value: &str| {
+            let mut config = base.clone();
+            config[key] = json!(value);
+            config
+        };
+        // Settings of the second call, subject, extra data, milliseconds between, whether the token is the same.
+        let rows = [
+            (base.clone(), "s", "x", 10, true),
+            (base.clone(), "s", "x", 89, true),
+            (base.clone(), "s", "x", 90, false),
+            (base.clone(), "s", "x", 150, false),
+            (base.clone(), "other", "x", 0, false),
+            (base.clone(), "s", "other", 0, false),
+            (with("claims", "{\"d\": \"x\"}"), "s", "x", 0, false),
+            (with("claims", "{\"c\": \"x\"}"), "s", "x", 0, true),
+            (with("ttl", "200ms"), "s", "x", 0, false),
+            (with("issuer_url", "j"), "s", "x", 0, false),
+            (with("jwks_url", "file:///b"), "s", "x", 0, false),
+        ];
+        for (config, subject, extra, millis, same) in rows {
+            let bench = Bench::new(&[]);
+            bench
+                .world
+                .signing
+                .lock()
+                .unwrap()
+                .extend([("file:///a".into(), keys("a")), ("file:///b".into(), keys("b"))]);
+            let first = token(&bench, &base, "s", "x");
+            bench.pass(millis);
+            let second = token(&bench, &config, subject, extra);
+            assert_eq!(first == second, same, "{config} {subject} {extra} {millis}");
+        }
+        let bench = Bench::new(&[]);
+        bench.world.signing.lock().unwrap().insert("file:///a".into(), keys("a"));
+        let short = with("ttl", "1ms");
+        let first = token(&bench, &short, "s", "x");
+        bench.pass(1);
+        assert_ne!(first, token(&bench, &short, "s", "x"));
+    }
+
+    /// The reference notices it when entries have aged.
+    #[test]
+    fn new_keys_sign_at_once() {
+        let bench = Bench::new(&[]);
+        let config = json!({"issuer_url": "i", "jwks_url": "file:///a"});
+        bench.world.signing.lock().unwrap().insert("file:///a".into(), keys("a"));
+        let first = token(&bench, &config, "s", "x");
+        assert_eq!(first, token(&bench, &config, "s", "x"));
+        bench.world.signing.lock().unwrap().insert("file:///a".into(), keys("b"));
+        assert_ne!(first, token(&bench, &config, "s", "x"));
+    }
+}
