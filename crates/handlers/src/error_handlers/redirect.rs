@@ -1,5 +1,7 @@
 //! `redirect`: sends the caller elsewhere, usually to log in (pipeline spec 7.4).
 
+use std::borrow::Cow;
+
 use http::StatusCode;
 use http::header::{CONTENT_TYPE, HeaderMap, HeaderValue, LOCATION};
 use keyward_core::diagnostic::Diagnostic;
@@ -72,7 +74,7 @@ impl ErrorHandlerKind for Kind {
 impl ErrorHandler for Redirect {
     fn respond(&self, _: &Denial, request: &RequestFacts<'_>) -> ErrorResponse {
         let target = match &self.return_to {
-            Some(parameter) => with_parameter(&self.to, parameter, request.url),
+            Some(parameter) => with_parameter(&self.to, parameter, &asked_for(request.url, request.headers)),
             None => self.to.clone(),
         };
         let location = relative_to(&target, request.url);
@@ -97,6 +99,28 @@ impl ErrorHandler for Redirect {
 
 fn default_code() -> u16 {
     302
+}
+
+/// The URL as the caller asked for it, before a proxy in front of this one. Forwarding headers that are still
+/// there are trusted. Unlike in the reference, a query in `X-Forwarded-Uri` is one.
+fn asked_for<'u>(url: &'u str, headers: &HeaderMap) -> Cow<'u, str> {
+    let said = |name: &str| headers.get(name).and_then(|value| value.to_str().ok()).filter(|text| !text.is_empty());
+    let (scheme, host, uri) = (said("x-forwarded-proto"), said("x-forwarded-host"), said("x-forwarded-uri"));
+    let Some((seen_scheme, rest)) = url.split_once("://") else { return url.into() };
+    if scheme.is_none() && host.is_none() && uri.is_none() {
+        return url.into();
+    }
+    let (authority, target) = rest.split_at(rest.find(['/', '?']).unwrap_or(rest.len()));
+    let (path, query) = target.split_once('?').unwrap_or((target, ""));
+    let (path, query) = match uri {
+        Some(uri) => uri.split_once('?').unwrap_or((uri, query)),
+        None => (path, query),
+    };
+    let mut asked = format!("{}://{}{path}", scheme.unwrap_or(seen_scheme), host.unwrap_or(authority));
+    if !query.is_empty() {
+        asked.extend(["?", query]);
+    }
+    asked.into()
 }
 
 /// Sets one query parameter and re-encodes the query with sorted names; the fragment stays.
