@@ -231,6 +231,28 @@ fn connections_to_side_services_are_kept() {
     assert_eq!(counts.0.load(Ordering::SeqCst), 1);
 }
 
+/// RFC 9112 section 9.3.1: a service may end a kept connection just when it is used again.
+#[test]
+fn a_call_that_met_the_end_of_a_kept_connection_is_repeated_if_it_changes_nothing() {
+    let (origin, _) = canned(answer("200 OK", "", b""));
+    // Every connection brings one answer and is closed by the next request.
+    let side = upstream(|stream| {
+        let mut reader = BufReader::new(stream);
+        if let Ok(Some(_)) = wire::read_request(&mut reader) {
+            // Whoever gave up has closed the connection.
+            let _ = reader.get_mut().write_all(&answer("200 OK", "", GOOD));
+            let _ = wire::read_request(&mut reader);
+        }
+    });
+    let running = keyward(side, origin);
+    for _ in 0..4 {
+        assert_eq!(running.get("/cookie", &[("Cookie", "sid=1")]).status(), 200);
+    }
+    // A token endpoint is not asked twice for one token.
+    let client = [("Authorization", "Basic aWQ6c2U=")];
+    assert_eq!([running.get("/client", &client).status(), running.get("/client", &client).status()], [503, 200]);
+}
+
 /// GHSA-qvp4-rpmr-xwrr: a remembered answer is judged again by every rule.
 #[test]
 fn an_introspected_token_is_asked_about_once_and_judged_each_time() {
