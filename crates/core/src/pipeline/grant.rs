@@ -3,6 +3,7 @@
 //! Only [`decide`](super::decide::decide) makes a [`Grant`]; only a grant makes a [`CredentialedRequest`];
 //! only that can be forwarded.
 
+use std::borrow::Cow;
 use std::sync::Arc;
 
 use http::header::{COOKIE, HOST};
@@ -118,6 +119,16 @@ impl Grant {
 }
 
 impl Session {
+    /// Its headers as later handlers see them: what is left to be composed included.
+    pub fn shown_headers(&self, request: &GatedRequest) -> Cow<'_, HeaderMap> {
+        if !self.echoes_request && !self.sets_cookies {
+            return Cow::Borrowed(&self.header);
+        }
+        let mut shown = self.composed_headers(request);
+        shown.extend(self.header.clone());
+        Cow::Owned(shown)
+    }
+
     /// What `noop` and `cookie` mutators left to be composed, out of the request's own headers.
     pub fn composed_headers(&self, request: &GatedRequest) -> HeaderMap {
         let mut headers = HeaderMap::new();

@@ -199,7 +199,7 @@ impl Mutator for Hydrator {
 impl Hydrator {
     async fn hydrate(&self, request: &GatedRequest, session: &mut Session) -> Result<(), Denial> {
         let composed = session.composed_headers(request);
-        let call = self.call(request, session, &composed);
+        let call = self.call(request, session);
         let hydrated = match &self.cache {
             None => self.ask(call, &session.caller.subject).await?.value,
             Some(cache) => {
@@ -217,7 +217,7 @@ impl Hydrator {
         Ok(())
     }
 
-    fn call(&self, request: &GatedRequest, session: &Session, composed: &HeaderMap) -> SideRequest {
+    fn call(&self, request: &GatedRequest, session: &Session) -> SideRequest {
         let mut url = self.url.clone();
         if let Some(query) = request.query().filter(|query| !query.is_empty()) {
             // As the reference writes it again.
@@ -232,9 +232,8 @@ impl Hydrator {
         if let Some(authorization) = &self.authorization {
             headers.insert(AUTHORIZATION, authorization.clone());
         }
-        let mut shown = composed.clone();
-        shown.extend(session.header.clone());
-        let data = TemplateData { header: &shown, ..TemplateData::new(session, request) };
+        let header = session.shown_headers(request);
+        let data = TemplateData { header: &header, ..TemplateData::new(session, request) };
         let body = go_json::encode(&data.to_json());
         SideRequest { method: Method::POST, url, headers, body: body.into() }
     }
