@@ -52,7 +52,7 @@ const SESSION: &str = "/session";
 const KEYS: &[&str] =
     &["row", "url", "rule", "session", "answers", "send", "status", "told", "answer", "asked", "upstream", "token"];
 
-/// A file is a list of tables, each with a configuration and the rows that need it.
+/// A file is a list of tables, each with a configuration, variables, and the rows that need them.
 fn play(name: &str) {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/rows").join(name);
     let text = fs::read_to_string(&path).unwrap();
@@ -123,7 +123,11 @@ impl Stage {
             "errors": {"handlers": {"json": {"enabled": true, "config": {"verbose": true}}}},
         });
         overlay(&mut config, &table["config"]);
-        let running = server.with(&filled(&config), &filled(&json!(rules))).start();
+        let mut server = server.with(&filled(&config), &filled(&json!(rules)));
+        for (name, value) in table["env"].as_object().into_iter().flatten() {
+            server = server.env(name, &value.as_str().unwrap().replace("STUB", &address));
+        }
+        let running = server.start();
         Self { running, keys: signing, stub, upstream }
     }
 
