@@ -311,6 +311,14 @@ fn settings_that_cannot_work_are_found_where_they_are_written() {
         ("mutators", "id_token", "claims: '{'", "error", "unexpected end of JSON input"),
         ("mutators", "id_token", "claims: '[]'", "error", "cannot unmarshal array"),
         ("authorizer", "remote", "remote: 'http://h/', retry: {give_up_after: 31s}", "warning", "counts as 30 s"),
+        (
+            "authorizer",
+            "remote",
+            "remote: 'http://h/', retry: {max_delay: 1s}",
+            "warning",
+            "`retry.max_delay` has no effect",
+        ),
+        ("mutators", "hydrator", "api: {url: 'http://h/?a=1'}", "warning", "the query of `api.url` has no effect"),
         ("mutators", "hydrator", "api: {url: 'http://h/', retry: {max_delay: 1h}}", "warning", "counts as 30 s"),
         ("mutators", "hydrator", "api: {url: 'http://h/', retry: {give_up_after: 2m}}", "warning", "counts as 60 s"),
     ];

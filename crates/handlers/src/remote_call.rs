@@ -76,6 +76,10 @@ impl RemoteCall {
         let key = "forward_response_headers_to_upstream";
         let forwarded =
             forwarded.iter().map(|name| header_name(name, node.origin_of(key))).collect::<Result<Vec<_>, _>>()?;
+        if retry.max_delay.is_some() {
+            let text = "`retry.max_delay` has no effect, as in Oathkeeper: an attempt may take 10 s";
+            context.warn(Diagnostic::warning(text).at(node.origin_of("retry.max_delay")).hint("remove it"));
+        }
         let place = ("retry.give_up_after", node);
         let max_wait = bounded(retry.give_up_after, Duration::from_secs(1), MAX_WAIT, place, context);
         Ok(Self {

@@ -130,7 +130,12 @@ impl MutatorKind for Kind {
     fn bind(&self, node: &Node, context: &BindContext<'_>) -> Result<Box<dyn Mutator>, Diagnostic> {
         let HydratorConfig { api, cache } = decode(node)?;
         check_url("api.url", &api.url, node.origin_of("api.url"))?;
-        let url = api.url.split('?').next().unwrap_or_default().to_owned();
+        let (url, query) = api.url.split_once('?').unwrap_or((&api.url, ""));
+        if !query.is_empty() {
+            let text = "the query of `api.url` has no effect, as in Oathkeeper: the caller's takes its place";
+            context.warn(Diagnostic::warning(text).at(node.origin_of("api.url")).hint("remove it"));
+        }
+        let url = url.to_owned();
         let authorization = match api.auth.and_then(|auth| auth.basic) {
             Some(basic) => Some(basic_header(&basic).map_err(|problem| problem.at(node.origin_of("api.auth.basic")))?),
             None => None,
