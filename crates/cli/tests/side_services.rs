@@ -3,12 +3,12 @@
 #![allow(clippy::unwrap_used)]
 
 use std::io::{BufReader, Write};
-use std::net::TcpStream;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use keyward_testkit::process::{Keyward, Running};
-use keyward_testkit::scripted::{read_head, upstream};
+use keyward_testkit::scripted::upstream;
 use keyward_testkit::wire;
 
 /// Everything that calls a side service, at the same address.
@@ -96,37 +96,127 @@ const CALLS: [(&str, &[(&str, &str)]); 8] = [
     ("hydrator", &[]),
 ];
 
+/// What makes every one of them allow.
+const GOOD: &[u8] = br#"{"subject":"anonymous","sub":"anonymous","active":true,"access_token":"at","allowed":true}"#;
+/// The same, compressed.
+const GOOD_GZIP: &[u8] =
+    b"\x1f\x8b\x08\x00\x00\x00\x00\x00\x02\x03\xabV*.M\xcaJM.Q\xb2RJ\xcc\xcb\xcf\xab\xcc\xcd/-V\xd2\x01\
+    \x89\xa2\x89$&\x97d\x96\xa5*Y\x95\x14\x95\xa6\x82x\xc9\xa9\xc5\xc5\xf1%\xf9\xd9\xa9y \x85% \x1599\
+    \xf9\xe5\xa9)\x10%\xb5\x00G\xddKxZ\x00\x00\x00";
+
+/// And the same in pieces.
+const SLOW: &[&[u8]] = &[
+    b"HTTP/1.1 200 OK\r\nConnection: close\r\nContent-",
+    b"Length: 90\r\n\r\n",
+    GOOD.split_at(20).0,
+    GOOD.split_at(20).1,
+];
+
+/// Answers every request with these pieces, some time apart, and closes.
+fn in_pieces(pieces: &'static [&'static [u8]]) -> u16 {
+    upstream(move |stream| {
+        let mut reader = BufReader::new(stream);
+        if !matches!(wire::read_request(&mut reader), Ok(Some(_))) {
+            return;
+        }
+        for piece in pieces {
+            if reader.get_mut().write_all(piece).is_err() {
+                return;
+            }
+            std::thread::sleep(Duration::from_millis(50));
+        }
+    })
+}
+
 #[test]
 fn a_side_service_that_fails_denies() {
     let (origin, reached) = canned(answer("200 OK", "", b""));
-    let gzip = [0x1f, 0x8b, 8, 0, 0, 0, 0, 0, 0, 3, 1, 2, 3];
-    let faults = [
-        ("closes", Vec::new(), [403, 403, 500, 503, 500, 500, 500, 500]),
-        ("no JSON", answer("200 OK", "", b"<p>"), [403, 403, 500, 503, 200, 200, 500, 500]),
-        ("gzip", answer("200 OK", "Content-Encoding: gzip\r\n", &gzip), [403, 403, 500, 503, 200, 200, 500, 500]),
-        ("huge", answer("200 OK", "", &vec![b' '; 3 << 20]), [403, 403, 500, 503, 500, 500, 500, 500]),
-        ("null", answer("200 OK", "", b"null"), [200, 200, 500, 503, 200, 200, 403, 500]),
-        ("redirect", answer("302 Found", "Location: /ok\r\n", b""), [401, 401, 500, 503, 500, 500, 500, 500]),
-        ("limits", answer("429 Too Many", "Retry-After: 9\r\n", b""), [429, 429, 429, 429, 500, 500, 500, 500]),
+    let elsewhere = format!("Location: http://127.0.0.1:{}/\r\n", canned(answer("200 OK", "", GOOD)).0);
+    let canned = |bytes: Vec<u8>| canned(bytes).0;
+    let wrong_types = br#"{"subject":7,"sub":[],"active":"yes","access_token":{},"allowed":"true"}"#;
+    let mut huge = GOOD.to_vec();
+    huge.resize(3 << 20, b' ');
+    // What `remote` and `remote_json` are told in a body does not matter to them.
+    let rows: [(&str, u16, [u16; 8]); 14] = [
+        ("is good", canned(answer("200 OK", "", GOOD)), [200; 8]),
+        ("is slow", in_pieces(SLOW), [200; 8]),
+        ("closes at once", in_pieces(&[]), [403, 403, 500, 503, 500, 500, 500, 500]),
+        ("speaks something else", in_pieces(&[b"220 mail ready\r\n"]), [403, 403, 500, 503, 500, 500, 500, 500]),
+        (
+            "breaks off in the head",
+            in_pieces(&[b"HTTP/1.1 200 OK\r\nContent-"]),
+            [403, 403, 500, 503, 500, 500, 500, 500],
+        ),
+        (
+            "breaks off in the body",
+            in_pieces(&[b"HTTP/1.1 200 OK\r\nContent-Length: 99\r\n\r\n", GOOD]),
+            [500, 500, 500, 503, 500, 500, 500, 500],
+        ),
+        ("answers no JSON", canned(answer("200 OK", "", b"<p>")), [403, 403, 500, 503, 200, 200, 500, 500]),
+        ("answers wrong types", canned(answer("200 OK", "", wrong_types)), [403, 403, 500, 503, 200, 200, 500, 500]),
+        ("answers null", canned(answer("200 OK", "", b"null")), [200, 200, 500, 503, 200, 200, 403, 500]),
+        (
+            "compresses",
+            canned(answer("200 OK", "Content-Encoding: gzip\r\n", GOOD_GZIP)),
+            [403, 403, 500, 503, 200, 200, 500, 500],
+        ),
+        ("answers too much", canned(answer("200 OK", "", &huge)), [403, 403, 500, 503, 500, 500, 500, 500]),
+        ("sends elsewhere", canned(answer("302 Found", &elsewhere, GOOD)), [401, 401, 500, 503, 500, 500, 500, 500]),
+        (
+            "sends elsewhere with the body",
+            canned(answer("307 Temporary Redirect", &elsewhere, GOOD)),
+            [401, 401, 500, 503, 500, 500, 500, 500],
+        ),
+        (
+            "limits",
+            canned(answer("429 Too Many", "Retry-After: 9\r\n", GOOD)),
+            [429, 429, 429, 429, 500, 500, 500, 500],
+        ),
     ];
-    for (fault, bytes, expected) in faults {
-        let side = if bytes.is_empty() {
-            upstream(|mut stream: TcpStream| drop(read_head(&mut stream)))
-        } else {
-            canned(bytes).0
-        };
+    for (fault, side, expected) in rows {
         let running = keyward(side, origin);
         for ((path, headers), status) in CALLS.iter().zip(expected) {
             let before = reached.1.load(Ordering::SeqCst);
             let seen = running.get(&format!("/{path}"), headers);
-            assert_eq!(seen.status(), status, "{fault}: {path}: {}", seen.text());
+            assert_eq!(seen.status(), status, "{path}: a service that {fault}: {}", seen.text());
             let forwarded = reached.1.load(Ordering::SeqCst) - before;
-            assert_eq!(forwarded, usize::from(status == 200), "{fault}: {path}");
+            assert_eq!(forwarded, usize::from(status == 200), "{path}: a service that {fault}");
             if status == 429 {
                 assert_eq!(seen.header("retry-after"), Some("9"), "{path}");
             }
         }
     }
+}
+
+/// The first call is never answered, the next one is: whoever asks once denies when its time is over, and whoever
+/// tries again is answered.
+#[test]
+fn a_side_service_that_stalls_holds_nobody_up_for_ever() {
+    let (origin, _) = canned(answer("200 OK", "", b""));
+    std::thread::scope(|scope| {
+        for ((path, headers), status) in CALLS.iter().zip([403, 403, 500, 503, 200, 200, 200, 200]) {
+            scope.spawn(move || {
+                let calls = Arc::new(AtomicUsize::new(0));
+                let side = upstream(move |stream| {
+                    let mut reader = BufReader::new(stream);
+                    while let Ok(Some(_)) = wire::read_request(&mut reader) {
+                        if calls.fetch_add(1, Ordering::SeqCst) == 0 {
+                            std::thread::park_timeout(Duration::from_secs(60));
+                        }
+                        if reader.get_mut().write_all(&answer("200 OK", "", GOOD)).is_err() {
+                            return;
+                        }
+                    }
+                });
+                let running = keyward(side, origin);
+                let headers: String = headers.iter().map(|(name, value)| format!("{name}: {value}\r\n")).collect();
+                let request = format!("GET /{path} HTTP/1.1\r\nHost: h\r\n{headers}\r\n");
+                // Longer than one call may take.
+                let seen = wire::exchange(running.proxy, request.as_bytes(), Duration::from_secs(30)).unwrap();
+                assert_eq!(seen.status(), status, "{path}: {}", seen.text());
+            });
+        }
+    });
 }
 
 #[test]
@@ -139,6 +229,28 @@ fn connections_to_side_services_are_kept() {
     }
     assert_eq!(counts.1.load(Ordering::SeqCst), 50);
     assert_eq!(counts.0.load(Ordering::SeqCst), 1);
+}
+
+/// RFC 9112 section 9.3.1: a service may end a kept connection just when it is used again.
+#[test]
+fn a_call_that_met_the_end_of_a_kept_connection_is_repeated_if_it_changes_nothing() {
+    let (origin, _) = canned(answer("200 OK", "", b""));
+    // Every connection brings one answer and is closed by the next request.
+    let side = upstream(|stream| {
+        let mut reader = BufReader::new(stream);
+        if let Ok(Some(_)) = wire::read_request(&mut reader) {
+            // Whoever gave up has closed the connection.
+            let _ = reader.get_mut().write_all(&answer("200 OK", "", GOOD));
+            let _ = wire::read_request(&mut reader);
+        }
+    });
+    let running = keyward(side, origin);
+    for _ in 0..4 {
+        assert_eq!(running.get("/cookie", &[("Cookie", "sid=1")]).status(), 200);
+    }
+    // A token endpoint is not asked twice for one token.
+    let client = [("Authorization", "Basic aWQ6c2U=")];
+    assert_eq!([running.get("/client", &client).status(), running.get("/client", &client).status()], [503, 200]);
 }
 
 /// GHSA-qvp4-rpmr-xwrr: a remembered answer is judged again by every rule.

@@ -3,13 +3,16 @@
 
 #![allow(clippy::unwrap_used)]
 
-use std::io::{Read, Write};
+use std::io::{BufReader, Read, Write};
 use std::net::TcpStream;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use keyward_testkit::conformance::recorder::Recorder;
 use keyward_testkit::process::{Keyward, Running};
 use keyward_testkit::scripted::{read_head, upstream};
+use keyward_testkit::wire;
 use serde_json::{Value, json};
 
 /// What handlers that never answer in time are allowed, so that the tests need not wait.
@@ -159,6 +162,188 @@ fn an_api_is_asked_once_for_one_session_and_again_for_another() {
             assert_eq!(values(asked, "accept-encoding").len(), 0);
             assert_eq!(values(asked, "x-trace"), [header]);
         }
+    }
+}
+
+/// An API that knows one password, and says which `X-Who` it was shown.
+fn api_with_password() -> (u16, Arc<AtomicUsize>) {
+    let calls = Arc::new(AtomicUsize::new(0));
+    let counted = calls.clone();
+    let port = upstream(move |stream| {
+        let mut reader = BufReader::new(stream);
+        while let Ok(Some(request)) = wire::read_request(&mut reader) {
+            counted.fetch_add(1, Ordering::SeqCst);
+            // `user:right`
+            let knows = request.header("authorization") == Some("Basic dXNlcjpyaWdodA==");
+            let who = request.header("x-who").unwrap_or_default();
+            let extra = if request.start.contains("/silent") { json!(null) } else { json!({"k": who}) };
+            let body = json!({"subject": "anonymous", "extra": extra}).to_string();
+            let status = if knows { "200 OK" } else { "401 Unauthorized" };
+            let answer = format!("HTTP/1.1 {status}\r\nContent-Length: {}\r\n\r\n{body}", body.len());
+            if reader.get_mut().write_all(answer.as_bytes()).is_err() {
+                return;
+            }
+        }
+    });
+    (port, calls)
+}
+
+/// GHSA-4mq7-pvjg-xp2r, for hydrators: an answer that one rule's credentials were given is not another's, and
+/// what a caller sends decides even where an earlier hydrator hid it from the session.
+#[test]
+fn ghsa_4mq7_pvjg_xp2r_an_answer_counts_for_the_same_call_only() {
+    let (behind, (side, calls)) = (Recorder::start(true), api_with_password());
+    let hydrator = |path: &str, password: &str| {
+        format!(
+            "{{handler: hydrator, config: {{api: {{url: 'http://127.0.0.1:{side}/{path}', \
+             auth: {{basic: {{username: user, password: {password}}}}}, retry: {IMPATIENT}}}, cache: {{enabled: true}}}}}}"
+        )
+    };
+    let rule = |id: &str, hydrators: &str| {
+        format!(
+            "- id: {id}\n  match: {{url: 'http://<[^/]*>/{id}', methods: [GET]}}\n  authenticators: [{{handler: anonymous}}]\n  \
+             authorizer: {{handler: allow}}\n  mutators: [{hydrators}, {{handler: header}}]\n  \
+             upstream: {{url: 'http://127.0.0.1:{}'}}\n",
+            behind.port
+        )
+    };
+    let (right, wrong) = (hydrator("hy", "right"), hydrator("hy", "wrong"));
+    let twice = format!("{}, {right}", hydrator("silent", "right"));
+    let rules = [rule("right", &right), rule("wrong", &wrong), rule("twice", &twice)].concat();
+    let config = "access_rules: {matching_strategy: regexp}\n\
+        authenticators: {anonymous: {enabled: true}}\nauthorizers: {allow: {enabled: true}}\n\
+        mutators:\n  hydrator: {enabled: true, config: {api: {url: 'http://unset.example/'}}}\n  \
+        header: {enabled: true, config: {headers: {X-Extra: '{{ .Extra.k }}'}}}\n";
+    let running = Keyward::new(env!("CARGO_BIN_EXE_keyward")).with(config, &rules).start();
+    // The path, what the caller sends, our status, how often the API is asked for it.
+    let rows = [
+        ("/right", "a", 200, 1),
+        ("/wrong", "a", 500, 1),
+        ("/right", "a", 200, 0),
+        ("/wrong", "a", 500, 1),
+        ("/right", "b", 200, 1),
+        ("/twice", "a", 200, 2),
+        ("/twice", "b", 200, 2),
+        ("/twice", "a", 200, 0),
+    ];
+    for (path, who, status, asked) in rows {
+        let before = calls.load(Ordering::SeqCst);
+        assert_eq!(running.get(path, &[("X-Who", who)]).status(), status, "{path} {who}");
+        assert_eq!(calls.load(Ordering::SeqCst) - before, asked, "{path} {who}");
+        let sent = behind.take();
+        assert_eq!(sent.len(), usize::from(status == 200), "{path} {who}");
+        assert!(sent.iter().all(|sent| values(sent, "x-extra") == [who]), "{path} {who}: {sent:?}");
+    }
+}
+
+/// What the API of a hydrator was shown of earlier mutators' work, and what its answer makes of it. The caller's
+/// credential stays away from the upstream even when the API gives it back.
+#[test]
+fn an_answer_replaces_what_earlier_mutators_set_and_revives_no_credential() {
+    const CALLER: &[(&str, &str)] =
+        &[("Cookie", "sid=s3cr3t; user=admin; theme=dark"), ("Authorization", "Bearer s3cr3t"), ("X-User", "admin")];
+    let (side, behind) = (Recorder::start(false), Recorder::start(true));
+    let config = format!(
+        "access_rules: {{matching_strategy: regexp}}\nauthorizers: {{allow: {{enabled: true}}}}\nauthenticators:\n  \
+         cookie_session: {{enabled: true, config: {{check_session_url: 'http://127.0.0.1:{port}/session', \
+         preserve_path: true, only: [sid], forward_http_headers: [Authorization]}}}}\nmutators:\n  noop: {{enabled: true}}\n  \
+         header: {{enabled: true, config: {{headers: {{X-User: '{{{{ .Subject }}}}'}}}}}}\n  \
+         cookie: {{enabled: true, config: {{cookies: {{user: '{{{{ .Subject }}}}'}}}}}}\n  \
+         hydrator: {{enabled: true, config: {{api: {{url: 'http://127.0.0.1:{port}/hy'}}}}}}\n",
+        port = side.port
+    );
+    let rule = |first: &str| {
+        format!(
+            "- id: {first}\n  match: {{url: 'http://<[^/]*>/{first}', methods: [GET]}}\n  \
+             authenticators: [{{handler: cookie_session}}]\n  authorizer: {{handler: allow}}\n  \
+             mutators: [{{handler: {first}}}, {{handler: hydrator}}]\n  upstream: {{url: 'http://127.0.0.1:{}'}}\n",
+            behind.port
+        )
+    };
+    let rules = ["noop", "header", "cookie"].map(rule).concat();
+    let running = Keyward::new(env!("CARGO_BIN_EXE_keyward")).with(&config, &rules).start();
+    let whole = "sid=s3cr3t; user=admin; theme=dark";
+    let ours = "user=ann; sid=s3cr3t; theme=dark";
+    let echo = json!({"Cookie": [whole], "Authorization": ["Bearer s3cr3t"], "X-User": ["admin"]});
+    // The mutator before; the `Cookie` and `X-User` that the API is shown; its `header`; what the upstream gets
+    // as `Cookie`, `Authorization` and `X-User`.
+    let rows = [
+        ("noop", (whole, "admin"), json!(null), ("user=admin; theme=dark", "", "admin")),
+        ("noop", (whole, "admin"), echo, ("user=admin; theme=dark", "", "admin")),
+        (
+            "noop",
+            (whole, "admin"),
+            json!({"Authorization": ["Basic new"]}),
+            ("user=admin; theme=dark", "Basic new", "admin"),
+        ),
+        ("header", ("", "ann"), json!(null), ("user=admin; theme=dark", "", "ann")),
+        ("header", ("", "ann"), json!({"X-User": ["bob"]}), ("user=admin; theme=dark", "", "bob")),
+        ("cookie", (ours, ""), json!(null), ("user=ann; theme=dark", "", "admin")),
+        ("cookie", (ours, ""), json!({"Cookie": [ours]}), ("user=ann; theme=dark", "", "admin")),
+        ("cookie", (ours, ""), json!({"Cookie": ["new=1"]}), ("new=1", "", "admin")),
+        ("cookie", (ours, ""), json!({}), ("user=admin; theme=dark", "", "admin")),
+    ];
+    for (first, shown, given, upstream) in rows {
+        side.script(vec![
+            json!({"path": "/session", "body": {"subject": "ann"}}),
+            json!({"path": "/hy", "body": {"subject": "ann", "header": given}}),
+        ]);
+        assert_eq!(running.get(&format!("/{first}"), CALLER).status(), 200, "{first} {given}");
+        let asked: Value = serde_json::from_str(side.take()[1]["body"].as_str().unwrap()).unwrap();
+        let told = |name: &str| asked["header"][name][0].as_str().unwrap_or_default().to_owned();
+        assert_eq!((told("Cookie").as_str(), told("X-User").as_str()), shown, "{first} {given}");
+        let sent = &behind.take()[0];
+        let sent = |name: &str| values(sent, name).join("|");
+        let got = (sent("cookie"), sent("authorization"), sent("x-user"));
+        assert_eq!((got.0.as_str(), got.1.as_str(), got.2.as_str()), upstream, "{first} {given}");
+    }
+}
+
+#[test]
+fn settings_that_cannot_work_are_found_where_they_are_written() {
+    let rows = [
+        ("authorizer", "remote_json", "payload: '{'", "error", "unexpected end of JSON input"),
+        ("authorizer", "remote_json", "payload: '{\"a\":1,}'", "error", "not a JSON text"),
+        ("authorizer", "remote_json", "payload: '{{ print 1 }}}'", "error", "after top-level value"),
+        ("authorizer", "remote_json", "headers: {X-A: \"a\\nb\"}", "error", "the value of `X-A` holds characters"),
+        ("authorizer", "remote", "headers: {X-A: \"a\\nb\"}", "error", "the value of `X-A` holds characters"),
+        ("authorizer", "remote", "headers: {Host: h}", "error", "belongs to the connection"),
+        ("mutators", "id_token", "claims: '{'", "error", "unexpected end of JSON input"),
+        ("mutators", "id_token", "claims: '[]'", "error", "cannot unmarshal array"),
+        ("authorizer", "remote", "remote: 'http://h/', retry: {give_up_after: 31s}", "warning", "counts as 30 s"),
+        (
+            "authorizer",
+            "remote",
+            "remote: 'http://h/', retry: {max_delay: 1s}",
+            "warning",
+            "`retry.max_delay` has no effect",
+        ),
+        ("mutators", "hydrator", "api: {url: 'http://h/?a=1'}", "warning", "the query of `api.url` has no effect"),
+        ("mutators", "hydrator", "api: {url: 'http://h/', retry: {max_delay: 1h}}", "warning", "counts as 30 s"),
+        ("mutators", "hydrator", "api: {url: 'http://h/', retry: {give_up_after: 2m}}", "warning", "counts as 60 s"),
+    ];
+    for (kind, handler, settings, severity, text) in rows {
+        let config = "access_rules: {matching_strategy: regexp}\nauthenticators: {anonymous: {enabled: true}}\n\
+            authorizers:\n  allow: {enabled: true}\n  remote: {enabled: true, config: {remote: 'http://unset.example/'}}\n  \
+            remote_json: {enabled: true, config: {remote: 'http://unset.example/', payload: '{}'}}\n\
+            mutators:\n  noop: {enabled: true}\n  \
+            hydrator: {enabled: true, config: {api: {url: 'http://unset.example/'}}}\n  \
+            id_token: {enabled: true, config: {issuer_url: i, jwks_url: 'http://unset.example/'}}\n";
+        let mut handlers =
+            [("authorizer", "{handler: allow}".to_owned()), ("mutators", "[{handler: noop}]".to_owned())];
+        let written = format!("{{handler: {handler}, config: {{{settings}}}}}");
+        let entry = handlers.iter_mut().find(|(name, _)| *name == kind).unwrap();
+        entry.1 = if kind == "mutators" { format!("[{written}]") } else { written };
+        let rules = format!(
+            "- id: r\n  match: {{url: 'http://h/', methods: [GET]}}\n  upstream: {{url: 'http://h/'}}\n  \
+             authenticators: [{{handler: anonymous}}]\n  authorizer: {}\n  mutators: {}\n",
+            handlers[0].1, handlers[1].1
+        );
+        let (code, out, err) = Keyward::new(env!("CARGO_BIN_EXE_keyward")).with(config, &rules).run(&["rules", "lint"]);
+        let (said, line) = (out + &err, if kind == "mutators" { 6 } else { 5 });
+        assert!(said.contains(text) && said.contains(severity), "{settings}: {said}");
+        assert!(said.contains(&format!("rules.yaml:{line}:")), "{settings}: {said}");
+        assert_eq!(code != 0, severity == "error", "{settings}: {said}");
     }
 }
 

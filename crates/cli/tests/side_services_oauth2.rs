@@ -124,3 +124,34 @@ fn calls_share_a_connection_and_answers_are_remembered() {
     let records = keyward.audit(25);
     assert!(records.iter().all(|record| record["subject"] == "ann" && record["issuer"] == "i"), "{records:?}");
 }
+
+/// What works as in the reference and may let through more than is meant is said where it is written.
+#[test]
+fn what_is_left_open_is_warned_about() {
+    const CLOSED: &str = "trusted_issuers: [i], target_audience: [a]";
+    // Settings, and what is said of them; nothing when the text is empty.
+    let rows = [
+        (format!("{CLOSED}, scope_strategy: exact, required_scope: [s]"), ""),
+        (format!("{CLOSED}, scope_strategy: none, required_scope: [s]"), ""),
+        (format!("{CLOSED}, required_scope: [s]"), "`required_scope` without `scope_strategy` is only sent along"),
+        (format!("{CLOSED}, cache: {{enabled: true, ttl: 1m}}"), ""),
+        (format!("{CLOSED}, cache: {{enabled: true}}"), "`cache.enabled` without `cache.ttl`"),
+        (format!("{CLOSED}, cache: {{enabled: true, ttl: 0s}}"), "`cache.enabled` without `cache.ttl`"),
+        ("target_audience: [a]".to_owned(), "`trusted_issuers` is empty"),
+        ("trusted_issuers: [i], target_audience: []".to_owned(), "`target_audience` is empty"),
+        (format!("{CLOSED}, introspection_request_headers: {{X-A: b}}"), ""),
+        (format!("{CLOSED}, introspection_request_headers: {{Host: h}}"), "`host` belongs to the connection"),
+        (format!("{CLOSED}, introspection_request_headers: {{TE: trailers}}"), "`te` belongs to the connection"),
+    ];
+    let config = CONFIG.replace(", cache: {enabled: true, ttl: 1h}", "").replace("PORT", "1");
+    for (settings, text) in rows {
+        let authenticator = format!("[{{handler: oauth2_introspection, config: {{{settings}}}}}]");
+        let rule = RULES.split("- id: client").next().unwrap_or_default().replace("UPSTREAM", "1");
+        let rule = rule.replace("[{handler: oauth2_introspection}]", &authenticator);
+        let (code, out, err) = Keyward::new(env!("CARGO_BIN_EXE_keyward")).with(&config, &rule).run(&["rules", "lint"]);
+        let said = out + &err;
+        assert_eq!(code, 0, "{settings}: {said}");
+        assert_eq!(said.contains(" 0 warnings"), text.is_empty(), "{settings}: {said}");
+        assert!(said.contains(text) && (text.is_empty() || said.contains("rules.yaml:3:")), "{settings}: {said}");
+    }
+}

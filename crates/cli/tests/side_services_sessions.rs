@@ -94,9 +94,17 @@ const fn bearer(settings: &'static str, call: &'static str) -> Asked {
 #[test]
 fn a_session_store_is_asked_what_the_settings_say() {
     let rows = [
-        cookie("{check_session_url: STORE, preserve_query: false}", "GET /users/123?query=string"),
+        Asked {
+            method: "PUT",
+            asks: Some(("PUT /users/123?query=string", &["content-length: 0", "cookie: sessionid=zyx"])),
+            ..cookie("{check_session_url: STORE, preserve_query: false}", "")
+        },
+        Asked {
+            method: "PUT",
+            asks: Some(("PUT /", &["content-length: 0", "cookie: sessionid=zyx"])),
+            ..cookie("{check_session_url: STORE, preserve_path: true, preserve_query: true}", "")
+        },
         cookie("{check_session_url: STORE}", "GET /users/123"),
-        cookie("{check_session_url: STORE, preserve_path: true}", "GET /"),
         cookie("{check_session_url: 'STORE/whoami/', preserve_path: true}", "GET /whoami/"),
         Asked {
             method: "PUT",
@@ -132,7 +140,21 @@ fn a_session_store_is_asked_what_the_settings_say() {
             asks: Some(("GET /users/123", &["accept-encoding: gzip", "cookie: sessionid=zyx", "x-user: 123"])),
             ..cookie("{check_session_url: STORE, forward_http_headers: [acCept-enCodinG, X-User, Host]}", "")
         },
-        bearer("{check_session_url: STORE, preserve_query: false}", "GET /users/123?query=string"),
+        Asked {
+            method: "PUT",
+            asks: Some(("PUT /users/123", &["authorization: bearer zyx", "content-length: 0"])),
+            ..bearer("{check_session_url: STORE, preserve_query: true}", "")
+        },
+        Asked {
+            method: "PUT",
+            asks: Some(("PUT /?query=string", &["authorization: bearer zyx", "content-length: 0"])),
+            ..bearer("{check_session_url: STORE, preserve_path: true, preserve_query: false}", "")
+        },
+        Asked {
+            headers: MORE,
+            asks: Some(("GET /users/123", &["authorization: bearer zyx", "x-user: 123"])),
+            ..bearer("{check_session_url: STORE, forward_http_headers: [X-UsEr]}", "")
+        },
         bearer("{check_session_url: STORE, preserve_path: true, prefix: zy}", "GET /"),
         Asked {
             method: "PUT",
@@ -389,6 +411,7 @@ fn settings_that_cannot_work_are_found_where_they_are_written() {
         ("cookie_session", "additional_headers: {a: \"b\\nc\"}", "error", "not usable"),
         ("cookie_session", "token_from: {header: X}", "error", "token_from"),
         ("cookie_session", "additional_headers: {Host: h}", "warning", "belongs to the connection"),
+        ("cookie_session", "additional_headers: {Upgrade: h2c}", "warning", "belongs to the connection"),
         ("cookie_session", "forward_http_headers: [Accept-Encoding]", "warning", "may compress"),
         ("bearer_token", "only: [sid]", "error", "only"),
         ("bearer_token", "token_from: {}", "error", "exactly one of"),

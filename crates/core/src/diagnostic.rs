@@ -1,5 +1,6 @@
 //! What an operator is told about a bad file, option or rule: what is wrong, where, and what to do.
 
+use std::borrow::Cow;
 use std::fmt;
 use std::sync::Arc;
 
@@ -51,8 +52,8 @@ pub struct Diagnostic {
     pub origin: Option<Origin>,
     /// What to do about it.
     pub hint: Option<String>,
-    /// What a caller may read of it when errors are verbose: one of the reference's fixed texts.
-    pub caller_text: Option<&'static str>,
+    /// What a caller may read of it when errors are verbose: what the reference says, never what is written.
+    pub caller_text: Option<Cow<'static, str>>,
 }
 
 impl Diagnostic {
@@ -73,8 +74,8 @@ impl Diagnostic {
     }
 
     /// Adds what a caller may read of it, unless that is known already.
-    pub fn told(mut self, caller_text: &'static str) -> Self {
-        self.caller_text.get_or_insert(caller_text);
+    pub fn told(mut self, caller_text: impl Into<Cow<'static, str>>) -> Self {
+        self.caller_text.get_or_insert_with(|| caller_text.into());
         self
     }
 

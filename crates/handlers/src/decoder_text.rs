@@ -1,23 +1,21 @@
-//! What the reference tells callers about JSON that it cannot read: the words of its decoder, which name
-//! types and at most one character, never a value.
+//! JSON of side services, read with the reference's words for what is wrong with it: they name types and at
+//! most one character, never a value.
 
+use keyward_core::go_json;
 use serde_json::Value;
 
-/// For a stream that holds no JSON value.
-pub(crate) fn of_stream(body: &[u8], error: &serde_json::Error) -> String {
-    match (first(body), error.is_eof()) {
-        (None, _) => "EOF".to_owned(),
-        (Some(_), true) => "unexpected EOF".to_owned(),
-        (Some(first), false) => syntax(first, error),
-    }
+/// An answer's body. The reference reads the first value of a stream and nothing after it; here nothing may
+/// follow, for whoever wrote it meant something else.
+pub(crate) fn read_stream(body: &[u8]) -> Result<Value, String> {
+    go_json::check_stream(body)?;
+    read_text(body)
 }
 
-/// For a whole text that is no JSON value.
-pub(crate) fn of_text(body: &[u8], error: &serde_json::Error) -> String {
-    match (first(body), error.is_eof()) {
-        (Some(first), false) => syntax(first, error),
-        _ => "unexpected end of JSON input".to_owned(),
-    }
+/// A whole text.
+pub(crate) fn read_text(body: &[u8]) -> Result<Value, String> {
+    go_json::check(body)?;
+    // Deeper than is read here, or half of a surrogate pair.
+    serde_json::from_slice(body).map_err(|_| "invalid JSON".to_owned())
 }
 
 /// For a member of the wrong type.
@@ -28,20 +26,6 @@ pub(crate) fn of_member(owner: &str, member: &str, value: &Value, wanted: &str) 
 /// For a whole value of the wrong type.
 pub(crate) fn of_value(value: &Value, wanted: &str) -> String {
     format!("json: cannot unmarshal {} into Go value of type {wanted}", kind(value))
-}
-
-fn syntax(first: char, error: &serde_json::Error) -> String {
-    let begins_a_value = matches!(first, '{' | '[' | '"' | '-' | '0'..='9' | 't' | 'f' | 'n');
-    if begins_a_value || !error.is_syntax() {
-        return "invalid JSON".to_owned();
-    }
-    format!("invalid character '{first}' looking for beginning of value")
-}
-
-/// The first character that is not white space; one outside ASCII is not shown.
-fn first(body: &[u8]) -> Option<char> {
-    let byte = body.iter().find(|byte| !matches!(byte, b' ' | b'\t' | b'\r' | b'\n'))?;
-    Some(if byte.is_ascii_graphic() { char::from(*byte) } else { '?' })
 }
 
 /// What the reference's decoder calls a value.
@@ -58,12 +42,12 @@ pub(crate) fn kind(value: &Value) -> &'static str {
 
 #[cfg(test)]
 mod tests {
-    #![allow(clippy::unwrap_used)]
     use super::*;
 
     #[test]
     fn texts_of_the_reference() {
-        let rows: [(&[u8], &str, &str); 7] = [
+        let tail = "invalid character 'x' after top-level value";
+        let rows: [(&[u8], &str, &str); 9] = [
             (
                 b"<p>",
                 "invalid character '<' looking for beginning of value",
@@ -72,18 +56,24 @@ mod tests {
             (b"", "EOF", "unexpected end of JSON input"),
             (b" \n", "EOF", "unexpected end of JSON input"),
             (b"{\"active\":", "unexpected EOF", "unexpected end of JSON input"),
-            (b"{\"active\" true}", "invalid JSON", "invalid JSON"),
-            (b"nul!", "invalid JSON", "invalid JSON"),
+            (b"{\"active\" true}", "invalid character 't' after object key", "invalid character 't' after object key"),
+            (
+                b"nul!",
+                "invalid character '!' in literal null (expecting 'l')",
+                "invalid character '!' in literal null (expecting 'l')",
+            ),
             (
                 b"\x1f\x8b\x08",
-                "invalid character '?' looking for beginning of value",
-                "invalid character '?' looking for beginning of value",
+                "invalid character '\\x1f' looking for beginning of value",
+                "invalid character '\\x1f' looking for beginning of value",
             ),
+            (b"{} x", tail, tail),
+            (b"\"\\ud800\"", "invalid JSON", "invalid JSON"),
         ];
         for (body, stream, text) in rows {
-            let error = serde_json::from_slice::<Value>(body).unwrap_err();
-            assert_eq!(of_stream(body, &error), stream, "{body:?}");
-            assert_eq!(of_text(body, &error), text, "{body:?}");
+            assert_eq!(read_stream(body), Err(stream.to_owned()), "{body:?}");
+            assert_eq!(read_text(body), Err(text.to_owned()), "{body:?}");
         }
+        assert_eq!(read_stream(b" {}\n"), Ok(Value::Object(serde_json::Map::new())));
     }
 }

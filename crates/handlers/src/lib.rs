@@ -6,8 +6,11 @@
 
 pub mod authenticators;
 pub mod authorizers;
+#[cfg(test)]
+mod bench;
 mod decoder_text;
 pub mod error_handlers;
+mod form;
 mod framing;
 mod gjson;
 mod lookup_cache;
@@ -16,6 +19,7 @@ mod oauth2;
 mod rate_limit;
 mod remote_call;
 mod rendered;
+mod retry;
 mod session_json;
 mod session_store;
 pub mod token_location;

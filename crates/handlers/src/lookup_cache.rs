@@ -10,6 +10,7 @@ use std::future::Future;
 use std::sync::Arc;
 use std::time::Duration;
 
+use aws_lc_rs::digest::{SHA256, digest};
 use aws_lc_rs::hmac;
 use keyward_core::pipeline::denial::Denial;
 use keyward_core::ports::{Clock, Outside};
@@ -22,6 +23,12 @@ pub(crate) const DEFAULT_LIFETIME: Duration = Duration::from_secs(60);
 const MAX_BYTES: u64 = 64 * 1024 * 1024;
 /// What an entry takes besides its value, roughly.
 const ENTRY_BYTES: u64 = 256;
+
+/// Names settings that rules share a cache under, without holding what is secret in them.
+pub(crate) fn settings_digest(settings: &serde_json::Value) -> String {
+    let digest = digest(&SHA256, settings.to_string().as_bytes());
+    digest.as_ref().iter().map(|byte| format!("{byte:02x}")).collect()
+}
 
 /// A digest over all inputs of a look-up.
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
@@ -83,11 +90,12 @@ impl<V: Clone> LookupCache<V> {
     }
 
     /// The key for these inputs. Lengths go in too: `ab`, `c` is not `a`, `bc`.
-    pub(crate) fn key(&self, inputs: &[&str]) -> LookupKey {
+    pub(crate) fn key<I: AsRef<[u8]>>(&self, inputs: impl IntoIterator<Item = I>) -> LookupKey {
         let mut context = hmac::Context::with_key(&self.key);
         for input in inputs {
+            let input = input.as_ref();
             context.update(&(input.len() as u64).to_be_bytes());
-            context.update(input.as_bytes());
+            context.update(input);
         }
         let mut digest = [0; 32];
         digest.copy_from_slice(context.sign().as_ref());

@@ -18,6 +18,7 @@ use keyward_core::session::Session;
 
 use crate::framing::is_framing;
 use crate::rendered::Rendered;
+use crate::retry::{MAX_WAIT, bounded};
 
 /// Retries. The reference makes five attempts, whatever is written.
 #[derive(Debug, Default, serde::Deserialize, schemars::JsonSchema)]
@@ -26,7 +27,7 @@ pub struct RetryConfig {
     /// Without effect, as in Oathkeeper: an attempt may take 10 s.
     #[serde(default)]
     pub max_delay: Option<GoDuration>,
-    /// The longest wait before another attempt; 1s when not set.
+    /// The longest wait before another attempt; 1s when not set, 30s at most.
     #[serde(default)]
     pub give_up_after: Option<GoDuration>,
 }
@@ -57,13 +58,30 @@ impl RemoteCall {
             None => Vec::new(),
             Some(map) => Rendered::compile_all(map, context)?
                 .into_iter()
-                .map(|rendered| Ok((header_name(&rendered.name, &rendered.place.origin)?, rendered)))
+                .map(|rendered| {
+                    let place = &rendered.place.origin;
+                    let name = header_name(&rendered.name, place)?;
+                    match rendered.template.constant().map(HeaderValue::from_str) {
+                        Some(Err(_)) => Err(Diagnostic::error(format!(
+                            "the value of `{}` holds characters that are not allowed in a header",
+                            rendered.name
+                        ))
+                        .at(place)
+                        .hint("look for a line break at the end of the secret")),
+                        _ => Ok((name, rendered)),
+                    }
+                })
                 .collect::<Result<_, Diagnostic>>()?,
         };
         let key = "forward_response_headers_to_upstream";
         let forwarded =
             forwarded.iter().map(|name| header_name(name, node.origin_of(key))).collect::<Result<Vec<_>, _>>()?;
-        let longest = retry.give_up_after.map_or(Duration::from_secs(1), |GoDuration(wait)| wait);
+        if retry.max_delay.is_some() {
+            let text = "`retry.max_delay` has no effect, as in Oathkeeper: an attempt may take 10 s";
+            context.warn(Diagnostic::warning(text).at(node.origin_of("retry.max_delay")).hint("remove it"));
+        }
+        let place = ("retry.give_up_after", node);
+        let max_wait = bounded(retry.give_up_after, Duration::from_secs(1), MAX_WAIT, place, context);
         Ok(Self {
             side: context.outside.side.clone(),
             url: url.to_owned(),
@@ -71,7 +89,7 @@ impl RemoteCall {
                 attempts: 5,
                 attempt_timeout: Duration::from_secs(10),
                 first_wait: Duration::from_secs(1),
-                max_wait: longest.min(Duration::from_secs(30)),
+                max_wait,
                 max_body: 1024 * 1024,
             },
             headers,

@@ -52,7 +52,9 @@ impl Rendered {
     /// Renders against this request.
     pub(crate) fn render(&self, request: &GatedRequest, session: &Session) -> Result<String, Denial> {
         let mut text = String::new();
-        self.template.render(&TemplateData::new(session, request), &mut text).map_err(|error| {
+        let header = session.shown_headers(request);
+        let data = TemplateData { header: &header, ..TemplateData::new(session, request) };
+        self.template.render(&data, &mut text).map_err(|error| {
             Denial::internal(Reason::MutationFailed, format!("template of `{}`: {error}", self.name))
         })?;
         Ok(text)

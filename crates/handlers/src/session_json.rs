@@ -2,8 +2,8 @@
 
 use std::sync::Arc;
 
+use http::header::COOKIE;
 use http::{HeaderMap, HeaderName, HeaderValue};
-use keyward_core::go_json;
 use keyward_core::session::{MatchContext, MatchUrl, Session};
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use serde_json::{Map, Value};
@@ -36,7 +36,8 @@ const PATH: &AsciiSet = &NON_ALPHANUMERIC
 pub(crate) struct Hydrated {
     pub(crate) subject: String,
     extra: Option<Arc<Map<String, Value>>>,
-    header: HeaderMap,
+    /// `None` when the answer does not say.
+    header: Option<HeaderMap>,
     captures: Vec<String>,
     match_context: Arc<MatchContext>,
 }
@@ -47,9 +48,7 @@ const SESSION: &str = "AuthenticationSession";
 impl Hydrated {
     /// Reads an answer's body. What is missing is empty. The error is what the reference tells callers.
     pub(crate) fn read(body: &[u8]) -> Result<Self, String> {
-        go_json::check_stream(body)?;
-        let value: Value = serde_json::from_slice(body).map_err(|error| decoder_text::of_stream(body, &error))?;
-        let members = object(Some(value), || "authn.AuthenticationSession".to_owned())?;
+        let members = object(Some(decoder_text::read_stream(body)?), || "authn.AuthenticationSession".to_owned())?;
         let mut members = members.unwrap_or_default();
         let subject = text(&mut members, SESSION, "subject")?;
         let extra = match take(&mut members, "extra") {
@@ -57,7 +56,10 @@ impl Hydrated {
             Some(Value::Object(extra)) => Some(Arc::new(extra)),
             Some(other) => return Err(decoder_text::of_member(SESSION, "extra", &other, "map[string]interface {}")),
         };
-        let header = header_map(take(&mut members, "header"), "header")?;
+        let header = match take(&mut members, "header") {
+            None | Some(Value::Null) => None,
+            given => Some(header_map(given, "header")?),
+        };
         let context = match take(&mut members, "match_context") {
             None | Some(Value::Null) => Map::new(),
             Some(Value::Object(context)) => context,
@@ -69,14 +71,41 @@ impl Hydrated {
         Ok(Self { subject, extra, header, captures, match_context: Arc::new(match_context) })
     }
 
-    /// Puts it in a session's place. Who asked stays known as it was verified. What `cookie` and `noop`
-    /// mutators left to be composed from the request stays too: the service was not shown it.
-    pub(crate) fn replace(&self, session: &mut Session) {
+    /// Puts it in a session's place. Who asked stays known as it was verified.
+    ///
+    /// An answer without `header` says nothing of headers: what earlier mutators set stays, so that a caller's
+    /// own header of that name never passes for theirs. `composed` is what the service was shown of what
+    /// `noop` and `cookie` left to be composed.
+    pub(crate) fn replace(&self, session: &mut Session, composed: &HeaderMap) {
+        if let Some(header) = &self.header {
+            replace_headers(session, header, composed);
+        }
         session.extra = self.extra.clone();
-        session.header = self.header.clone();
         session.captures = self.captures.clone();
         session.match_context = Some(self.match_context.clone());
     }
+}
+
+/// What is given back of `composed` as it was shown stays to be composed from the request: were it taken for
+/// the session's own, the caller's credential in it would reach the upstream.
+fn replace_headers(session: &mut Session, given: &HeaderMap, composed: &HeaderMap) {
+    let is_given_back = |name: &HeaderName| {
+        !session.header.contains_key(name) && composed.get_all(name).iter().eq(given.get_all(name).iter())
+    };
+    let mut header = given.clone();
+    for name in composed.keys().filter(|name| is_given_back(name)) {
+        header.remove(name);
+    }
+    for (name, value) in &mut header {
+        let known = session.header.get_all(name).iter().find(|known| **known == *value);
+        value.set_sensitive(known.is_some_and(HeaderValue::is_sensitive));
+    }
+    if session.sets_cookies && !is_given_back(&COOKIE) {
+        session.sets_cookies = false;
+        session.cookies.clear();
+    }
+    session.echoes_request &= composed.keys().filter(|name| !is_framing(name)).all(|name| given.contains_key(name));
+    session.header = header;
 }
 
 fn match_context(mut members: Map<String, Value>) -> Result<(Vec<String>, MatchContext), String> {
@@ -185,7 +214,7 @@ mod tests {
         let header: Map<String, Value> = names.iter().map(|name| ((*name).to_owned(), json!(["1"]))).collect();
         let hydrated = Hydrated::read(json!({"header": header}).to_string().as_bytes()).unwrap();
         let mut session = Session::default();
-        hydrated.replace(&mut session);
+        hydrated.replace(&mut session, &HeaderMap::new());
         assert_eq!(session.header.keys().map(HeaderName::as_str).collect::<Vec<_>>(), ["x-kept"]);
     }
 

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use http::header::{ACCEPT_ENCODING, AUTHORIZATION, CONTENT_LENGTH, HOST, TRAILER, TRANSFER_ENCODING};
+use http::header::{ACCEPT_ENCODING, AUTHORIZATION};
 use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode};
 use keyward_core::diagnostic::Diagnostic;
 use keyward_core::document::Node;
@@ -16,13 +16,11 @@ use keyward_core::session::Session;
 use serde_json::Value;
 
 use crate::decoder_text;
+use crate::framing::is_framing;
 use crate::gjson::Path;
 use crate::rate_limit::too_many_requests;
 
 const FORWARDED_HOST: HeaderName = HeaderName::from_static("x-forwarded-host");
-
-/// The connection's, and never sent for a setting's sake, as in the reference.
-const NOT_SENT: [HeaderName; 4] = [HOST, CONTENT_LENGTH, TRANSFER_ENCODING, TRAILER];
 
 /// Where the session's extra data stands in an answer, unless the settings say otherwise.
 const EXTRA_FROM: &str = "extra";
@@ -98,7 +96,8 @@ impl SessionStore {
             },
         };
         let is_sent = |name: &HeaderName, key: &str| {
-            let is_sent = !NOT_SENT.contains(name);
+            // As in the reference, which sends its own.
+            let is_sent = !is_framing(name);
             if !is_sent {
                 let finding =
                     Diagnostic::warning(format!("`{key}`: `{name}` belongs to the connection and is ignored"));
@@ -152,7 +151,9 @@ impl SessionStore {
 
     /// Asks about a request.
     pub(crate) async fn session(&self, request: &GatedRequest) -> Result<Session, Denial> {
-        let answer = self.side.call(self.request(request), &CallPolicy::ONCE).await.map_err(|error| {
+        let call = self.request(request);
+        let is_head = call.method == Method::HEAD;
+        let answer = self.side.call(call, &CallPolicy::ONCE).await.map_err(|error| {
             let said = self.said(&error.to_string());
             match error {
                 SideError::Cut(_) => Denial::internal(Reason::SideServiceFailed, said),
@@ -162,7 +163,7 @@ impl SessionStore {
                 }
             }
         })?;
-        self.read(&answer)
+        self.read(&answer, is_head)
     }
 
     /// Places of credentials besides the handler's own: what the store may tell callers by.
@@ -208,7 +209,7 @@ impl SessionStore {
         SideRequest { method, url, headers, body: bytes::Bytes::new() }
     }
 
-    fn read(&self, answer: &SideAnswer) -> Result<Session, Denial> {
+    fn read(&self, answer: &SideAnswer, is_head: bool) -> Result<Session, Denial> {
         match answer.status {
             StatusCode::OK => {}
             StatusCode::TOO_MANY_REQUESTS => return Err(too_many_requests(&answer.headers, self.said("status 429"))),
@@ -220,8 +221,13 @@ impl SessionStore {
         let refuse = |told: String, said: &str| {
             Denial::forbidden(Reason::SideServiceFailed).because(told).detail(self.said(said))
         };
-        let document: Value = serde_json::from_slice(&answer.body)
-            .map_err(|_| refuse("The session store's answer is not JSON".to_owned(), "the answer is not JSON"))?;
+        let document: Value = serde_json::from_slice(&answer.body).map_err(|_| {
+            let said = match is_head {
+                true => "the answer to `HEAD` has no body; set `force_method: GET`",
+                false => "the answer is not JSON",
+            };
+            refuse("The session store's answer is not JSON".to_owned(), said)
+        })?;
         let wrong = |key: &str, found: &Value, wanted: &str| {
             let why = decoder_text::of_value(found, wanted);
             let told = format!("The configured {key} GJSON path returned an error on JSON output: {why}");

@@ -4,6 +4,7 @@
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::{Context, Poll};
 use std::time::Duration;
 
@@ -77,17 +78,28 @@ impl PooledSideClient {
     }
 
     async fn attempt(&self, request: &SideRequest, policy: &CallPolicy) -> Result<SideAnswer, SideError> {
-        let mut message = Request::new(Full::new(request.body.clone()));
-        *message.method_mut() = request.method.clone();
-        *message.uri_mut() =
-            request.url.parse().map_err(|_| SideError::Broken("its URL cannot be requested".to_owned()))?;
-        *message.headers_mut() = request.headers.clone();
+        let mut headers = request.headers.clone();
         // RFC 9110 section 8.6: said where content is usual, and there is none. hyper leaves it out.
         if request.body.is_empty() && matches!(request.method, Method::POST | Method::PUT | Method::PATCH) {
-            message.headers_mut().insert(CONTENT_LENGTH, HeaderValue::from_static("0"));
+            headers.insert(CONTENT_LENGTH, HeaderValue::from_static("0"));
         }
+        let uri: Uri = request.url.parse().map_err(|_| SideError::Broken("its URL cannot be requested".to_owned()))?;
         let exchange = async {
-            let answer = self.client().request(message).await.map_err(|error| SideError::Broken(chain(&error)))?;
+            let answer = loop {
+                let mut message = Request::new(Full::new(request.body.clone()));
+                *message.method_mut() = request.method.clone();
+                *message.uri_mut() = uri.clone();
+                *message.headers_mut() = headers.clone();
+                match self.client().request(message).await {
+                    Ok(answer) => break answer,
+                    // Each time one kept connection is gone, and a new one ends it.
+                    Err(error) if request.method.is_safe() && was_kept(&error) => {}
+                    Err(error) => return Err(SideError::Broken(chain(&error))),
+                }
+            };
+            if let Some(Served(served)) = answer.extensions().get() {
+                served.store(true, Ordering::Relaxed);
+            }
             let (head, body) = answer.into_parts();
             let body = Limited::new(body, policy.max_body).collect().await.map_err(|error| {
                 match error.is::<LengthLimitError>() {
@@ -109,6 +121,16 @@ impl SideClient for PooledSideClient {
     ) -> LocalFuture<'a, Result<SideAnswer, SideError>> {
         Box::pin(async move { self.call(&request, policy).await })
     }
+}
+
+/// Whether a call broke on a connection that had served others: its end may have crossed the call on the way
+/// (RFC 9112 section 9.3.1), so a call that changes nothing may be repeated.
+fn was_kept(error: &hyper_util::client::legacy::Error) -> bool {
+    let mut of_connection = http::Extensions::new();
+    if let Some(connected) = error.connect_info() {
+        connected.get_extras(&mut of_connection);
+    }
+    of_connection.get().is_some_and(|Served(served)| served.load(Ordering::Relaxed))
 }
 
 /// Statuses that say nothing about the request itself (pipeline spec 1.8).
@@ -147,17 +169,21 @@ impl tower_service::Service<Uri> for Connector {
             let origin = format!("{scheme}://{}", authority.map_or("", |authority| authority.as_str()));
             let place = Upstream::parse(&origin, "").map_err(std::io::Error::other)?;
             let stream = connect(place.origin(), &resolver, &tls, connect_timeout).await;
-            stream.map(|stream| TokioIo::new(SideStream(stream))).map_err(std::io::Error::other)
+            stream.map(|stream| TokioIo::new(SideStream(stream, Served::default()))).map_err(std::io::Error::other)
         })
     }
 }
 
+/// Whether a connection has brought an answer already.
+#[derive(Clone, Default)]
+struct Served(Arc<AtomicBool>);
+
 /// A connection of the pool.
-struct SideStream(UpstreamStream);
+struct SideStream(UpstreamStream, Served);
 
 impl Connection for SideStream {
     fn connected(&self) -> Connected {
-        Connected::new()
+        Connected::new().extra(self.1.clone())
     }
 }
 

@@ -10,6 +10,8 @@ use super::refusal::RefusalReason;
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct Facts {
     pub(super) accepts_trailers: bool,
+    /// Forwarding headers may be believed.
+    pub(super) trusts_forwarded: bool,
     pub(super) upgrade: Option<String>,
     /// From `X-Forwarded-Proto`, when forwarding headers are trusted.
     pub(super) forwarded_https: Option<bool>,
@@ -45,6 +47,7 @@ pub(super) fn filter(headers: &mut HeaderMap, version: Version, policy: &GatePol
     }
     let facts = Facts {
         accepts_trailers: seen.te && has_token(headers, &TE, "trailers"),
+        trusts_forwarded: policy.trust_forwarded_headers,
         upgrade: if seen.upgrade { upgrade(headers, version)? } else { None },
         forwarded_https: policy.trust_forwarded_headers.then(|| forwarded_proto(headers)).flatten(),
     };

@@ -273,6 +273,11 @@ impl GatedRequest {
         self.peer
     }
 
+    /// Whether what its headers say of the way it came may be believed.
+    pub fn trusts_forwarded(&self) -> bool {
+        self.facts.trusts_forwarded
+    }
+
     /// Gives up the method and the headers, to be sent on.
     pub(crate) fn into_method_and_headers(self) -> (Method, HeaderMap) {
         (self.method, self.headers)

@@ -37,15 +37,15 @@ fn wildcard(granted: &str, required: &str) -> bool {
     if granted.len() < required.len() && granted.last() != Some(&"*") {
         return false;
     }
-    // A single `*` covers even the empty scope; elsewhere a part must be there to be covered.
-    granted == ["*"]
-        || granted.iter().zip(&required).all(|(given, wanted)| given == wanted || (*given == "*" && !wanted.is_empty()))
+    // A part must be there to be covered.
+    granted.iter().zip(&required).all(|(given, wanted)| given == wanted || (*given == "*" && !wanted.is_empty()))
 }
 
 #[cfg(test)]
 mod tests {
     use super::ScopeStrategy::{Exact, Hierarchic, None, Wildcard};
 
+    /// [T] of pipeline spec 2.0.3.
     #[test]
     fn truth_table() {
         let rows = [
@@ -55,11 +55,12 @@ mod tests {
             (Hierarchic, "bar.baz", "bar.baz.zad", true),
             (Hierarchic, "bar.baz", "bar", false),
             (Hierarchic, "hydra", "hydra.bar", true),
-            (Hierarchic, "openid", "foo.bar", false),
+            (Hierarchic, "openid", "openid.baz.bar", true),
+            (Hierarchic, "offline", "foo.bar", false),
             (Hierarchic, "foo", "foobar", false),
             (Wildcard, "*", "asdf", true),
             (Wildcard, "*", "asdf.asdf", true),
-            (Wildcard, "*", "", true),
+            (Wildcard, "*", "", false),
             (Wildcard, "foo", "foo", true),
             (Wildcard, "foo", "*", false),
             (Wildcard, "foo", "foo.*", false),
@@ -80,6 +81,7 @@ mod tests {
             (Wildcard, "foo.*.bar", "foo.bar.bar", true),
             (Wildcard, "foo.*.bar", "foo.bar.bar.bar", false),
             (Wildcard, "foo.*.bar", "foo..bar", false),
+            (Exact, "foo.bar.baz", "foo.bar", false),
             (Exact, "foo.bar", "foo.bar", true),
             (Exact, "foo.bar.baz", "foo.bar.bar", false),
             (None, "a", "a", false),

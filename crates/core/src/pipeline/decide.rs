@@ -47,8 +47,8 @@ pub async fn decide_observed<O: Observer>(
 ) -> Result<Grant, Denial> {
     let plan = rule.plan.as_ref().map_err(|problem| {
         let denial = Denial::internal(Reason::RuleBroken, problem.to_string());
-        match problem.caller_text {
-            Some(text) => denial.told(text),
+        match &problem.caller_text {
+            Some(text) => denial.told(text.clone()),
             None => denial,
         }
     })?;

@@ -3,6 +3,7 @@
 //! Only [`decide`](super::decide::decide) makes a [`Grant`]; only a grant makes a [`CredentialedRequest`];
 //! only that can be forwarded.
 
+use std::borrow::Cow;
 use std::sync::Arc;
 
 use http::header::{COOKIE, HOST};
@@ -34,19 +35,7 @@ impl Grant {
     /// The headers the decision API answers with (serving spec 7.9): the session's, over the request's
     /// own when the `noop` mutator ran; never `Content-Length`.
     pub fn into_decision_headers(self, request: &GatedRequest) -> HeaderMap {
-        let mut headers = HeaderMap::new();
-        if self.session.echoes_request {
-            // In Go the host is no header.
-            for name in request.headers().keys().filter(|name| **name != http::header::HOST) {
-                if let Some(value) = request.headers().get(name) {
-                    headers.insert(name, value.clone());
-                }
-            }
-        }
-        if self.session.sets_cookies {
-            let theirs: Vec<HeaderValue> = request.headers().get_all(COOKIE).iter().cloned().collect();
-            headers.insert(COOKIE, cookies::compose(&self.session.cookies, &theirs));
-        }
+        let mut headers = self.session.composed_headers(request);
         for (name, value) in first_values(self.session.header) {
             headers.insert(name, value);
         }
@@ -127,6 +116,36 @@ impl Grant {
         // Last: it was settled with the destination, and no mutator sets another.
         headers.insert(HOST, host);
         Outgoing { method, origin: upstream.origin().clone(), target, headers, upgrade, accepts_trailers }
+    }
+}
+
+impl Session {
+    /// Its headers as later handlers see them: what is left to be composed included.
+    pub fn shown_headers(&self, request: &GatedRequest) -> Cow<'_, HeaderMap> {
+        if !self.echoes_request && !self.sets_cookies {
+            return Cow::Borrowed(&self.header);
+        }
+        let mut shown = self.composed_headers(request);
+        shown.extend(self.header.clone());
+        Cow::Owned(shown)
+    }
+
+    /// What `noop` and `cookie` mutators left to be composed, out of the request's own headers.
+    pub fn composed_headers(&self, request: &GatedRequest) -> HeaderMap {
+        let mut headers = HeaderMap::new();
+        if self.echoes_request {
+            // In Go the host is no header.
+            for name in request.headers().keys().filter(|name| **name != HOST) {
+                if let Some(value) = request.headers().get(name) {
+                    headers.insert(name, value.clone());
+                }
+            }
+        }
+        if self.sets_cookies {
+            let theirs: Vec<HeaderValue> = request.headers().get_all(COOKIE).iter().cloned().collect();
+            headers.insert(COOKIE, cookies::compose(&self.cookies, &theirs));
+        }
+        headers
     }
 }
 

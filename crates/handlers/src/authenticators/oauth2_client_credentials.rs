@@ -124,7 +124,7 @@ impl Authenticator for Oauth2ClientCredentials {
                 Ok(established(client))
             }));
         };
-        let key = cache.key(&[self.endpoint.service.url(), &self.endpoint.scope, &client.id, client.secret.expose()]);
+        let key = cache.key([self.endpoint.service.url(), &self.endpoint.scope, &client.id, client.secret.expose()]);
         if cache.fresh(&key).is_some() {
             return Step::Ready(Ok(established(client)));
         }

@@ -4,7 +4,6 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use aws_lc_rs::digest::{SHA256, digest};
 use http::header::AUTHORIZATION;
 use http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
 use keyward_core::diagnostic::Diagnostic;
@@ -20,10 +19,11 @@ use keyward_core::pipeline::{
 use keyward_core::ports::{CallPolicy, SideClient, UnixTime};
 use keyward_core::secret::Secret;
 
-use crate::lookup_cache::{DEFAULT_LIFETIME, Found, LookupCache, LookupKey};
+use crate::form;
+use crate::framing::is_framing;
+use crate::lookup_cache::{DEFAULT_LIFETIME, Found, LookupCache, LookupKey, settings_digest};
 use crate::oauth2::basic::ClientCredentials;
 use crate::oauth2::demands::Demands;
-use crate::oauth2::form;
 use crate::oauth2::introspected::Introspected;
 use crate::oauth2::pre_authorization::PreAuthorization;
 use crate::oauth2::service::{RetryConfig, Service, retry_without_effect};
@@ -161,6 +161,7 @@ impl AuthenticatorKind for Kind {
             let finding = Diagnostic::error("`cache.max_cost` is 0").at(node.origin_of("cache.max_cost"));
             return Err(finding.hint("set `cache.enabled: false` to remember nothing"));
         }
+        warn_about_what_is_left_open(&config, node, context);
         let ttl = config.cache.ttl.map(|GoDuration(ttl)| ttl).filter(|ttl| !ttl.is_zero());
         // What is shared between rules is shared under everything that the endpoint's answer depends on.
         let settings = fingerprint(&config, ttl, max_entries);
@@ -181,7 +182,7 @@ impl AuthenticatorKind for Kind {
         Ok(Box::new(Oauth2Introspection {
             service,
             side: outside.side.clone(),
-            headers: headers(&config.introspection_request_headers, node)?,
+            headers: headers(&config.introspection_request_headers, node, context)?,
             demands: Demands {
                 target_audience: config.target_audience,
                 trusted_issuers: config.trusted_issuers,
@@ -201,7 +202,7 @@ impl AuthenticatorKind for Kind {
 /// Names everything in the settings that an answer depends on. A digest: the settings hold a secret.
 fn fingerprint(config: &Oauth2IntrospectionConfig, ttl: Option<Duration>, max_entries: u64) -> String {
     let pre = &config.pre_authorization;
-    let text = serde_json::json!([
+    settings_digest(&serde_json::json!([
         config.introspection_url,
         [&pre.client_id, &pre.client_secret, pre.token_url.as_deref().unwrap_or_default(), &pre.audience],
         [pre.enabled, config.preserve_host],
@@ -209,8 +210,7 @@ fn fingerprint(config: &Oauth2IntrospectionConfig, ttl: Option<Duration>, max_en
         config.introspection_request_headers,
         ttl.map(|ttl| ttl.as_nanos().to_string()),
         max_entries,
-    ]);
-    digest(&SHA256, text.to_string().as_bytes()).as_ref().iter().map(|byte| format!("{byte:02x}")).collect()
+    ]))
 }
 
 fn pre_authorization(
@@ -233,7 +233,34 @@ fn pre_authorization(
     Ok(context.shared.get_or_make(settings, || PreAuthorization::new(endpoint, client, outside)))
 }
 
-fn headers(written: &BTreeMap<String, String>, node: &Node) -> Result<HeaderMap, Diagnostic> {
+/// What works as in the reference and lets more through than may be meant.
+fn warn_about_what_is_left_open(config: &Oauth2IntrospectionConfig, node: &Node, context: &BindContext<'_>) {
+    if config.scope_strategy.is_none() && !config.required_scope.is_empty() {
+        let text = "`required_scope` without `scope_strategy` is only sent along: an endpoint that does not look at \
+                    `scope`, which RFC 7662 does not know, lets every active token pass";
+        let hint = "set `scope_strategy: exact`, or `none` if the endpoint judges scopes";
+        context.warn(Diagnostic::warning(text).at(node.origin_of("required_scope")).hint(hint));
+    }
+    if config.cache.enabled && config.cache.ttl.is_none_or(|GoDuration(ttl)| ttl.is_zero()) {
+        let text = "`cache.enabled` without `cache.ttl`: a token that is revoked is good until it would have expired, \
+                    or for a minute when the endpoint does not say when that is";
+        context.warn(Diagnostic::warning(text).at(node.origin_of("cache.enabled")).hint("set `cache.ttl`"));
+    }
+    if config.trusted_issuers.is_empty() {
+        let text = "`trusted_issuers` is empty: a token of any issuer that the endpoint knows is accepted";
+        context.warn(Diagnostic::warning(text).at(&node.origin));
+    }
+    if config.target_audience.is_empty() {
+        let text = "`target_audience` is empty: a token meant for another service is accepted";
+        context.warn(Diagnostic::warning(text).at(&node.origin));
+    }
+}
+
+fn headers(
+    written: &BTreeMap<String, String>,
+    node: &Node,
+    context: &BindContext<'_>,
+) -> Result<HeaderMap, Diagnostic> {
     let mut headers = HeaderMap::new();
     for (name, value) in written {
         let place = node.origin_of("introspection_request_headers");
@@ -244,6 +271,12 @@ fn headers(written: &BTreeMap<String, String>, node: &Node) -> Result<HeaderMap,
         let Ok(key) = HeaderName::from_bytes(name.as_bytes()) else { return refuse("the name") };
         let Ok(mut value) = HeaderValue::from_str(value) else { return refuse("the value") };
         value.set_sensitive(true);
+        if is_framing(&key) {
+            // As in the reference, which sends its own.
+            let text = format!("`introspection_request_headers`: `{key}` belongs to the connection and is ignored");
+            context.warn(Diagnostic::warning(text).at(place));
+            continue;
+        }
         headers.insert(key, value);
     }
     Ok(headers)
@@ -267,7 +300,7 @@ impl Authenticator for Oauth2Introspection {
         };
         // Whether scopes are sent along, if only an empty list, may change the answer too.
         let sends_scope = if self.demands.scope_strategy == ScopeStrategy::None { "scope" } else { "" };
-        let key = cache.key(&[&token, host, sends_scope]);
+        let key = cache.key([&token, host, sends_scope]);
         if let Some(introspected) = cache.fresh(&key) {
             return Step::Ready(self.conclude(&introspected, now));
         }

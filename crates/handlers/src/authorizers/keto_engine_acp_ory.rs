@@ -26,7 +26,7 @@ use crate::rendered::Rendered;
 #[derive(Debug, serde::Deserialize, schemars::JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct KetoEngineAcpOryConfig {
-    /// Where Keto is: an `https` or `http` URL.
+    /// Where Keto is: an `https` or `http` URL, whose query is sent along.
     pub base_url: String,
     /// The action, as a template.
     #[schemars(with = "String")]
@@ -48,6 +48,8 @@ pub struct KetoEngineAcpOry {
     side: Arc<dyn SideClient>,
     clock: Arc<dyn Clock>,
     url: String,
+    /// The URL as logs may hold it: its query may hold a key.
+    shown: String,
     action: Rendered,
     resource: Rendered,
     subject: Option<Rendered>,
@@ -90,11 +92,13 @@ impl AuthorizerKind for Kind {
                 Diagnostic::error(format!("`flavor` `{flavor}` is not a path segment")).at(node.origin_of("flavor"))
             );
         }
-        let base = config.base_url.split('?').next().unwrap_or_default().trim_end_matches('/');
+        let (base, query) = config.base_url.split_once('?').unwrap_or((&config.base_url, ""));
+        let shown = format!("{}/engines/acp/ory/{flavor}/allowed", base.trim_end_matches('/'));
         Ok(Box::new(KetoEngineAcpOry {
             side: context.outside.side.clone(),
             clock: context.outside.clock.clone(),
-            url: format!("{base}/engines/acp/ory/{flavor}/allowed"),
+            url: if query.is_empty() { shown.clone() } else { format!("{shown}?{query}") },
+            shown,
             action: Rendered::compile("required_action", &config.required_action, context)?,
             resource: Rendered::compile("required_resource", &config.required_resource, context)?,
             subject: Rendered::compile_given("subject", config.subject.as_ref(), context)?,
@@ -141,7 +145,7 @@ impl KetoEngineAcpOry {
         headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
         let call = SideRequest { method: Method::POST, url: self.url.clone(), headers, body: body.into() };
         let failed = |what: &str| {
-            Denial::internal(Reason::SideServiceFailed, format!("Keto at `{}`: {what}", self.url)).because("")
+            Denial::internal(Reason::SideServiceFailed, format!("Keto at `{}`: {what}", self.shown)).because("")
         };
         let answer = self.side.call(call, &POLICY).await.map_err(|error| failed(&error.to_string()))?;
         match answer.status {
@@ -163,18 +167,14 @@ impl KetoEngineAcpOry {
 
 /// Whether an answer allows. What says nothing does not.
 fn read(body: &[u8]) -> Result<bool, String> {
-    go_json::check_stream(body)?;
-    let value: Value = serde_json::from_slice(body).map_err(|error| decoder_text::of_stream(body, &error))?;
-    match &value {
+    match &decoder_text::read_stream(body)? {
         Value::Null => Ok(false),
         Value::Object(members) => match members.get("allowed") {
             None | Some(Value::Null) => Ok(false),
             Some(Value::Bool(allowed)) => Ok(*allowed),
-            Some(other) => {
-                Err(decoder_text::of_member("AuthorizerKetoEngineACPORYResponseBody", "allowed", other, "bool"))
-            }
+            Some(other) => Err(decoder_text::of_member("", "allowed", other, "bool")),
         },
-        other => Err(decoder_text::of_value(other, "authz.AuthorizerKetoEngineACPORYResponseBody")),
+        other => Err(decoder_text::of_value(other, "struct { Allowed bool \"json:\\\"allowed\\\"\" }")),
     }
 }
 
@@ -185,11 +185,12 @@ fn timestamp(since: Duration) -> String {
     format!("{}.{:09}Z", time.strftime("%Y-%m-%dT%H:%M:%S"), since.subsec_nanos())
 }
 
-/// The first public address of `X-Forwarded-For`, else `X-Real-Ip`; the peer's when neither is there.
+/// The peer's, unless forwarded headers are trusted: whoever could choose the address could meet any CIDR
+/// condition. Then the first public one of `X-Forwarded-For`, else `X-Real-Ip`, as in the reference.
 fn remote_address(request: &GatedRequest) -> String {
     let header = |name: &str| request.headers().get(name).and_then(|value| value.to_str().ok()).unwrap_or_default();
     let (forwarded, real) = (header("x-forwarded-for"), header("x-real-ip"));
-    if forwarded.is_empty() && real.is_empty() {
+    if !request.trusts_forwarded() || (forwarded.is_empty() && real.is_empty()) {
         return request.peer().ip().to_canonical().to_string();
     }
     let public = forwarded.split(',').map(str::trim).find(|text| text.parse().is_ok_and(|address| is_public(&address)));

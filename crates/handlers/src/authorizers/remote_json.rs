@@ -60,10 +60,19 @@ impl AuthorizerKind for Kind {
     fn bind(&self, node: &Node, context: &BindContext<'_>) -> Result<Box<dyn Authorizer>, Diagnostic> {
         let config: RemoteJsonConfig = decode(node)?;
         let payload = Rendered::compile("payload", &config.payload, context)?;
+        if let Some(text) = payload.template.constant() {
+            check(text)
+                .map_err(|problem| Diagnostic::error(problem.clone()).at(&config.payload.origin).told(problem))?;
+        }
         let forwarded = &config.forward_response_headers_to_upstream;
         let call = RemoteCall::bind(&config.remote, config.headers.as_ref(), forwarded, &config.retry, node, context)?;
         Ok(Box::new(RemoteJson { payload, call }))
     }
+}
+
+/// A payload must be JSON. The error is the reference's, and names one character of it at most.
+fn check(payload: &str) -> Result<(), String> {
+    go_json::check(payload.as_bytes()).map_err(|problem| format!("payload is not a JSON text: {problem}"))
 }
 
 impl Authorizer for RemoteJson {
@@ -77,9 +86,8 @@ impl Authorizer for RemoteJson {
             Ok(payload) => payload,
             Err(denial) => return Step::Ready(Err(denial)),
         };
-        if let Err(problem) = go_json::check(payload.as_bytes()) {
-            let text = format!("payload is not a JSON text: {problem}");
-            let denial = Denial::internal(Reason::SideServiceFailed, text.clone()).because("").told(text);
+        if let Err(problem) = check(&payload) {
+            let denial = Denial::internal(Reason::SideServiceFailed, problem.clone()).because("").told(problem);
             return Step::Ready(Err(denial));
         }
         let content_type = HeaderValue::from_static("application/json");

@@ -1,5 +1,7 @@
 //! `redirect`: sends the caller elsewhere, usually to log in (pipeline spec 7.4).
 
+use std::borrow::Cow;
+
 use http::StatusCode;
 use http::header::{CONTENT_TYPE, HeaderMap, HeaderValue, LOCATION};
 use keyward_core::diagnostic::Diagnostic;
@@ -7,6 +9,8 @@ use keyward_core::document::{Node, decode};
 use keyward_core::pipeline::denial::Denial;
 use keyward_core::pipeline::error_response::ErrorResponse;
 use keyward_core::pipeline::{BindContext, ErrorHandler, ErrorHandlerKind, HandlerKind, RequestFacts};
+
+use crate::form;
 
 /// Settings of `redirect`.
 #[derive(Debug, serde::Deserialize, schemars::JsonSchema)]
@@ -70,7 +74,7 @@ impl ErrorHandlerKind for Kind {
 impl ErrorHandler for Redirect {
     fn respond(&self, _: &Denial, request: &RequestFacts<'_>) -> ErrorResponse {
         let target = match &self.return_to {
-            Some(parameter) => with_parameter(&self.to, parameter, request.url),
+            Some(parameter) => with_parameter(&self.to, parameter, &asked_for(request.url, request.headers)),
             None => self.to.clone(),
         };
         let location = relative_to(&target, request.url);
@@ -97,16 +101,36 @@ fn default_code() -> u16 {
     302
 }
 
+/// The URL as the caller asked for it, before a proxy in front of this one. Forwarding headers that are still
+/// there are trusted. Unlike in the reference, a query in `X-Forwarded-Uri` is one.
+fn asked_for<'u>(url: &'u str, headers: &HeaderMap) -> Cow<'u, str> {
+    let said = |name: &str| headers.get(name).and_then(|value| value.to_str().ok()).filter(|text| !text.is_empty());
+    let (scheme, host, uri) = (said("x-forwarded-proto"), said("x-forwarded-host"), said("x-forwarded-uri"));
+    let Some((seen_scheme, rest)) = url.split_once("://") else { return url.into() };
+    if scheme.is_none() && host.is_none() && uri.is_none() {
+        return url.into();
+    }
+    let (authority, target) = rest.split_at(rest.find(['/', '?']).unwrap_or(rest.len()));
+    let (path, query) = target.split_once('?').unwrap_or((target, ""));
+    let (path, query) = match uri {
+        Some(uri) => uri.split_once('?').unwrap_or((uri, query)),
+        None => (path, query),
+    };
+    let mut asked = format!("{}://{}{path}", scheme.unwrap_or(seen_scheme), host.unwrap_or(authority));
+    if !query.is_empty() {
+        asked.extend(["?", query]);
+    }
+    asked.into()
+}
+
 /// Sets one query parameter and re-encodes the query with sorted names; the fragment stays.
 fn with_parameter(to: &str, parameter: &str, value: &str) -> String {
     let (rest, fragment) = to.split_once('#').map_or((to, None), |(rest, fragment)| (rest, Some(fragment)));
     let (base, query) = rest.split_once('?').unwrap_or((rest, ""));
-    let mut pairs: Vec<(String, String)> =
-        form_urlencoded::parse(query.as_bytes()).into_owned().filter(|(name, _)| name != parameter).collect();
-    pairs.push((parameter.to_owned(), value.to_owned()));
-    pairs.sort_by(|one, other| one.0.cmp(&other.0));
-    let mut location =
-        format!("{base}?{}", form_urlencoded::Serializer::new(String::new()).extend_pairs(pairs).finish());
+    let mut pairs = form::parse(query);
+    pairs.retain(|(name, _)| name != parameter.as_bytes());
+    pairs.push((parameter.into(), value.into()));
+    let mut location = format!("{base}?{}", form::write(pairs));
     if let Some(fragment) = fragment {
         location.push('#');
         location.push_str(fragment);
@@ -143,6 +167,7 @@ mod tests {
             ("/test/signin", "/test", "/test/signin?return_to=%2Ftest"),
             ("https://l/login?x=1#top", "/a?b=1&c=2", "https://l/login?return_to=%2Fa%3Fb%3D1%26c%3D2&x=1#top"),
             ("/l?return_to=old", "/new", "/l?return_to=%2Fnew"),
+            ("/l?~=1&*=2", "/~x*", "/l?%2A=2&return_to=%2F~x%2A&~=1"),
         ];
         for (to, url, expected) in rows {
             assert_eq!(with_parameter(to, "return_to", url), expected);

@@ -20,8 +20,10 @@ use keyward_core::session::Session;
 use keyward_core::template::TemplateData;
 use zeroize::Zeroizing;
 
-use crate::lookup_cache::{Found, LookupCache};
+use crate::form;
+use crate::lookup_cache::{Found, LookupCache, settings_digest};
 use crate::remote_call::check_url;
+use crate::retry::{MAX_ATTEMPT, MAX_WAIT, bounded};
 use crate::session_json::Hydrated;
 
 /// Settings of `hydrator`.
@@ -78,10 +80,10 @@ impl std::fmt::Debug for BasicConfig {
 #[derive(Debug, Default, serde::Deserialize, schemars::JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct RetryConfig {
-    /// The longest wait before another attempt; 100ms when not set.
+    /// The longest wait before another attempt; 100ms when not set, 30s at most.
     #[serde(default)]
     pub max_delay: Option<GoDuration>,
-    /// How long one attempt may take; 1s when not set.
+    /// How long one attempt may take; 1s when not set, 60s at most and when zero.
     #[serde(default)]
     pub give_up_after: Option<GoDuration>,
 }
@@ -128,26 +130,37 @@ impl MutatorKind for Kind {
     fn bind(&self, node: &Node, context: &BindContext<'_>) -> Result<Box<dyn Mutator>, Diagnostic> {
         let HydratorConfig { api, cache } = decode(node)?;
         check_url("api.url", &api.url, node.origin_of("api.url"))?;
-        let url = api.url.split('?').next().unwrap_or_default().to_owned();
+        let (url, query) = api.url.split_once('?').unwrap_or((&api.url, ""));
+        if !query.is_empty() {
+            let text = "the query of `api.url` has no effect, as in Oathkeeper: the caller's takes its place";
+            context.warn(Diagnostic::warning(text).at(node.origin_of("api.url")).hint("remove it"));
+        }
+        let url = url.to_owned();
         let authorization = match api.auth.and_then(|auth| auth.basic) {
             Some(basic) => Some(basic_header(&basic).map_err(|problem| problem.at(node.origin_of("api.auth.basic")))?),
             None => None,
         };
-        let or = |written: Option<GoDuration>, millis: u64| {
-            written.map_or(Duration::from_millis(millis), |GoDuration(duration)| duration)
-        };
+        let place = ("api.retry.max_delay", node);
+        let max_wait = bounded(api.retry.max_delay, Duration::from_millis(100), MAX_WAIT, place, context);
+        let place = ("api.retry.give_up_after", node);
+        // As in the reference, no time at all means no limit of its own.
+        let attempt_timeout =
+            match bounded(api.retry.give_up_after, Duration::from_secs(1), MAX_ATTEMPT, place, context) {
+                Duration::ZERO => MAX_ATTEMPT,
+                written => written,
+            };
         let ttl = cache.ttl.map(|GoDuration(ttl)| ttl).filter(|ttl| !ttl.is_zero()).unwrap_or(Duration::from_secs(60));
         let outside = context.outside;
-        let settings = format!("{url} {}", ttl.as_nanos());
+        let settings = fingerprint(&url, authorization.as_ref(), ttl);
         Ok(Box::new(Hydrator {
             side: outside.side.clone(),
             url,
             authorization,
             policy: CallPolicy {
                 attempts: 5,
-                attempt_timeout: or(api.retry.give_up_after, 1000),
+                attempt_timeout,
                 first_wait: Duration::from_secs(1),
-                max_wait: or(api.retry.max_delay, 100).min(Duration::from_secs(30)),
+                max_wait,
                 max_body: 1024 * 1024,
             },
             ttl,
@@ -156,6 +169,13 @@ impl MutatorKind for Kind {
                 .then(|| context.shared.get_or_make(&settings, || LookupCache::new(MAX_SESSIONS, outside))),
         }))
     }
+}
+
+/// Names everything in the settings that an answer, or how long it counts, depends on. A digest: the
+/// settings hold a password.
+fn fingerprint(url: &str, authorization: Option<&HeaderValue>, ttl: Duration) -> String {
+    let authorization = authorization.map(|value| String::from_utf8_lossy(value.as_bytes()));
+    settings_digest(&serde_json::json!([url, authorization, ttl.as_nanos().to_string()]))
 }
 
 fn basic_header(basic: &BasicConfig) -> Result<HeaderValue, Diagnostic> {
@@ -183,34 +203,30 @@ impl Mutator for Hydrator {
 
 impl Hydrator {
     async fn hydrate(&self, request: &GatedRequest, session: &mut Session) -> Result<(), Denial> {
-        let body = go_json::encode(&TemplateData::new(session, request).to_json());
+        let composed = session.composed_headers(request);
+        let call = self.call(request, session);
         let hydrated = match &self.cache {
-            None => self.ask(request, session, body).await?.value,
+            None => self.ask(call, &session.caller.subject).await?.value,
             Some(cache) => {
-                let authorization = self.authorization.as_ref().map_or(&b""[..], HeaderValue::as_bytes);
-                let key = cache.key(&[&body, &String::from_utf8_lossy(authorization)]);
+                let key = cache.key(said(&call));
                 match cache.fresh(&key) {
                     Some(hydrated) => hydrated,
                     None => {
-                        let asked = self.ask(request, session, body);
+                        let asked = self.ask(call, &session.caller.subject);
                         cache.look_up(&key, asked).await.map_err(|denial| (*denial).clone())?
                     }
                 }
             }
         };
-        hydrated.replace(session);
+        hydrated.replace(session, &composed);
         Ok(())
     }
 
-    async fn ask(
-        &self,
-        request: &GatedRequest,
-        session: &Session,
-        body: String,
-    ) -> Result<Found<Arc<Hydrated>>, Denial> {
+    fn call(&self, request: &GatedRequest, session: &Session) -> SideRequest {
         let mut url = self.url.clone();
         if let Some(query) = request.query().filter(|query| !query.is_empty()) {
-            url.extend(["?", &sorted(query)]);
+            // As the reference writes it again.
+            url.extend(["?", &form::write(form::parse(query))]);
         }
         let mut headers: HeaderMap = request.headers().clone();
         // A compressed answer could not be read; the others describe the caller's own message.
@@ -221,7 +237,13 @@ impl Hydrator {
         if let Some(authorization) = &self.authorization {
             headers.insert(AUTHORIZATION, authorization.clone());
         }
-        let call = SideRequest { method: Method::POST, url, headers, body: body.into() };
+        let header = session.shown_headers(request);
+        let data = TemplateData { header: &header, ..TemplateData::new(session, request) };
+        let body = go_json::encode(&data.to_json());
+        SideRequest { method: Method::POST, url, headers, body: body.into() }
+    }
+
+    async fn ask(&self, call: SideRequest, subject: &str) -> Result<Found<Arc<Hydrated>>, Denial> {
         let answer = self.side.call(call, &self.policy).await.map_err(|error| self.failed(&error.to_string()))?;
         let told = match answer.status {
             StatusCode::OK => None,
@@ -235,7 +257,7 @@ impl Hydrator {
             return Err(self.failed(&format!("status {}", answer.status.as_u16())).told(told));
         }
         let hydrated = Hydrated::read(&answer.body).map_err(|text| self.failed(&text).told(text))?;
-        if hydrated.subject != *session.caller.subject {
+        if hydrated.subject != subject {
             let told = "The call to an external API returned an invalid JSON object";
             return Err(self.failed("the answer names another subject").told(told));
         }
@@ -247,9 +269,12 @@ impl Hydrator {
     }
 }
 
-/// A query as the reference writes it again: sorted by name, escaped anew.
-fn sorted(query: &str) -> String {
-    let mut pairs: Vec<(String, String)> = form_urlencoded::parse(query.as_bytes()).into_owned().collect();
-    pairs.sort_by(|one, other| one.0.cmp(&other.0));
-    form_urlencoded::Serializer::new(String::new()).extend_pairs(pairs).finish()
+/// Everything a call says, this proxy's credentials included: only what is asked alike is answered alike
+/// (GHSA-4mq7-pvjg-xp2r).
+fn said(call: &SideRequest) -> Vec<&[u8]> {
+    let mut said = vec![call.url.as_bytes(), &call.body];
+    for (name, value) in &call.headers {
+        said.extend([name.as_str().as_bytes(), value.as_bytes()]);
+    }
+    said
 }

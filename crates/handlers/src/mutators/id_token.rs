@@ -10,7 +10,6 @@ use keyward_core::diagnostic::Diagnostic;
 use keyward_core::document::duration::GoDuration;
 use keyward_core::document::{Node, decode};
 use keyward_core::gate::GatedRequest;
-use keyward_core::go_json;
 use keyward_core::jwt::SigningSet;
 use keyward_core::pipeline::denial::{Denial, Reason};
 use keyward_core::pipeline::step::Step;
@@ -78,6 +77,12 @@ impl MutatorKind for Kind {
             .map_err(|problem| Diagnostic::error(format!("`jwks_url`: {problem}")).at(node.origin_of("jwks_url")))?;
         let ttl = config.ttl.map_or(Duration::from_secs(15 * 60), |GoDuration(ttl)| ttl);
         let claims = Rendered::compile_given("claims", config.claims.as_ref(), context)?;
+        if let Some(claims) = &claims
+            && let Some(text) = claims.template.constant()
+        {
+            object(text)
+                .map_err(|text| Diagnostic::error(format!("`claims`: {text}")).at(&claims.place.origin).told(text))?;
+        }
         let settings = serde_json::json!([config.issuer_url, config.jwks_url, ttl.as_nanos().to_string()]);
         let tokens = context.shared.get_or_make(&settings.to_string(), || LookupCache::new(MAX_TOKENS, outside));
         Ok(Box::new(IdToken {
@@ -144,7 +149,7 @@ impl IdToken {
     /// are the same.
     fn set(&self, session: &mut Session, claims: &str, set: &SigningSet) -> Result<(), Denial> {
         let revision = set.revision().to_string();
-        let key = self.tokens.key(&[claims, &session.caller.subject, &revision]);
+        let key = self.tokens.key([claims, &session.caller.subject, &revision]);
         let token = match self.tokens.fresh(&key) {
             Some(token) => token,
             None => {
@@ -189,9 +194,88 @@ impl IdToken {
 
 /// Rendered claims must be a JSON object. The error is what the reference tells callers.
 fn object(text: &str) -> Result<Map<String, Value>, String> {
-    go_json::check(text.as_bytes())?;
-    match serde_json::from_str(text).map_err(|error| decoder_text::of_text(text.as_bytes(), &error))? {
+    match decoder_text::read_text(text.as_bytes())? {
         Value::Object(claims) => Ok(claims),
         other => Err(decoder_text::of_value(&other, "jwt.MapClaims")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+    use crate::bench::{Bench, ready, request};
+    use keyward_core::jwt::generate::generate;
+    use keyward_core::ports::UnixTime;
+    use serde_json::json;
+
+    fn keys(id: &str) -> Arc<SigningSet> {
+        let document = json!({"keys": [generate("ES256", id, 0).unwrap()]});
+        Arc::new(SigningSet::parse(document.to_string().as_bytes()).unwrap())
+    }
+
+    fn token(bench: &Bench, config: &Value, subject: &str, extra: &str) -> HeaderValue {
+        let mut session = Session::of(subject);
+        session.extra = json!({"k": extra}).as_object().cloned().map(Arc::new);
+        let handler = bench.bind_mutator(&Kind, config);
+        ready(handler.mutate(&request(""), &mut session, UnixTime(0)).finish()).unwrap();
+        session.header[AUTHORIZATION].clone()
+    }
+
+    /// [T] of pipeline spec 8.4. The random parts of tokens are not random here: what is signed again differs
+    /// by its time and by its signature.
+    #[test]
+    fn a_token_is_used_again_while_a_tenth_of_its_life_is_left() {
+        let base = json!({"issuer_url": "i", "jwks_url": "file:///a", "ttl": "100ms", "claims": "{\"c\": \"{{ .Extra.k }}\"}"});
+        let with = |key: &str, value: &str| {
+            let mut config = base.clone();
+            config[key] = json!(value);
+            config
+        };
+        // Settings of the second call, subject, extra data, milliseconds between, whether the token is the same.
+        let rows = [
+            (base.clone(), "s", "x", 10, true),
+            (base.clone(), "s", "x", 89, true),
+            (base.clone(), "s", "x", 90, false),
+            (base.clone(), "s", "x", 150, false),
+            (base.clone(), "other", "x", 0, false),
+            (base.clone(), "s", "other", 0, false),
+            (with("claims", "{\"d\": \"x\"}"), "s", "x", 0, false),
+            (with("claims", "{\"c\": \"x\"}"), "s", "x", 0, true),
+            (with("ttl", "200ms"), "s", "x", 0, false),
+            (with("issuer_url", "j"), "s", "x", 0, false),
+            (with("jwks_url", "file:///b"), "s", "x", 0, false),
+        ];
+        for (config, subject, extra, millis, same) in rows {
+            let bench = Bench::new(&[]);
+            bench
+                .world
+                .signing
+                .lock()
+                .unwrap()
+                .extend([("file:///a".into(), keys("a")), ("file:///b".into(), keys("b"))]);
+            let first = token(&bench, &base, "s", "x");
+            bench.pass(millis);
+            let second = token(&bench, &config, subject, extra);
+            assert_eq!(first == second, same, "{config} {subject} {extra} {millis}");
+        }
+        let bench = Bench::new(&[]);
+        bench.world.signing.lock().unwrap().insert("file:///a".into(), keys("a"));
+        let short = with("ttl", "1ms");
+        let first = token(&bench, &short, "s", "x");
+        bench.pass(1);
+        assert_ne!(first, token(&bench, &short, "s", "x"));
+    }
+
+    /// The reference notices it when entries have aged.
+    #[test]
+    fn new_keys_sign_at_once() {
+        let bench = Bench::new(&[]);
+        let config = json!({"issuer_url": "i", "jwks_url": "file:///a"});
+        bench.world.signing.lock().unwrap().insert("file:///a".into(), keys("a"));
+        let first = token(&bench, &config, "s", "x");
+        assert_eq!(first, token(&bench, &config, "s", "x"));
+        bench.world.signing.lock().unwrap().insert("file:///a".into(), keys("b"));
+        assert_ne!(first, token(&bench, &config, "s", "x"));
     }
 }

@@ -7,7 +7,7 @@ use http::header::{AUTHORIZATION, HeaderValue};
 use keyward_core::secret::Secret;
 use zeroize::Zeroizing;
 
-use super::form;
+use crate::form;
 
 /// A client as it identifies itself.
 pub(crate) struct ClientCredentials {

@@ -41,7 +41,7 @@ impl Introspected {
     /// Reads an answer's body. The error is for the caller: what the reference says of it.
     pub(crate) fn read(body: &[u8]) -> Result<Self, String> {
         const OWNER: &str = "AuthenticatorOAuth2IntrospectionResult";
-        let value = serde_json::from_slice(body).map_err(|error| decoder_text::of_stream(body, &error))?;
+        let value = decoder_text::read_stream(body)?;
         let Value::Object(mut members) = value else {
             return Err(decoder_text::of_value(&value, &format!("authn.{OWNER}")));
         };
@@ -162,7 +162,7 @@ mod tests {
         let rows = [
             ("<p>", "invalid character '<' looking for beginning of value".to_owned()),
             ("", "EOF".to_owned()),
-            (r#"{"active":true} trailing"#, "invalid JSON".to_owned()),
+            (r#"{"active":true} trailing"#, "invalid character 't' after top-level value".to_owned()),
             (
                 "null",
                 "json: cannot unmarshal null into Go value of type authn.AuthenticatorOAuth2IntrospectionResult"

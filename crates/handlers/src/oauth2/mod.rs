@@ -3,7 +3,6 @@
 
 pub(crate) mod basic;
 pub(crate) mod demands;
-pub(crate) mod form;
 pub(crate) mod introspected;
 pub(crate) mod pre_authorization;
 pub(crate) mod service;

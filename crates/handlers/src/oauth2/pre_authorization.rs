@@ -32,7 +32,7 @@ pub(crate) struct PreAuthorization {
 impl PreAuthorization {
     pub(crate) fn new(endpoint: TokenEndpoint, client: ClientCredentials, outside: &Outside) -> Self {
         let tokens = LookupCache::new(1, outside);
-        let key = tokens.key(&[]);
+        let key = tokens.key([""]);
         Self { endpoint, client, by_form: AtomicBool::new(false), tokens, key, side: outside.side.clone() }
     }
 

@@ -10,9 +10,9 @@ use keyward_core::secret::Secret;
 use serde_json::{Map, Value};
 
 use super::basic::ClientCredentials;
-use super::form;
 use super::service::Service;
 use crate::decoder_text;
+use crate::form;
 
 /// How a client identifies itself (RFC 6749 section 2.3.1).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -134,8 +134,7 @@ fn form_members(body: &[u8]) -> Map<String, Value> {
 
 fn json_members(body: &[u8]) -> Result<Map<String, Value>, String> {
     const OWNER: &str = "tokenJSON";
-    let value = serde_json::from_slice(body).map_err(|error| decoder_text::of_text(body, &error))?;
-    let members = match value {
+    let members = match decoder_text::read_text(body)? {
         Value::Object(members) => members,
         // As the reference, which then misses the token.
         Value::Null => Map::new(),

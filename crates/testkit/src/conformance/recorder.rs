@@ -57,8 +57,9 @@ impl Recorder {
         Self { port, state }
     }
 
-    /// Sets the scripted answers, placeholders filled in.
+    /// Sets the scripted answers, placeholders filled in; none of them was given yet.
     pub fn script(&self, script: Vec<Value>) {
+        self.state.counts.lock().unwrap().clear();
         *self.state.script.lock().unwrap() = script;
     }
 
