@@ -65,21 +65,33 @@ fn one(node: &Node) -> Result<CredentialLocation, Diagnostic> {
 
 /// The token at the first place that holds one.
 pub fn find<'r>(locations: &[CredentialLocation], request: &'r GatedRequest) -> Option<Cow<'r, str>> {
+    text(find_bytes(locations, request)?)
+}
+
+/// [`find`] before it is known to be text.
+pub fn find_bytes<'r>(locations: &[CredentialLocation], request: &'r GatedRequest) -> Option<Cow<'r, [u8]>> {
     locations.iter().find_map(|location| at(location, request)).filter(|token| !token.is_empty())
 }
 
-fn at<'r>(location: &CredentialLocation, request: &'r GatedRequest) -> Option<Cow<'r, str>> {
+/// A token as text; none is anything else.
+pub fn text(token: Cow<'_, [u8]>) -> Option<Cow<'_, str>> {
+    match token {
+        Cow::Borrowed(bytes) => std::str::from_utf8(bytes).ok().map(Cow::Borrowed),
+        Cow::Owned(bytes) => String::from_utf8(bytes).ok().map(Cow::Owned),
+    }
+}
+
+fn at<'r>(location: &CredentialLocation, request: &'r GatedRequest) -> Option<Cow<'r, [u8]>> {
     match location {
         CredentialLocation::Header(name) => {
-            // As the reference, whatever text it is; `to_str` would look at each byte by itself.
-            let value = std::str::from_utf8(request.headers().get(name)?.as_bytes()).ok()?;
+            let value = request.headers().get(name)?.as_bytes();
             if name == AUTHORIZATION { bearer(value).map(Cow::Borrowed) } else { Some(Cow::Borrowed(value)) }
         }
         CredentialLocation::QueryParameter(name) => form_urlencoded::parse(request.query()?.as_bytes())
             .find(|(key, _)| key == name)
-            .map(|(_, value)| Cow::Owned(value.into_owned())),
+            .map(|(_, value)| Cow::Owned(value.into_owned().into_bytes())),
         CredentialLocation::Cookie(name) => {
-            cookies(request).find(|(key, _)| key == name).map(|(_, value)| Cow::Borrowed(unquoted(value)))
+            cookies(request).find(|(key, _)| key == name).map(|(_, value)| Cow::Borrowed(unquoted(value).as_bytes()))
         }
     }
 }
@@ -108,9 +120,9 @@ fn unquoted(value: &str) -> &str {
 }
 
 /// What follows `Bearer ` in any case.
-fn bearer(value: &str) -> Option<&str> {
+fn bearer(value: &[u8]) -> Option<&[u8]> {
     let (scheme, token) = value.split_at_checked("bearer ".len())?;
-    scheme.eq_ignore_ascii_case("bearer ").then_some(token)
+    scheme.eq_ignore_ascii_case(b"bearer ").then_some(token)
 }
 
 #[cfg(test)]

@@ -1,10 +1,12 @@
 //! Host and port of a request, in the one form that rules are matched against.
 
+use std::borrow::Cow;
+
 use super::Scheme;
 
 /// Lower case, no trailing dot, no default port; `None` when it is not an authority that a request may
 /// have: user information, empty or impossible host, port out of range (RFC 3986 section 3.2).
-pub(super) fn canonicalize(text: &str, scheme: Scheme) -> Option<String> {
+pub(super) fn canonicalize(text: &str, scheme: Scheme) -> Option<Cow<'_, str>> {
     let (host, port) = split(text)?;
     let port = match port {
         None => None,
@@ -13,6 +15,11 @@ pub(super) fn canonicalize(text: &str, scheme: Scheme) -> Option<String> {
         }
         Some(_) => return None,
     };
+    // Most callers write the one form already.
+    let is_shown = port.is_some_and(|port| port != scheme.default_port()) && !text.contains(":0");
+    if (is_shown || host.len() == text.len()) && !host.ends_with('.') && !host.bytes().any(|b| b.is_ascii_uppercase()) {
+        return Some(text).filter(|_| !host.is_empty()).map(Cow::Borrowed);
+    }
     let host = host.strip_suffix('.').unwrap_or(host);
     let mut authority = String::with_capacity(host.len() + ":65535".len());
     authority.push_str(host);
@@ -24,7 +31,7 @@ pub(super) fn canonicalize(text: &str, scheme: Scheme) -> Option<String> {
         authority.push(':');
         authority.push_str(itoa::Buffer::new().format(port));
     }
-    Some(authority)
+    Some(authority.into())
 }
 
 fn split(text: &str) -> Option<(&str, Option<&str>)> {

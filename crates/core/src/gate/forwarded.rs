@@ -1,6 +1,7 @@
 //! The decision API's way through the gate: the request to decide on is described by headers
 //! (serving spec 7.9), and canonicalised by the same code.
 
+use bytes::Bytes;
 use http::Method;
 use http::request::Parts;
 
@@ -36,18 +37,13 @@ pub fn admit_forwarded(head: Parts, arrival: &Arrival, policy: &GatePolicy) -> R
         _ => head.uri.path().strip_prefix(PREFIX).unwrap_or(head.uri.path()).to_owned(),
     };
     let canonical = match raw_path.as_str() {
-        "" => path::CanonicalPath { text: String::new(), has_encoded_slash: false },
+        "" => path::CanonicalPath { text: "".into(), has_encoded_slash: false },
         text => path::canonicalize(text).map_err(|_| RefusalReason::Path)?,
     };
-    let query = query(&head.uri, policy)?;
+    let target = Target::new(scheme, &authority, &canonical.text, query(&head.uri, policy)?);
     let mut headers = head.headers;
     let trusting = GatePolicy { trust_forwarded_headers: true, ..policy.clone() };
     let facts = fields::filter(&mut headers, head.version, &trusting)?;
-    Ok(GatedRequest::new(
-        Target { method, scheme, authority, path: canonical.text, query },
-        headers,
-        facts,
-        canonical.has_encoded_slash,
-        arrival.peer,
-    ))
+    let has_encoded_slash = canonical.has_encoded_slash;
+    Ok(GatedRequest { method, target, headers, facts, has_encoded_slash, peer: arrival.peer, body: Bytes::new() })
 }

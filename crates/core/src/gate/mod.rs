@@ -72,11 +72,7 @@ impl Default for GatePolicy {
 #[derive(Clone, Debug)]
 pub struct GatedRequest {
     method: Method,
-    scheme: Scheme,
-    /// `scheme://authority/path`
-    url: String,
-    authority_end: usize,
-    query: Option<String>,
+    target: Target,
     headers: HeaderMap,
     facts: fields::Facts,
     has_encoded_slash: bool,
@@ -96,6 +92,8 @@ pub fn admit(head: Parts, arrival: &Arrival, policy: &GatePolicy) -> Result<Gate
     let authority = requested_authority(&head.uri, &head.headers, head.version, scheme)?;
     let query = query(&head.uri, policy)?;
     let path = path::canonicalize(head.uri.path()).map_err(|_| RefusalReason::Path)?;
+    let has_encoded_slash = path.has_encoded_slash;
+    let mut target = Target::new(scheme, &authority, &path.text, query);
     let mut headers = head.headers;
     let facts = fields::filter(&mut headers, head.version, policy)?;
     let seen = match facts.forwarded_https {
@@ -103,35 +101,61 @@ pub fn admit(head: Parts, arrival: &Arrival, policy: &GatePolicy) -> Result<Gate
         Some(false) => Scheme::Http,
         None => scheme,
     };
-    // The port was judged by the connection's scheme; the rules see the caller's.
-    let authority =
-        if seen == scheme { authority } else { authority::canonicalize(&authority, seen).unwrap_or(authority) };
-    Ok(GatedRequest::new(
-        Target { method: head.method, scheme: seen, authority, path: path.text, query },
+    if seen != scheme {
+        // The port was judged by the connection's scheme; the rules see the caller's.
+        let query = target.query.take();
+        let authority = authority::canonicalize(target.authority(), seen);
+        target = Target::new(seen, authority.as_deref().unwrap_or(target.authority()), target.path(), query);
+    }
+    Ok(GatedRequest {
+        method: head.method,
+        target,
         headers,
         facts,
-        path.has_encoded_slash,
-        arrival.peer,
-    ))
+        has_encoded_slash,
+        peer: arrival.peer,
+        body: Bytes::new(),
+    })
 }
 
-/// The method and the canonical target of a request.
+/// The canonical target of a request.
+#[derive(Clone, Debug)]
 struct Target {
-    method: Method,
     scheme: Scheme,
-    authority: String,
-    path: String,
+    /// `scheme://authority/path`
+    url: String,
+    authority_end: usize,
     query: Option<String>,
+}
+
+impl Target {
+    fn new(scheme: Scheme, authority: &str, path: &str, query: Option<String>) -> Self {
+        let mut url = String::with_capacity(scheme.as_str().len() + 3 + authority.len() + path.len());
+        url.push_str(scheme.as_str());
+        url.push_str("://");
+        url.push_str(authority);
+        let authority_end = url.len();
+        url.push_str(path);
+        Self { scheme, url, authority_end, query }
+    }
+
+    fn authority(&self) -> &str {
+        &self.url[self.scheme.as_str().len() + 3..self.authority_end]
+    }
+
+    fn path(&self) -> &str {
+        &self.url[self.authority_end..]
+    }
 }
 
 /// From `Host`, or from the target when it has one; both must agree (RFC 9112 section 3.2.2 would let
 /// the target win, and others forward the loser).
-fn requested_authority(
-    uri: &Uri,
-    headers: &HeaderMap,
+fn requested_authority<'h>(
+    uri: &'h Uri,
+    headers: &'h HeaderMap,
     version: Version,
     scheme: Scheme,
-) -> Result<String, RefusalReason> {
+) -> Result<Cow<'h, str>, RefusalReason> {
     let mut hosts = headers.get_all(HOST).iter();
     let host = match (hosts.next(), hosts.next()) {
         (None, _) => None,
@@ -172,34 +196,6 @@ fn query(uri: &Uri, policy: &GatePolicy) -> Result<Option<String>, RefusalReason
 }
 
 impl GatedRequest {
-    fn new(
-        target: Target,
-        headers: HeaderMap,
-        facts: fields::Facts,
-        has_encoded_slash: bool,
-        peer: SocketAddr,
-    ) -> Self {
-        let scheme = target.scheme.as_str();
-        let mut url = String::with_capacity(scheme.len() + 3 + target.authority.len() + target.path.len());
-        url.push_str(scheme);
-        url.push_str("://");
-        url.push_str(&target.authority);
-        let authority_end = url.len();
-        url.push_str(&target.path);
-        Self {
-            method: target.method,
-            scheme: target.scheme,
-            url,
-            authority_end,
-            query: target.query,
-            headers,
-            facts,
-            has_encoded_slash,
-            peer,
-            body: Bytes::new(),
-        }
-    }
-
     /// The body, where a handler of the rule reads it; empty otherwise.
     pub fn body(&self) -> &Bytes {
         &self.body
@@ -217,35 +213,35 @@ impl GatedRequest {
 
     /// The scheme the rules see.
     pub fn scheme(&self) -> Scheme {
-        self.scheme
+        self.target.scheme
     }
 
     /// `scheme://authority/path`: what rules are matched against, byte for byte what is forwarded.
     pub fn url(&self) -> &str {
-        &self.url
+        &self.target.url
     }
 
     /// [`url`](Self::url) with the query.
     pub fn url_with_query(&self) -> Cow<'_, str> {
-        match &self.query {
-            Some(query) => format!("{}?{query}", self.url).into(),
-            None => self.url.as_str().into(),
+        match &self.target.query {
+            Some(query) => format!("{}?{query}", self.target.url).into(),
+            None => self.target.url.as_str().into(),
         }
     }
 
     /// Lower-case host, with the port unless it is the scheme's default.
     pub fn authority(&self) -> &str {
-        &self.url[self.scheme.as_str().len() + 3..self.authority_end]
+        self.target.authority()
     }
 
     /// The canonical, percent-encoded path. Starts with `/`, or is empty for the decision API.
     pub fn path(&self) -> &str {
-        &self.url[self.authority_end..]
+        self.target.path()
     }
 
     /// The raw query, without `?`.
     pub fn query(&self) -> Option<&str> {
-        self.query.as_deref()
+        self.target.query.as_deref()
     }
 
     /// End-to-end headers: hop-by-hop, connection-named and untrusted forwarding headers are gone.

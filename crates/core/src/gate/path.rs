@@ -1,5 +1,7 @@
 //! The canonical path: one form for matching and for forwarding.
 
+use std::borrow::Cow;
+
 /// Why a path is refused.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum PathError {
@@ -19,21 +21,21 @@ pub enum PathError {
 
 /// A canonical path.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct CanonicalPath {
+pub struct CanonicalPath<'p> {
     /// Percent-encoded, upper-case escapes, unreserved characters decoded, no dot or empty segments.
-    pub text: String,
+    pub text: Cow<'p, str>,
     /// Whether it holds `%2F`.
     pub has_encoded_slash: bool,
 }
 
 /// Brings a path into canonical form or refuses it (RFC 3986 sections 5.2.4 and 6.2.2).
-pub fn canonicalize(path: &str) -> Result<CanonicalPath, PathError> {
+pub fn canonicalize(path: &str) -> Result<CanonicalPath<'_>, PathError> {
     if !path.starts_with('/') || path.starts_with("//") {
         return Err(PathError::NotAbsolute);
     }
-    // The common case costs one pass and one copy.
+    // The common case costs one pass.
     if is_canonical(path.as_bytes()) {
-        return Ok(CanonicalPath { text: path.to_owned(), has_encoded_slash: false });
+        return Ok(CanonicalPath { text: path.into(), has_encoded_slash: false });
     }
     let decoded = normalize_escapes(path)?;
     let mut text = String::with_capacity(decoded.len());
@@ -61,7 +63,7 @@ pub fn canonicalize(path: &str) -> Result<CanonicalPath, PathError> {
         text.push('/');
     }
     let has_encoded_slash = text.contains("%2F");
-    Ok(CanonicalPath { text, has_encoded_slash })
+    Ok(CanonicalPath { text: text.into(), has_encoded_slash })
 }
 
 /// A pattern's literal text in the form paths have: what cannot be in a path as it stands is encoded.

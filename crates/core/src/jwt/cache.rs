@@ -41,7 +41,7 @@ struct Key {
 
 struct KeyRef<'a> {
     profile: &'a Arc<str>,
-    token: &'a str,
+    token: &'a [u8],
 }
 
 #[derive(Clone)]
@@ -86,7 +86,7 @@ impl TokenCache {
         profile
     }
 
-    pub(super) fn get(&self, profile: &Arc<str>, token: &str) -> Option<Arc<Entry>> {
+    pub(super) fn get(&self, profile: &Arc<str>, token: &[u8]) -> Option<Arc<Entry>> {
         self.entries.get(&KeyRef { profile, token })
     }
 
@@ -114,7 +114,7 @@ impl fmt::Debug for TokenCache {
 
 impl Hash for Key {
     fn hash<H: Hasher>(&self, state: &mut H) {
-        self.token.as_str().hash(state);
+        self.token.as_bytes().hash(state);
     }
 }
 
@@ -134,6 +134,6 @@ impl Eq for Key {}
 
 impl Equivalent<Key> for KeyRef<'_> {
     fn equivalent(&self, key: &Key) -> bool {
-        (Arc::ptr_eq(self.profile, &key.profile) || *self.profile == key.profile) && self.token == key.token.as_str()
+        (Arc::ptr_eq(self.profile, &key.profile) || *self.profile == key.profile) && self.token == key.token.as_bytes()
     }
 }

@@ -45,8 +45,9 @@ impl TokenVerifier {
         }
     }
 
-    /// A token that was verified before, with a key that is still published.
-    pub fn known(&self, token: &str) -> Option<Arc<VerifiedToken>> {
+    /// A token that was verified before, with a key that is still published. Takes bytes: whether they are
+    /// text was seen then.
+    pub fn known(&self, token: &[u8]) -> Option<Arc<VerifiedToken>> {
         let entry = self.cache.get(&self.profile, token)?;
         let set = self.sources.get(entry.source)?.current()?;
         let is_published = set.revision() == entry.revision || set.holds(entry.fingerprint);

@@ -145,15 +145,15 @@ impl Authenticator for Jwt {
         request: &'a GatedRequest,
         now: UnixTime,
     ) -> Step<'a, Result<Authentication, Denial>> {
-        let Some(token) = token_location::find(&self.locations, request) else {
+        let Some(token) = token_location::find_bytes(&self.locations, request) else {
             return Step::Ready(Ok(Authentication::NotResponsible));
         };
         if let Some(known) = self.verifier.known(&token) {
             return Step::Ready(self.conclude(Ok(known), now));
         }
-        if !has_three_parts(&token) {
+        let Some(token) = token_location::text(token).filter(|token| has_three_parts(token)) else {
             return Step::Ready(Ok(Authentication::NotResponsible));
-        }
+        };
         match token {
             std::borrow::Cow::Borrowed(token) => match self.verifier.verify(token) {
                 Step::Ready(outcome) => Step::Ready(self.conclude(outcome, now)),

@@ -1,5 +1,6 @@
 //! The audit record and its encoding: by hand, into a buffer, one line whatever the input.
 
+use std::cell::Cell;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 /// What is recorded about one request. Queries, headers and credentials' values have no place here.
@@ -193,21 +194,36 @@ fn escaped(out: &mut Vec<u8>, value: &str) {
     out.extend_from_slice(&value.as_bytes()[plain..]);
 }
 
+thread_local! {
+    /// The last second that was written: a core writes many records in one.
+    static SECOND: Cell<(u64, [u8; 20])> = const { Cell::new((0, *b"1970-01-01T00:00:00.")) };
+}
+
 /// RFC 3339 in UTC with milliseconds.
 fn timestamp(time: SystemTime, out: &mut Vec<u8>) {
     let since = time.duration_since(UNIX_EPOCH).unwrap_or_default();
-    let seconds = i64::try_from(since.as_secs()).unwrap_or(0);
-    let (year, month, day) = civil(seconds.div_euclid(86_400));
-    let second = u64::try_from(seconds.rem_euclid(86_400)).unwrap_or(0);
-    let mut text = *b"0000-00-00T00:00:00.000Z";
+    let (mut second, mut text) = SECOND.get();
+    if second != since.as_secs() {
+        (second, text) = (since.as_secs(), until_seconds(since.as_secs()));
+        SECOND.set((second, text));
+    }
+    out.extend_from_slice(&text);
+    let mut millis = *b"000Z";
+    digits(&mut millis[..3], u64::from(since.subsec_millis()));
+    out.extend_from_slice(&millis);
+}
+
+fn until_seconds(seconds: u64) -> [u8; 20] {
+    let (year, month, day) = civil(i64::try_from(seconds / 86_400).unwrap_or(0));
+    let second = seconds % 86_400;
+    let mut text = *b"0000-00-00T00:00:00.";
     digits(&mut text[0..4], u64::try_from(year).unwrap_or(0));
     digits(&mut text[5..7], month);
     digits(&mut text[8..10], day);
     digits(&mut text[11..13], second / 3600);
     digits(&mut text[14..16], second / 60 % 60);
     digits(&mut text[17..19], second % 60);
-    digits(&mut text[20..23], u64::from(since.subsec_millis()));
-    out.extend_from_slice(&text);
+    text
 }
 
 /// A number in as many digits as there are places.

@@ -382,8 +382,16 @@ fn ends_at_this_hop(name: &HeaderName) -> bool {
 
 /// Removes the fields of the upstream's own hop. A 101 keeps the protocol it names.
 fn remove_hop_by_hop(headers: &mut HeaderMap, switches: bool) {
-    let mut doomed: Vec<HeaderName> = headers.keys().filter(|name| ends_at_this_hop(name)).cloned().collect();
-    if doomed.contains(&CONNECTION) {
+    let mut doomed: Vec<HeaderName> = Vec::new();
+    let mut has_connection = false;
+    for name in headers.keys().filter(|name| ends_at_this_hop(name)) {
+        if *name == CONNECTION {
+            has_connection = true;
+        } else {
+            doomed.push(name.clone());
+        }
+    }
+    if has_connection {
         let values = headers.get_all(CONNECTION).iter().map(HeaderValue::as_bytes);
         // What nearly every answer says names no other field.
         let lists = values.filter(|value| !matches!(*value, b"keep-alive" | b"close"));
@@ -392,6 +400,7 @@ fn remove_hop_by_hop(headers: &mut HeaderMap, switches: bool) {
                 .flat_map(|list| list.split(|byte| *byte == b','))
                 .filter_map(|name| HeaderName::from_bytes(name.trim_ascii()).ok()),
         );
+        headers.remove(CONNECTION);
     }
     for name in doomed.iter().filter(|name| !(switches && **name == UPGRADE)) {
         headers.remove(name);
