@@ -31,11 +31,11 @@ pub(super) struct Times {
 #[derive(Clone, Debug)]
 pub struct ClaimRules {
     /// `iss` must be one of these, when there are any.
-    pub trusted_issuers: Vec<String>,
+    pub trusted_issuers: Box<[String]>,
     /// All of these must be in `aud`.
-    pub target_audience: Vec<String>,
+    pub target_audience: Box<[String]>,
     /// All of these must be granted.
-    pub required_scope: Vec<String>,
+    pub required_scope: Box<[String]>,
     /// How scopes are compared.
     pub scope_strategy: ScopeStrategy,
     /// Tolerance on every time check.
@@ -162,9 +162,9 @@ mod tests {
 
     fn rules() -> ClaimRules {
         ClaimRules {
-            trusted_issuers: vec![],
-            target_audience: vec![],
-            required_scope: vec![],
+            trusted_issuers: [].into(),
+            target_audience: [].into(),
+            required_scope: [].into(),
             scope_strategy: ScopeStrategy::Exact,
             clock_skew: Duration::ZERO,
             max_token_age: None,
@@ -208,9 +208,9 @@ mod tests {
     #[test]
     fn audiences_issuers_and_scopes() {
         let strict = ClaimRules {
-            trusted_issuers: vec!["iss-1".into(), "iss-2".into()],
-            target_audience: vec!["aud-1".into(), "aud-2".into()],
-            required_scope: vec!["scope-1".into(), "scope-2".into()],
+            trusted_issuers: ["iss-1".into(), "iss-2".into()].into(),
+            target_audience: ["aud-1".into(), "aud-2".into()].into(),
+            required_scope: ["scope-1".into(), "scope-2".into()].into(),
             ..rules()
         };
         let rows = [

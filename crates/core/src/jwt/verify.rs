@@ -16,8 +16,8 @@ const MAX_TRIES: usize = 8;
 /// Key sources and allowed algorithms, compiled once per distinct combination.
 pub struct TokenVerifier {
     profile: Arc<str>,
-    sources: Vec<Arc<dyn KeySource>>,
-    algorithms: Vec<Algorithm>,
+    sources: Box<[Arc<dyn KeySource>]>,
+    algorithms: Box<[Algorithm]>,
     cache: Arc<TokenCache>,
 }
 
@@ -28,7 +28,7 @@ impl TokenVerifier {
         let names: Vec<&str> = algorithms.iter().map(|algorithm| algorithm_name(*algorithm)).collect();
         let profile = format!("{}\n\n{}", locations.join("\n"), names.join("\n"));
         let profile = cache.profile(profile);
-        Self { profile, sources, algorithms, cache }
+        Self { profile, sources: sources.into(), algorithms: algorithms.into(), cache }
     }
 
     /// Verifies a token that is not [`known`](Self::known). Ready at once unless a key set has to be fetched

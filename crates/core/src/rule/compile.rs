@@ -270,7 +270,7 @@ impl Compiler<'_> {
         table: &Table<'_, K>,
         settings: &BTreeMap<String, HandlerSetting>,
         bind: impl Fn(&K, &Node) -> Result<Box<H>, Diagnostic>,
-    ) -> Result<Vec<Bound<H>>, Diagnostic> {
+    ) -> Result<Box<[Bound<H>]>, Diagnostic> {
         let bind_one = |(index, reference): (usize, &HandlerReference)| {
             let origin = written.place(key, index);
             let (kind, config) = resolve(reference, table, settings, &origin)?;

@@ -33,11 +33,11 @@ pub struct Rule {
     pub(crate) document: Box<str>,
 }
 
-/// What a sound rule does.
+/// What a sound rule does. There may be many thousands: boxed slices hold no room to grow.
 pub(crate) struct Plan {
-    pub(crate) authenticators: Vec<Bound<dyn Authenticator>>,
-    pub(crate) authorizers: Vec<Bound<dyn Authorizer>>,
-    pub(crate) mutators: Vec<Bound<dyn Mutator>>,
+    pub(crate) authenticators: Box<[Bound<dyn Authenticator>]>,
+    pub(crate) authorizers: Box<[Bound<dyn Authorizer>]>,
+    pub(crate) mutators: Box<[Bound<dyn Mutator>]>,
     pub(crate) upstream: Option<Upstream>,
     pub(crate) reads_captures: bool,
     pub(crate) reads_body: bool,

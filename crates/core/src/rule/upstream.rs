@@ -89,13 +89,13 @@ impl Upstream {
         if base_path.split('/').skip(1).any(|segment| matches!(segment, "" | "." | "..")) {
             return Err("its path holds empty or dot segments".to_owned());
         }
-        let host = HeaderValue::try_from(origin.authority()).map_err(|error| error.to_string())?;
+        let host = HeaderValue::from_str(&origin.authority()).map_err(|error| error.to_string())?;
         let trimmed = strip_path.trim_matches('/');
         Ok(Self {
             origin: Arc::new(origin),
             host,
             base_path,
-            strip_path: if trimmed.is_empty() { String::new() } else { format!("/{trimmed}") },
+            strip_path: if trimmed.is_empty() { String::new() } else { ["/", trimmed].concat() },
             preserve_host: false,
             forward_caller_credential: false,
             allow_encoded_slashes: false,

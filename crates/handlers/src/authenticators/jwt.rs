@@ -68,7 +68,7 @@ pub struct JwtConfig {
 pub struct Jwt {
     verifier: TokenVerifier,
     rules: ClaimRules,
-    locations: Vec<CredentialLocation>,
+    locations: Box<[CredentialLocation]>,
 }
 
 /// The row of the table.
@@ -126,15 +126,15 @@ impl AuthenticatorKind for Kind {
         Ok(Box::new(Jwt {
             verifier: TokenVerifier::new(sources, algorithms, Arc::clone(&context.outside.tokens)),
             rules: ClaimRules {
-                trusted_issuers: config.trusted_issuers,
-                target_audience: config.target_audience,
-                required_scope: config.required_scope,
+                trusted_issuers: config.trusted_issuers.into(),
+                target_audience: config.target_audience.into(),
+                required_scope: config.required_scope.into(),
                 scope_strategy,
                 clock_skew: duration(config.clock_skew).unwrap_or(Duration::ZERO),
                 max_token_age: duration(config.max_token_age),
                 insecure_allow_missing_exp: config.insecure_allow_missing_exp,
             },
-            locations: token_location::compile(config.token_from.as_ref())?,
+            locations: token_location::compile(config.token_from.as_ref())?.into(),
         }))
     }
 }
