@@ -62,8 +62,19 @@ fn glob_rows() {
         ("http://h/<a<b>>", &["http://h/a<b>"], &[]),
         ("http://h/<{a>", &["http://h/a"], &[]),
         ("http://h/<]>", &["http://h/]"], &[]),
-        // W11: alternatives match what they say.
+        ("http://h/<}>", &["http://h/}"], &[]),
+        // A brace, a class and an escape may reach over the literal text between two variable parts.
+        ("http://h/<{a,>b<c}>", &["http://h/a", "http://h/bc"], &["http://h/abc"]),
+        ("http://h/<{a>b,c<}>", &["http://h/ab", "http://h/c"], &["http://h/ab,c"]),
+        ("http://h/<[a>b<]>", &["http://h/a", "http://h/b"], &["http://h/ab"]),
+        ("http://h/<[,-]]>", &["http://h/,", "http://h/]", "http://h/A"], &["http://h/-]"]),
+        ("http://h/<a\\>", &["http://h/a"], &["http://h/a\\"]),
+        ("http://h/<***>", &["http://h/a", "http://h/a/b"], &["http://h/"]),
+        // W11: alternatives match what they say (`glob-alternatives`).
         ("http://h/<{a*,b}>", &["http://h/ax", "http://h/b"], &["http://h/x"]),
+        ("http://h/<{*a,b}>", &["http://h/xa", "http://h/b"], &["http://h/x"]),
+        ("http://h/<{[0-9]*,x}>", &["http://h/12", "http://h/x"], &["http://h/a"]),
+        ("http://h/<{a*,b?}>", &["http://h/a", "http://h/axx", "http://h/bx"], &["http://h/b"]),
         ("http://h/<{a/**,b}>", &["http://h/a/x", "http://h/b"], &[]),
         ("http://localhost:1234/<{foo*,bar*}>", &["http://localhost:1234/foo", "http://localhost:1234/bar"], &[]),
         ("http://h/<a{,/**}>", &["http://h/a", "http://h/a/b"], &["http://h/ab"]),
@@ -71,8 +82,9 @@ fn glob_rows() {
     for (pattern, yes, no) in rows {
         check(Strategy::Glob, pattern, yes, no);
     }
-    for pattern in ["http://h/<[>", "http://h/<[]>", "http://h/<[c-a]>", "http://h/<[a-c0-9]>", "http://h/<a"] {
-        assert!(Pattern::compile(pattern, Strategy::Glob).is_err(), "{pattern}");
+    let bad = ["<[>", "<[]>", "<[c-a]>", "<[a-c0-9]>", "<[a-]>", "<a", "a<{}>", "a<{,}>", "a<{>", "a<{b,{}}>"];
+    for pattern in bad.map(|inside| format!("http://h/{inside}")) {
+        assert!(Pattern::compile(&pattern, Strategy::Glob).is_err(), "{pattern}");
     }
     assert_eq!(Pattern::compile("http://h/<**>", Strategy::Glob).unwrap().captures("http://h/a"), Ok(vec![]));
 }
