@@ -191,6 +191,30 @@ fn a_port_that_changes_alone_says_that_it_needs_a_restart() {
     assert!(TcpStream::connect(("127.0.0.1", ports.0)).is_ok() && TcpStream::connect(("127.0.0.1", ports.1)).is_err());
 }
 
+/// A longer or shorter life of key sets counts for the pause that is under way, too.
+#[test]
+fn how_often_key_sets_are_fetched_changes() {
+    let keys = Recorder::start(false);
+    keys.script(vec![json!({"path": "/jwks.json", "body": "{\"keys\": []}"})]);
+    let config = |ttl: &str| {
+        format!(
+            "authenticators: {{jwt: {{enabled: true, config: {{jwks_urls: [\"http://127.0.0.1:{}/jwks.json\"], \
+             jwks_ttl: {ttl}}}}}}}\nauthorizers: {{allow: {{enabled: true}}}}\nmutators: {{noop: {{enabled: true}}}}\n",
+            keys.port
+        )
+    };
+    let rules = rules("http://127.0.0.1:1").replace("anonymous", "jwt");
+    let running = Keyward::new(env!("CARGO_BIN_EXE_keyward")).with(&config("1h"), &rules).start();
+    let fetched = std::cell::Cell::new(0);
+    let has_fetched = |count: usize| {
+        fetched.set(fetched.get() + keys.take().len());
+        fetched.get() >= count
+    };
+    running.until("the first fetch", |_| has_fetched(1));
+    running.replace("config.yaml", &config("1s"));
+    running.until("two more fetches, an hour early", |_| has_fetched(3));
+}
+
 #[test]
 fn the_issuers_clients_and_keys_change() {
     let port = free_port();
