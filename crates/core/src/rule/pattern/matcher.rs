@@ -21,7 +21,7 @@ pub(super) enum Matcher {
 }
 
 /// Memory one automaton may take, in bytes. This bounds its time for each character, too: the longest path
-/// takes it some 20 milliseconds at worst.
+/// takes it some milliseconds at worst.
 const SIZE_LIMIT: usize = 16 << 10;
 /// Memory its states may take while it runs, in bytes for each thread.
 const STATES_LIMIT: usize = 64 << 10;
