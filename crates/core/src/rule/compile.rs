@@ -116,8 +116,12 @@ impl Compiler<'_> {
         if url.is_empty() {
             return Err(Diagnostic::error("`match.url` is empty").at(origin).hint("write scheme, host and path"));
         }
+        let hint = match self.strategy {
+            Strategy::Glob => "`<...>` holds a glob of `*`, `**`, `?`, `[a-c]` and `{a,b}`; the rest is literal",
+            Strategy::Regexp => "`<...>` holds a regular expression that is whole by itself; the rest is literal",
+        };
         Pattern::compile(url, self.strategy)
-            .map_err(|error| Diagnostic::error(format!("`match.url`: {error}")).at(origin))
+            .map_err(|error| Diagnostic::error(format!("`match.url`: {error}")).at(origin).hint(hint))
     }
 
     fn plan(
