@@ -78,6 +78,8 @@ impl Machine<'_> {
                 }
             }
             Instruction::Capture { group, start } => {
+                // Each step leaves one entry on the stack at most, so that steps bound the memory, too.
+                steps.take(1)?;
                 self.set(group, self.registers[start]);
                 self.set(group + 1, self.at);
             }
@@ -114,6 +116,7 @@ impl Machine<'_> {
                 }
             }
             Instruction::Iterate { count, start } => {
+                steps.take(1)?;
                 self.set(count, self.registers[count] + 1);
                 self.set(start, self.at);
             }
