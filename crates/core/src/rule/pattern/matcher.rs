@@ -25,8 +25,9 @@ pub(super) enum Matcher {
 const SIZE_LIMIT: usize = 16 << 10;
 /// Memory its states may take while it runs, in bytes for each thread.
 const STATES_LIMIT: usize = 64 << 10;
-/// So much of an automaton's worst work is one step.
-const PER_STEP: usize = 32;
+/// So many characters of a subject, compared with so many of the pattern at most, are one step.
+const SUBJECT_PER_STEP: usize = 16;
+const PATTERN_PER_STEP: usize = 64;
 
 /// A matcher that runs in linear time; `None` when it would be too large. `weight` is how many characters
 /// of the pattern a character of the subject may have to be compared with.
@@ -42,7 +43,8 @@ impl Matcher {
             Self::Literal => Ok(url == prefix),
             Self::Around { suffix } => Ok(url.starts_with(prefix) && url.ends_with(suffix.as_str())),
             Self::Linear { regex, weight, .. } => {
-                steps.take(1 + url.len().saturating_sub(prefix.len()).saturating_mul(*weight) / PER_STEP)?;
+                let length = url.len().saturating_sub(prefix.len()) / SUBJECT_PER_STEP;
+                steps.take((1 + length).saturating_mul(1 + weight / PATTERN_PER_STEP))?;
                 Ok(regex.is_match(url))
             }
             Self::Backtracking(program) => Ok(machine::run(program, url, steps)?.is_some()),

@@ -215,6 +215,24 @@ fn what_rules_need_stays_far_below_the_limit() {
     }
 }
 
+/// Rules that begin with a variable part are all asked.
+#[test]
+fn ten_thousand_ordinary_patterns_are_asked_for_one_request() {
+    let url = format!("https://api.example.com/tenant-10000/{}", "users/1234/".repeat(20));
+    let patterns = [
+        ("<https?>://api.example.com/tenant-1/<.*>", Strategy::Regexp),
+        ("<http|https>://api.example.com/tenant-1/<[^/]+>/<(?!admin).*>", Strategy::Regexp),
+        ("<{http,https}>://api.example.com/tenant-1/<**>", Strategy::Glob),
+    ];
+    for (text, strategy) in patterns {
+        let pattern = Pattern::compile(text, strategy).unwrap();
+        let mut steps = Steps::default();
+        for _ in 0..10_000 {
+            assert_eq!(pattern.is_match_within(&url, &mut steps), Ok(false), "{text}");
+        }
+    }
+}
+
 /// Ten thousand rules may cost one request what one may.
 #[test]
 fn many_patterns_share_the_steps_of_a_request() {
@@ -225,7 +243,7 @@ fn many_patterns_share_the_steps_of_a_request() {
         let pattern = Pattern::compile(&text, strategy).unwrap();
         let mut steps = Steps::default();
         let asked = (0..10_000).take_while(|_| pattern.is_match_within(&longest("!"), &mut steps).is_ok()).count();
-        assert!((1..200).contains(&asked), "{text}: {asked}");
+        assert!((1..1000).contains(&asked), "{text}: {asked}");
     }
 }
 
