@@ -217,6 +217,36 @@ fn lint_finds_what_is_wrong_in_each_rule() {
     }
 }
 
+/// Patterns are compiled when rules load: what cannot run is said there, with its place.
+#[test]
+fn lint_refuses_patterns_that_cannot_be_compiled() {
+    let rows = [
+        ("glob", "a<{}>", "a `{` holds no alternative"),
+        ("glob", "a<[c-a]>", "the range `c-a` is upside down"),
+        ("glob", "a<b", "unbalanced `<` and `>`"),
+        ("regexp", "<(?'o'a)(?'-o'b)>", "balancing groups"),
+        ("regexp", "<a\\52->", "an octal escape has three digits"),
+        ("regexp", "<(?<=/)a>", "unbalanced `<` and `>`"),
+        ("regexp", "<a(b>", "a `(` is not closed"),
+        ("regexp", "<(a)\\3>", "a reference to group `3`, which does not exist"),
+    ];
+    for (strategy, pattern, problem) in rows {
+        let config = format!(
+            "access_rules: {{matching_strategy: {strategy}}}\nauthenticators: {{anonymous: {{enabled: true}}}}\n\
+             authorizers: {{allow: {{enabled: true}}}}\nmutators: {{noop: {{enabled: true}}}}\n"
+        );
+        let pattern = pattern.replace('\'', "''");
+        let rules = format!(
+            "- id: r\n  match:\n    url: 'http://h/{pattern}'\n    methods: [GET]\n  authenticators: [{{handler: anonymous}}]\n  \
+             authorizer: {{handler: allow}}\n  mutators: [{{handler: noop}}]\n"
+        );
+        let (code, _, err) = keyward().with(&config, &rules).run(&["rules", "lint"]);
+        for part in [problem, "rules.yaml:3:10", "`<...>` holds a"] {
+            assert!(code == 1 && err.contains(part), "{pattern}: {err}");
+        }
+    }
+}
+
 #[test]
 fn lint_says_what_each_rule_will_do() {
     let rules = "

@@ -5,6 +5,7 @@
 use std::fs;
 use std::io::{BufReader, Write};
 use std::net::TcpStream;
+use std::os::unix::fs::symlink;
 
 use keyward_core::jwt::generate::generate;
 use keyward_testkit::conformance::recorder::Recorder;
@@ -189,6 +190,61 @@ fn a_port_that_changes_alone_says_that_it_needs_a_restart() {
     running.replace("config.yaml", &config(ports.1));
     running.until("saying so", |running| running.log().contains("`serve.prometheus.port` needs a restart"));
     assert!(TcpStream::connect(("127.0.0.1", ports.0)).is_ok() && TcpStream::connect(("127.0.0.1", ports.1)).is_err());
+}
+
+/// A mounted ConfigMap changes by a link that is renamed; the file that was named stays a link all the time.
+#[test]
+fn ten_updates_of_a_config_map_take_effect() {
+    let recorder = Recorder::start(true);
+    let upstream = format!("http://127.0.0.1:{}", recorder.port);
+    let keyward = Keyward::new(env!("CARGO_BIN_EXE_keyward"));
+    let mounted = keyward.path("mounted");
+    fs::create_dir(&mounted).unwrap();
+    let update = |version: usize| {
+        let directory = mounted.join(format!("..v{version}"));
+        fs::create_dir(&directory).unwrap();
+        fs::write(directory.join("rules.yaml"), rules(&upstream).replace("/a<.*>", &format!("/v{version}"))).unwrap();
+        symlink(format!("..v{version}"), mounted.join("..data_tmp")).unwrap();
+        fs::rename(mounted.join("..data_tmp"), mounted.join("..data")).unwrap();
+        if version > 0 {
+            fs::remove_dir_all(mounted.join(format!("..v{}", version - 1))).unwrap();
+        }
+    };
+    update(0);
+    symlink("..data/rules.yaml", mounted.join("rules.yaml")).unwrap();
+    let repository = format!("file://{}", mounted.join("rules.yaml").display());
+    let config = keyward.write("config.yaml", &config(""));
+    let running = keyward.env("ACCESS_RULES_REPOSITORIES", &repository).config(config).start();
+    for version in 1..=10 {
+        update(version);
+        let status = |running: &Running, version: usize| running.get(&format!("/v{version}"), &[]).status();
+        running.until("the new rules", |running| status(running, version) == 200);
+        assert_eq!(status(&running, version - 1), 404);
+    }
+}
+
+/// A longer or shorter life of key sets counts for the pause that is under way, too.
+#[test]
+fn how_often_key_sets_are_fetched_changes() {
+    let keys = Recorder::start(false);
+    keys.script(vec![json!({"path": "/jwks.json", "body": "{\"keys\": []}"})]);
+    let config = |ttl: &str| {
+        format!(
+            "authenticators: {{jwt: {{enabled: true, config: {{jwks_urls: [\"http://127.0.0.1:{}/jwks.json\"], \
+             jwks_ttl: {ttl}}}}}}}\nauthorizers: {{allow: {{enabled: true}}}}\nmutators: {{noop: {{enabled: true}}}}\n",
+            keys.port
+        )
+    };
+    let rules = rules("http://127.0.0.1:1").replace("anonymous", "jwt");
+    let running = Keyward::new(env!("CARGO_BIN_EXE_keyward")).with(&config("1h"), &rules).start();
+    let fetched = std::cell::Cell::new(0);
+    let has_fetched = |count: usize| {
+        fetched.set(fetched.get() + keys.take().len());
+        fetched.get() >= count
+    };
+    running.until("the first fetch", |_| has_fetched(1));
+    running.replace("config.yaml", &config("1s"));
+    running.until("two more fetches, an hour early", |_| has_fetched(3));
 }
 
 #[test]

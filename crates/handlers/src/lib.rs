@@ -24,7 +24,7 @@ mod session_json;
 mod session_store;
 pub mod token_location;
 
-use keyward_core::rule::compile::{HandlerTables, Table};
+use keyward_core::rule::handlers::{HandlerTables, Table};
 
 /// Every handler there is.
 pub const TABLES: HandlerTables<'static> = HandlerTables {

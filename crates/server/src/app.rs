@@ -92,6 +92,7 @@ impl App {
         let keys = Arc::new(KeySetRegistry::new(Fetching {
             runtime: tokio::runtime::Handle::current(),
             terms: Arc::new(ArcSwap::from_pointee(terms)),
+            changed: Arc::default(),
             metrics: metrics.clone(),
         }));
         let tokens = Arc::new(TokenCache::new(TOKEN_CACHE_BYTES));

@@ -9,75 +9,18 @@ use std::collections::BTreeMap;
 use http::HeaderName;
 
 use crate::diagnostic::{Diagnostic, Origin};
-use crate::document::decode::hint_for_key;
-use crate::document::{Node, Value, merge};
+use crate::document::{Node, Value};
 use crate::pipeline::grant::credential_locations;
 use crate::pipeline::shared::Shared;
 use crate::pipeline::when::When;
-use crate::pipeline::{
-    AuthenticatorKind, AuthorizerKind, BindContext, ErrorHandler, ErrorHandlerKind, HandlerKind, MutatorKind,
-};
+use crate::pipeline::{BindContext, ErrorHandler, HandlerKind};
 use crate::ports::Outside;
+use crate::rule::handlers::{HandlerSetting, HandlerSettings, HandlerTables, Table};
 use crate::rule::migrate::is_version;
 use crate::rule::model::{HandlerReference, RuleDefinition, WrittenRule};
 use crate::rule::pattern::{Pattern, Strategy};
 use crate::rule::upstream::Upstream;
 use crate::rule::{Bound, Plan, Rule, shown};
-
-/// The handlers a rule can name, and those a later version will bring.
-#[derive(Clone, Copy)]
-pub struct HandlerTables<'a> {
-    /// Authenticators.
-    pub authenticators: Table<'a, dyn AuthenticatorKind>,
-    /// Authorizers.
-    pub authorizers: Table<'a, dyn AuthorizerKind>,
-    /// Mutators.
-    pub mutators: Table<'a, dyn MutatorKind>,
-    /// Error handlers.
-    pub error_handlers: Table<'a, dyn ErrorHandlerKind>,
-}
-
-/// One kind of handler.
-pub struct Table<'a, K: ?Sized> {
-    /// What one of them is called.
-    pub noun: &'static str,
-    /// What a caller may read when one of them cannot be used in a rule.
-    pub unusable: &'static str,
-    /// What a caller may read when a rule names none.
-    pub none: &'static str,
-    /// Those that exist.
-    pub all: &'a [&'a K],
-}
-
-impl<K: ?Sized> Clone for Table<'_, K> {
-    fn clone(&self) -> Self {
-        *self
-    }
-}
-
-impl<K: ?Sized> Copy for Table<'_, K> {}
-
-/// Global settings of handlers, by id.
-#[derive(Clone, Debug, Default)]
-pub struct HandlerSettings {
-    /// `authenticators.*`
-    pub authenticators: BTreeMap<String, HandlerSetting>,
-    /// `authorizers.*`
-    pub authorizers: BTreeMap<String, HandlerSetting>,
-    /// `mutators.*`
-    pub mutators: BTreeMap<String, HandlerSetting>,
-    /// `errors.handlers.*`
-    pub error_handlers: BTreeMap<String, HandlerSetting>,
-}
-
-/// The switch and the global settings of one handler.
-#[derive(Clone, Debug)]
-pub struct HandlerSetting {
-    /// A rule cannot enable a handler.
-    pub enabled: bool,
-    /// The global `config`; an empty map when none was written.
-    pub config: Node,
-}
 
 /// What compiling needs.
 pub struct Compiler<'a> {
@@ -173,8 +116,12 @@ impl Compiler<'_> {
         if url.is_empty() {
             return Err(Diagnostic::error("`match.url` is empty").at(origin).hint("write scheme, host and path"));
         }
+        let hint = match self.strategy {
+            Strategy::Glob => "`<...>` holds a glob of `*`, `**`, `?`, `[a-c]` and `{a,b}`; the rest is literal",
+            Strategy::Regexp => "`<...>` holds a regular expression that is whole by itself; the rest is literal",
+        };
         Pattern::compile(url, self.strategy)
-            .map_err(|error| Diagnostic::error(format!("`match.url`: {error}")).at(origin))
+            .map_err(|error| Diagnostic::error(format!("`match.url`: {error}")).at(origin).hint(hint))
     }
 
     fn plan(
@@ -195,7 +142,7 @@ impl Compiler<'_> {
         let authenticators = self.bind_all(
             written,
             "authenticators",
-            required(authenticators, "authenticators", &self.handlers.authenticators)?,
+            self.handlers.authenticators.required(authenticators, "authenticators")?,
             &self.handlers.authenticators,
             &self.settings.authenticators,
             |kind, config| kind.bind(config, context),
@@ -227,7 +174,7 @@ impl Compiler<'_> {
         let mutators = self.bind_all(
             written,
             "mutators",
-            required(mutators, "mutators", &self.handlers.mutators)?,
+            self.handlers.mutators.required(mutators, "mutators")?,
             &self.handlers.mutators,
             &self.settings.mutators,
             |kind, config| kind.bind(config, context),
@@ -256,9 +203,9 @@ impl Compiler<'_> {
     fn without_effect(&self, rule: &RuleDefinition) -> Vec<Diagnostic> {
         let authorizers = rule.authorizer.iter().chain(rule.authorizers.iter().flatten());
         let mut findings = Vec::new();
-        global_only(rule.authenticators.iter().flatten(), &self.handlers.authenticators, &mut findings);
-        global_only(authorizers, &self.handlers.authorizers, &mut findings);
-        global_only(rule.mutators.iter().flatten(), &self.handlers.mutators, &mut findings);
+        self.handlers.authenticators.global_only(rule.authenticators.iter().flatten(), &mut findings);
+        self.handlers.authorizers.global_only(authorizers, &mut findings);
+        self.handlers.mutators.global_only(rule.mutators.iter().flatten(), &mut findings);
         findings
     }
 
@@ -273,7 +220,7 @@ impl Compiler<'_> {
     ) -> Result<Box<[Bound<H>]>, Diagnostic> {
         let bind_one = |(index, reference): (usize, &HandlerReference)| {
             let origin = written.place(key, index);
-            let (kind, config) = resolve(reference, table, settings, &origin)?;
+            let (kind, config) = table.resolve(reference, settings, &origin)?;
             let id = kind.id();
             let handler = bind(kind, &config).map_err(|mut problem| {
                 problem.message = format!("{} `{id}`: {}", table.noun, problem.message);
@@ -291,7 +238,7 @@ impl Compiler<'_> {
         context: &BindContext<'_>,
     ) -> Result<BoundErrorHandler, Diagnostic> {
         let table = &self.handlers.error_handlers;
-        let (kind, mut config) = resolve(reference, table, &self.settings.error_handlers, origin)?;
+        let (kind, mut config) = table.resolve(reference, &self.settings.error_handlers, origin)?;
         let when = match take(&mut config, "when") {
             Some(node) if !matches!(node.value, Value::Null) => When::compile(&node)?,
             _ => When::default(),
@@ -312,71 +259,6 @@ impl WrittenRule {
             Value::List(items) => items.get(index).map_or(&node.origin, |item| &item.origin).clone(),
             _ => node.origin.clone(),
         }
-    }
-}
-
-/// Finds a handler, checks that it may be used, and merges its settings (pipeline spec 1.3).
-fn resolve<'t, K: HandlerKind + ?Sized>(
-    reference: &HandlerReference,
-    table: &Table<'t, K>,
-    settings: &BTreeMap<String, HandlerSetting>,
-    origin: &Origin,
-) -> Result<(&'t K, Node), Diagnostic> {
-    let id = reference.handler.as_str();
-    let noun = table.noun;
-    let Some(kind) = table.all.iter().find(|kind| kind.id() == id) else {
-        let known: Vec<&str> = table.all.iter().map(|kind| kind.id()).collect();
-        let finding =
-            Diagnostic { hint: hint_for_key(id, &known), ..Diagnostic::error(format!("there is no {noun} `{id}`")) };
-        return Err(finding.at(origin).told("requested pipeline handler does not exist"));
-    };
-    let empty = || Node { value: Value::Map(Vec::new()), origin: origin.clone() };
-    let setting = settings.get(id);
-    if !setting.is_some_and(|setting| setting.enabled) {
-        return Err(Diagnostic::error(format!("{noun} `{id}` is disabled"))
-            .at(origin)
-            .hint(format!("set `enabled: true` for `{id}` in the configuration"))
-            .told(table.unusable));
-    }
-    let global = setting.map_or_else(empty, |setting| setting.config.clone());
-    let config = match &reference.config {
-        Some(over) if !matches!(over.value, Value::Null) => merge(&global, over),
-        _ => global,
-    };
-    if matches!(config.value, Value::Map(_)) {
-        Ok((*kind, config))
-    } else {
-        Err(Diagnostic::error(format!("`config` of {noun} `{id}` must be a map, found {}", config.value.kind()))
-            .at(&config.origin)
-            .told(table.unusable))
-    }
-}
-
-fn global_only<'r, K: HandlerKind + ?Sized>(
-    references: impl Iterator<Item = &'r HandlerReference>,
-    table: &Table<'_, K>,
-    findings: &mut Vec<Diagnostic>,
-) {
-    for reference in references {
-        let Some(kind) = table.all.iter().find(|kind| kind.id() == reference.handler) else { continue };
-        for key in kind.global_settings() {
-            let Some(entry) = reference.config.as_ref().and_then(|config| config.entry(key)) else { continue };
-            let (noun, id) = (table.noun, kind.id());
-            let finding = Diagnostic::warning(format!("{noun} `{id}`: `{key}` has no effect in a rule"));
-            let hint = format!("set it in the configuration, under `{noun}s.{id}.config`");
-            findings.push(finding.at(&entry.key_origin).hint(hint));
-        }
-    }
-}
-
-fn required<'a, K: ?Sized>(
-    list: &'a Option<Vec<HandlerReference>>,
-    key: &str,
-    table: &Table<'_, K>,
-) -> Result<&'a [HandlerReference], Diagnostic> {
-    match list {
-        Some(list) if !list.is_empty() => Ok(list),
-        _ => Err(Diagnostic::error(format!("`{key}` must be a list with at least one entry")).told(table.none)),
     }
 }
 

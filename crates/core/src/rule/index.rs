@@ -50,7 +50,7 @@ mod tests {
     #![allow(clippy::unwrap_used)]
     use super::*;
     use crate::rule::pattern::Strategy;
-    use proptest::prelude::*;
+    use proptest::prelude::{Strategy as Generated, *};
 
     proptest! {
         #![proptest_config(ProptestConfig::with_cases(24))]
@@ -81,5 +81,70 @@ mod tests {
                 }
             }
         }
+
+        /// The same for patterns of any shape, in either strategy, and for literal text that has to be
+        /// brought into the form of URLs first. Each pattern comes with a URL that is made to match it.
+        #[test]
+        fn candidates_hold_every_match_of_any_patterns(rules in prop::collection::vec(rule(), 1..40)) {
+            let compiled: Vec<Pattern> =
+                rules.iter().map(|(text, strategy, _)| Pattern::compile(text, *strategy).unwrap()).collect();
+            let index = RuleIndex::build(compiled.iter().enumerate().map(|(n, pattern)| (n as u32, pattern)));
+            for (own, (text, _, url)) in rules.iter().enumerate() {
+                prop_assert_eq!(compiled[own].is_match(url), Ok(true), "{} {}", text, url);
+                let mut candidates = Vec::new();
+                index.candidates(url, |number| candidates.push(number));
+                for (n, pattern) in compiled.iter().enumerate() {
+                    // One that gives up is an answer as well.
+                    if pattern.is_match(url) != Ok(false) {
+                        prop_assert!(candidates.contains(&(n as u32)), "{} {}", url, rules[n].0);
+                    }
+                }
+            }
+        }
+    }
+
+    /// Text of a pattern, and what it can stand for.
+    type Piece = (&'static str, &'static str);
+
+    const HOSTS: &[Piece] = &[("a", "a"), ("A", "a"), ("b.c", "b.c"), ("B", "b"), ("", "")];
+    const PATHS: &[Piece] =
+        &[("a", "a"), ("A", "A"), ("/", "/"), ("a/b", "a/b"), (" ", "%20"), ("%7e", "~"), ("é", "%C3%A9"), ("", "")];
+    const GLOBS: &[Piece] = &[
+        ("<*>", "ab"),
+        ("<**>", "a/b"),
+        ("<?>", "x"),
+        ("<[!a]>", "/"),
+        ("<{a,{b,}}>", "b"),
+        ("<a*b>", "axb"),
+        ("<{**,c}>", ""),
+        ("", ""),
+    ];
+    const REGEXPS: &[Piece] = &[
+        ("<.*>", "a/b"),
+        ("<[^/]+>", "ab"),
+        ("<(?=a)a?>", "a"),
+        ("<a|b>", "b"),
+        ("<(?i)ab>", "AB"),
+        ("<(a*)*>", "aa"),
+        ("<>", ""),
+        ("", ""),
+    ];
+
+    /// A pattern and a URL that it matches.
+    fn rule() -> impl Generated<Value = (String, Strategy, String)> {
+        let of = |variables: &'static [Piece], starts: &'static [Piece], strategy: Strategy| {
+            let pieces = |literals: &'static [Piece]| {
+                let piece = (prop::sample::select(literals), prop::sample::select(variables));
+                prop::collection::vec(piece.prop_map(|(literal, variable)| [literal, variable]), 0..3)
+            };
+            (prop::sample::select(starts), pieces(HOSTS), pieces(PATHS)).prop_map(move |(start, host, path)| {
+                let pieces = [&[start], host.as_flattened(), &[("/", "/")], path.as_flattened()].concat();
+                let (text, url): (Vec<_>, Vec<_>) = pieces.into_iter().unzip();
+                (text.concat(), strategy, url.concat())
+            })
+        };
+        let globs = &[("http://", "http://"), ("HTTP://", "http://"), ("<{http,https}>://", "https://"), ("<**>", "x")];
+        let regexps = &[("http://", "http://"), ("HTTP://", "http://"), ("<https?>://", "https://"), ("<.*>", "x")];
+        prop_oneof![of(GLOBS, globs, Strategy::Glob), of(REGEXPS, regexps, Strategy::Regexp)]
     }
 }

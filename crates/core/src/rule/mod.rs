@@ -2,6 +2,7 @@
 //! ([`rule_set`]).
 
 pub mod compile;
+pub mod handlers;
 pub mod index;
 mod migrate;
 pub mod model;

@@ -6,6 +6,7 @@ use crate::gate::GatedRequest;
 use crate::pipeline::denial::{Denial, ErrorKind, Reason};
 use crate::rule::Rule;
 use crate::rule::index::RuleIndex;
+use crate::rule::pattern::steps::Steps;
 
 /// An immutable set of rules. A request sees one set from beginning to end.
 pub struct RuleSet {
@@ -62,7 +63,7 @@ impl RuleSet {
     /// When nothing matches the exact authority and the caller used another name of this proxy, the
     /// rules written for the proxy's own port are asked under theirs.
     pub fn find(&self, request: &GatedRequest) -> Result<&Rule, Denial> {
-        let mut search = Search { set: self, request, found: None };
+        let mut search = Search { set: self, request, steps: Steps::default(), found: None };
         search.run(request.url())?;
         if search.found.is_none() {
             for url in self.aliases_of(request) {
@@ -83,6 +84,8 @@ impl RuleSet {
 struct Search<'s, 'r> {
     set: &'s RuleSet,
     request: &'r GatedRequest,
+    /// One allowance for all patterns, however many rules there are.
+    steps: Steps,
     found: Option<&'s Rule>,
 }
 
@@ -94,7 +97,7 @@ impl<'s> Search<'s, '_> {
             if denial.is_some() || !rule.allows_method(self.request.method()) {
                 return;
             }
-            match rule.pattern.as_ref().map_or(Ok(false), |pattern| pattern.is_match(url)) {
+            match rule.pattern.as_ref().map_or(Ok(false), |pattern| pattern.is_match_within(url, &mut self.steps)) {
                 Ok(false) => {}
                 Ok(true) => match self.found {
                     Some(other) => denial = Some(several(other, rule)),

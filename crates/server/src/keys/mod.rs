@@ -15,6 +15,7 @@ use keyward_core::jwt::{KeySet, SigningSet};
 use keyward_core::ports::{KeySource, KeySources, SigningSource};
 use keyward_core::secret::shown_url;
 use tokio::runtime::Handle;
+use tokio::sync::Notify;
 
 use self::location::Location;
 use self::source::{Document, Source};
@@ -50,6 +51,8 @@ pub struct Fetching {
     pub runtime: Handle,
     /// What fetches, how often, and how long requests wait.
     pub terms: Arc<ArcSwap<Terms>>,
+    /// Called when these change, so that pauses do not last as long as they would have.
+    pub changed: Arc<Notify>,
     /// Where failures are counted.
     pub metrics: Arc<Metrics>,
 }
@@ -69,6 +72,7 @@ impl KeySetRegistry {
     pub fn adopt(&self, terms: Terms) {
         if let Some(fetching) = &self.fetching {
             fetching.terms.store(Arc::new(terms));
+            fetching.changed.notify_waiters();
         }
     }
 

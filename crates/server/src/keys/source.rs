@@ -197,15 +197,27 @@ impl<D: Document> Renewal<D> {
         let mut retry = FIRST_RETRY;
         loop {
             let Some(succeeded) = self.attempt().await else { return };
-            let pause = if succeeded {
-                retry = FIRST_RETRY;
-                self.fetching.terms.load().settings.refresh
-            } else {
-                retry = (retry * 2).min(LAST_RETRY);
-                retry.min(self.fetching.terms.load().settings.refresh)
-            };
-            // A request that finds no key ends the pause early.
-            let _ = tokio::time::timeout(pause, self.wanted.notified()).await;
+            retry = if succeeded { FIRST_RETRY } else { (retry * 2).min(LAST_RETRY) };
+            self.pause((!succeeded).then_some(retry)).await;
+        }
+    }
+
+    /// Until a set is old, or after a failure until it is time to try again. A request that finds no key
+    /// ends the pause early, and so may other settings.
+    async fn pause(&self, retry: Option<Duration>) {
+        let begun = tokio::time::Instant::now();
+        loop {
+            let changed = self.fetching.changed.notified();
+            tokio::pin!(changed);
+            // A change from now on is not missed.
+            changed.as_mut().enable();
+            let refresh = self.fetching.terms.load().settings.refresh;
+            let end = begun + retry.map_or(refresh, |retry| retry.min(refresh));
+            tokio::select! {
+                () = tokio::time::sleep_until(end) => return,
+                () = self.wanted.notified() => return,
+                () = changed => {}
+            }
         }
     }
 

@@ -26,6 +26,7 @@ fn registry() -> KeySetRegistry {
             client,
             settings: KeySetSettings { refresh: Duration::from_secs(30), max_wait: Duration::from_secs(2) },
         })),
+        changed: Arc::default(),
         metrics,
     })
 }

@@ -1,7 +1,7 @@
 //! The schema of configuration files.
 
 use keyward_core::pipeline::HandlerKind;
-use keyward_core::rule::compile::Table;
+use keyward_core::rule::handlers::Table;
 use keyward_handlers::TABLES;
 use serde_json::{Map, Value, json};
 

@@ -1,6 +1,8 @@
 //! Runs what the strategies compile to, within bounds of memory and steps.
 
-use super::{MatchError, PatternError};
+use super::regexp::machine;
+use super::regexp::program::Program;
+use super::{MatchError, Steps};
 
 /// The engine's groups behind each capture group, in the order in which they end. Globs have none.
 pub(super) type Groups = Vec<Vec<usize>>;
@@ -13,58 +15,57 @@ pub(super) enum Matcher {
     /// `prefix<**>suffix`: starts and ends with them. They may overlap, as in the reference.
     Around { suffix: String },
     /// An automaton: linear time.
-    Linear { regex: regex::Regex, groups: Groups },
-    /// Lookaround, references and their like: under a step limit.
-    Backtracking { regex: Box<fancy_regex::Regex>, groups: Groups },
+    Linear { regex: regex::Regex, groups: Groups, weight: usize },
+    /// Lookaround, references and their like.
+    Backtracking(Program),
 }
 
-/// Steps a backtracking pattern may take on one subject.
-const BACKTRACK_LIMIT: usize = 10_000;
-/// Memory one compiled automaton may take, in bytes.
-const SIZE_LIMIT: usize = 256 << 10;
+/// Memory one automaton may take, in bytes. This bounds its time for each character, too: the longest path
+/// takes it some milliseconds at worst.
+const SIZE_LIMIT: usize = 16 << 10;
 /// Memory its states may take while it runs, in bytes for each thread.
 const STATES_LIMIT: usize = 64 << 10;
-/// Instructions of a backtracking pattern.
-const PROGRAM_LIMIT: usize = 4096;
+/// So many characters of a subject, compared with so many of the pattern at most, are one step.
+const SUBJECT_PER_STEP: usize = 16;
+const PATTERN_PER_STEP: usize = 64;
 
-/// A matcher that runs in linear time.
-pub(super) fn linear(text: &str, groups: Groups) -> Result<Matcher, PatternError> {
-    regex::RegexBuilder::new(text)
-        .size_limit(SIZE_LIMIT)
-        .dfa_size_limit(STATES_LIMIT)
-        .build()
-        .map(|regex| Matcher::Linear { regex, groups })
-        .map_err(|error| PatternError(last_line(&error.to_string())))
-}
-
-/// A matcher that backtracks.
-pub(super) fn backtracking(text: &str, groups: Groups) -> Result<Matcher, PatternError> {
-    fancy_regex::RegexBuilder::new(text)
-        .backtrack_limit(BACKTRACK_LIMIT)
-        .delegate_size_limit(SIZE_LIMIT)
-        .delegate_dfa_size_limit(STATES_LIMIT)
-        .delegate_dfa_skip_cache_capacity_check(false)
-        .max_prog_size(PROGRAM_LIMIT)
-        .build()
-        .map(|regex| Matcher::Backtracking { regex: Box::new(regex), groups })
-        .map_err(|error| PatternError(last_line(&error.to_string())))
+/// A matcher that runs in linear time; `None` when it would be too large. `weight` is how many characters
+/// of the pattern a character of the subject may have to be compared with.
+pub(super) fn linear(text: &str, groups: Groups, weight: usize) -> Option<Matcher> {
+    let builder = regex::RegexBuilder::new(text).size_limit(SIZE_LIMIT).dfa_size_limit(STATES_LIMIT).build();
+    builder.ok().map(|regex| Matcher::Linear { regex, groups, weight })
 }
 
 impl Matcher {
+    /// Whether a subject matches as a whole. `prefix` is the literal text that the pattern begins with.
+    pub(super) fn is_match(&self, prefix: &str, url: &str, steps: &mut Steps) -> Result<bool, MatchError> {
+        match self {
+            Self::Literal => Ok(url == prefix),
+            Self::Around { suffix } => Ok(url.starts_with(prefix) && url.ends_with(suffix.as_str())),
+            Self::Linear { regex, weight, .. } => {
+                let length = url.len().saturating_sub(prefix.len()) / SUBJECT_PER_STEP;
+                steps.take((1 + length).saturating_mul(1 + weight / PATTERN_PER_STEP))?;
+                Ok(regex.is_match(url))
+            }
+            Self::Backtracking(program) => Ok(machine::run(program, url, steps)?.is_some()),
+        }
+    }
+
     /// The text of each capture group.
     pub(super) fn captures(&self, subject: &str) -> Result<Vec<String>, MatchError> {
         match self {
-            Self::Linear { regex, groups } if !groups.is_empty() => {
+            Self::Linear { regex, groups, .. } if !groups.is_empty() => {
                 let found = regex.captures(subject);
                 Ok(found.map_or_else(Vec::new, |found| {
                     texts(groups, |group| found.get(group).map(|found| (found.end(), found.as_str())))
                 }))
             }
-            Self::Backtracking { regex, groups } => {
-                let found = regex.captures(subject).map_err(|_| MatchError)?;
-                Ok(found.map_or_else(Vec::new, |found| {
-                    texts(groups, |group| found.get(group).map(|found| (found.end(), found.as_str())))
-                }))
+            Self::Backtracking(program) => {
+                let text = |place: Option<(usize, usize)>| {
+                    place.and_then(|(start, end)| subject.get(start..end)).unwrap_or_default().to_owned()
+                };
+                let found = machine::run(program, subject, &mut Steps::default())?.unwrap_or_default();
+                Ok(found.into_iter().map(text).collect())
             }
             _ => Ok(Vec::new()),
         }
@@ -81,9 +82,4 @@ fn texts<'s>(groups: &Groups, found: impl Fn(usize) -> Option<(usize, &'s str)>)
             last.map_or("", |(_, text)| text).to_owned()
         })
         .collect()
-}
-
-/// Engines explain errors over several lines; the last one says what is wrong.
-fn last_line(text: &str) -> String {
-    text.lines().last().unwrap_or_default().trim_start_matches("error: ").to_owned()
 }

@@ -62,8 +62,19 @@ fn glob_rows() {
         ("http://h/<a<b>>", &["http://h/a<b>"], &[]),
         ("http://h/<{a>", &["http://h/a"], &[]),
         ("http://h/<]>", &["http://h/]"], &[]),
-        // W11: alternatives match what they say.
+        ("http://h/<}>", &["http://h/}"], &[]),
+        // A brace, a class and an escape may reach over the literal text between two variable parts.
+        ("http://h/<{a,>b<c}>", &["http://h/a", "http://h/bc"], &["http://h/abc"]),
+        ("http://h/<{a>b,c<}>", &["http://h/ab", "http://h/c"], &["http://h/ab,c"]),
+        ("http://h/<[a>b<]>", &["http://h/a", "http://h/b"], &["http://h/ab"]),
+        ("http://h/<[,-]]>", &["http://h/,", "http://h/]", "http://h/A"], &["http://h/-]"]),
+        ("http://h/<a\\>", &["http://h/a"], &["http://h/a\\"]),
+        ("http://h/<***>", &["http://h/a", "http://h/a/b"], &["http://h/"]),
+        // W11: alternatives match what they say (`glob-alternatives`).
         ("http://h/<{a*,b}>", &["http://h/ax", "http://h/b"], &["http://h/x"]),
+        ("http://h/<{*a,b}>", &["http://h/xa", "http://h/b"], &["http://h/x"]),
+        ("http://h/<{[0-9]*,x}>", &["http://h/12", "http://h/x"], &["http://h/a"]),
+        ("http://h/<{a*,b?}>", &["http://h/a", "http://h/axx", "http://h/bx"], &["http://h/b"]),
         ("http://h/<{a/**,b}>", &["http://h/a/x", "http://h/b"], &[]),
         ("http://localhost:1234/<{foo*,bar*}>", &["http://localhost:1234/foo", "http://localhost:1234/bar"], &[]),
         ("http://h/<a{,/**}>", &["http://h/a", "http://h/a/b"], &["http://h/ab"]),
@@ -71,8 +82,10 @@ fn glob_rows() {
     for (pattern, yes, no) in rows {
         check(Strategy::Glob, pattern, yes, no);
     }
-    for pattern in ["http://h/<[>", "http://h/<[]>", "http://h/<[c-a]>", "http://h/<[a-c0-9]>", "http://h/<a"] {
-        assert!(Pattern::compile(pattern, Strategy::Glob).is_err(), "{pattern}");
+    let deep = format!("<{}a>", "{".repeat(200));
+    let bad = ["<[>", "<[]>", "<[c-a]>", "<[a-c0-9]>", "<[a-]>", "<a", "a<{}>", "a<{,}>", "a<{>", "a<{b,{}}>", &deep];
+    for pattern in bad.map(|inside| format!("http://h/{inside}")) {
+        assert!(Pattern::compile(&pattern, Strategy::Glob).is_err(), "{pattern}");
     }
     assert_eq!(Pattern::compile("http://h/<**>", Strategy::Glob).unwrap().captures("http://h/a"), Ok(vec![]));
 }
@@ -151,15 +164,87 @@ fn literal_text_is_brought_into_the_gates_form() {
     }
 }
 
+/// The longest path that the gate lets through, with `end` at its end.
+fn longest(end: &str) -> String {
+    format!("http://h/{}{end}", "a".repeat(8 * 1024 - end.len()))
+}
+
+/// (what stands between the delimiters, the subject's end)
+const RUNAWAYS: [(&str, &str); 14] = [
+    ("(a|a)*(?!c)$", "!"),
+    ("(a|aa)+(?=b)b", "!"),
+    ("(a+)+(?!b)$", "!"),
+    ("(?:a*)*\\b(?!c)x", "!"),
+    ("(.*)(.*)(.*)(.*)(?=x)x", "!"),
+    ("(?:(?'n'.*)\\k'n')+x", "!"),
+    ("(?'n'a*)(?'m'a*)\\k'n'\\k'm'x", "!"),
+    // No turning back, and yet no end: each place looks through all the rest.
+    ("(?:(?=[^!]*!)a)*!", "!"),
+    ("(?:(?=.*(?=.*!))a)*!", "!"),
+    ("(?:(?=(?'n'.*))a)*\\k'n'x", "!"),
+    ("(?:(?=(?:(?=.*!)a){1000})a)*x", "!"),
+    ("(?:(?:(?=(.)?)){1000}){1000}(?:(?=(.)?)){100000000}x", "!"),
+    ("(a*)*x", "!"),
+    ("(?'n'a)*(?(n)(?:a*?)*?x|y)", "!"),
+];
+
 #[test]
-fn hostile_patterns_give_up_instead_of_hanging() {
-    let subject = format!("http://h/{}!", "a".repeat(60));
-    let linear = Pattern::compile("http://h/<(a+)+$>b", Strategy::Regexp).unwrap();
-    assert_eq!(linear.is_match(&subject), Ok(false));
-    let backtracking = Pattern::compile("http://h/<(a|a)*(?!c)$>", Strategy::Regexp).unwrap();
-    assert_eq!(backtracking.is_match(&subject), Err(MatchError));
-    let glob = Pattern::compile(&format!("http://h/<{}>b", "a*".repeat(200)), Strategy::Glob).unwrap();
-    assert_eq!(glob.is_match(&subject), Ok(false));
+fn runaway_patterns_end_by_the_step_limit() {
+    for (inside, end) in RUNAWAYS {
+        let pattern = Pattern::compile(&format!("http://h/<{inside}>"), Strategy::Regexp).unwrap();
+        assert_eq!(pattern.is_match(&longest(end)), Err(MatchError), "{inside}");
+        assert_eq!(pattern.captures(&longest(end)), Err(MatchError), "{inside}");
+    }
+    // An automaton needs no limit for what is as bad to an engine that backtracks.
+    for inside in ["(a+)+$", "(a|aa)+", "(.*a){20}x"] {
+        let pattern = Pattern::compile(&format!("http://h/<{inside}>b"), Strategy::Regexp).unwrap();
+        assert_eq!(pattern.is_match(&longest("!")), Ok(false), "{inside}");
+    }
+    let glob = Pattern::compile(&format!("http://h/<{}>b", "a*".repeat(30)), Strategy::Glob).unwrap();
+    assert_eq!(glob.is_match(&longest("!")), Ok(false));
+}
+
+#[test]
+fn what_rules_need_stays_far_below_the_limit() {
+    for inside in ["(?!admin).*", "((?!admin).)*", "(?:(?!/admin)/?[^/]+)*", "(?=.*a)(?=.*!)[^/]+", "(a*)*!"] {
+        let pattern = Pattern::compile(&format!("http://h/<{inside}>"), Strategy::Regexp).unwrap();
+        let mut steps = Steps::default();
+        for _ in 0..4 {
+            assert_eq!(pattern.is_match_within(&longest("!"), &mut steps), Ok(true), "{inside}");
+        }
+    }
+}
+
+/// Rules that begin with a variable part are all asked.
+#[test]
+fn ten_thousand_ordinary_patterns_are_asked_for_one_request() {
+    let url = format!("https://api.example.com/tenant-10000/{}", "users/1234/".repeat(20));
+    let patterns = [
+        ("<https?>://api.example.com/tenant-1/<.*>", Strategy::Regexp),
+        ("<http|https>://api.example.com/tenant-1/<[^/]+>/<(?!admin).*>", Strategy::Regexp),
+        ("<{http,https}>://api.example.com/tenant-1/<**>", Strategy::Glob),
+    ];
+    for (text, strategy) in patterns {
+        let pattern = Pattern::compile(text, strategy).unwrap();
+        let mut steps = Steps::default();
+        for _ in 0..10_000 {
+            assert_eq!(pattern.is_match_within(&url, &mut steps), Ok(false), "{text}");
+        }
+    }
+}
+
+/// Ten thousand rules may cost one request what one may.
+#[test]
+fn many_patterns_share_the_steps_of_a_request() {
+    let backtracking = format!("http://h/<{}>", "((?!x).)*x");
+    let automaton = format!("http://h/<{}x>", "(?:a?[ab]?){30}");
+    let glob = format!("http://h/<{}x>", "*a".repeat(30));
+    for (text, strategy) in [(backtracking, Strategy::Regexp), (automaton, Strategy::Regexp), (glob, Strategy::Glob)] {
+        let pattern = Pattern::compile(&text, strategy).unwrap();
+        let mut steps = Steps::default();
+        let asked = (0..10_000).take_while(|_| pattern.is_match_within(&longest("!"), &mut steps).is_ok()).count();
+        assert!((1..1000).contains(&asked), "{text}: {asked}");
+    }
 }
 
 proptest::proptest! {

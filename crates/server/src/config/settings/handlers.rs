@@ -8,7 +8,7 @@ use keyward_core::document::decode::{decode, hint_for_key};
 use keyward_core::document::duration::GoDuration;
 use keyward_core::document::{Node, Value};
 use keyward_core::pipeline::HandlerKind;
-use keyward_core::rule::compile::{HandlerSetting, HandlerSettings, Table};
+use keyward_core::rule::handlers::{HandlerSetting, HandlerSettings, Table};
 use keyward_handlers::TABLES;
 
 use super::Check;

@@ -14,7 +14,7 @@ use std::time::Duration;
 use keyward_core::diagnostic::{Diagnostic, Origin};
 use keyward_core::document::decode::decode;
 use keyward_core::document::{Node, Value};
-use keyward_core::rule::compile::HandlerSettings;
+use keyward_core::rule::handlers::HandlerSettings;
 use keyward_core::rule::pattern::Strategy;
 use keyward_handlers::TABLES;
 

@@ -1,10 +1,10 @@
 //! What a regular expression says, free of its spelling.
 
-use super::char_set::CharSet;
+use super::super::char_set::CharSet;
 
 /// A regular expression.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) enum Node {
+pub(in super::super) enum Node {
     /// Matches the empty text.
     Empty,
     /// One character.
@@ -45,7 +45,7 @@ pub(super) enum Node {
 
 /// A place in the subject.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Assertion {
+pub(in super::super) enum Assertion {
     Start,
     End,
     LineStart,
@@ -56,7 +56,7 @@ pub(super) enum Assertion {
 
 /// What a conditional asks.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) enum Condition {
+pub(in super::super) enum Condition {
     /// Whether a group has captured.
     Captured(u32),
     /// Whether this matches here.
@@ -65,7 +65,7 @@ pub(super) enum Condition {
 
 impl Node {
     /// Several nodes after each other.
-    pub(super) fn concat(mut nodes: Vec<Self>) -> Self {
+    pub(in super::super) fn concat(mut nodes: Vec<Self>) -> Self {
         match nodes.len() {
             0 => Self::Empty,
             1 => nodes.remove(0),
@@ -74,12 +74,12 @@ impl Node {
     }
 
     /// One of several nodes.
-    pub(super) fn alternate(mut nodes: Vec<Self>) -> Self {
+    pub(in super::super) fn alternate(mut nodes: Vec<Self>) -> Self {
         if nodes.len() == 1 { nodes.remove(0) } else { Self::Alternate(nodes) }
     }
 
     /// A repeated node. Places are not repeated, which the engines would refuse: once is as good.
-    pub(super) fn repeat(self, min: u32, max: Option<u32>, lazy: bool) -> Self {
+    pub(in super::super) fn repeat(self, min: u32, max: Option<u32>, lazy: bool) -> Self {
         match (min, max) {
             (0, Some(0)) => Self::Empty,
             (1, Some(1)) => self,
@@ -101,6 +101,46 @@ impl Node {
             Self::Look { node, negated, .. } => *negated || !node.has_capture(),
             Self::Concat(nodes) | Self::Alternate(nodes) => nodes.iter().all(Self::is_place),
             _ => false,
+        }
+    }
+
+    /// Whether an automaton finds the same match and groups.
+    pub(in super::super) fn suits_automaton(&self) -> bool {
+        match self {
+            Self::Empty | Self::Set(_) | Self::Assert(_) => true,
+            Self::Concat(nodes) | Self::Alternate(nodes) => nodes.iter().all(Self::suits_automaton),
+            // Automata do not run such a loop in vain, which can empty its groups.
+            Self::Repeat { node, .. } => node.suits_automaton() && !(node.has_capture() && node.can_be_empty()),
+            Self::Capture { node, .. } => node.suits_automaton(),
+            Self::Look { .. } | Self::Atomic(_) | Self::Reference { .. } | Self::Conditional { .. } => false,
+        }
+    }
+
+    /// How many characters it names, repetitions written out.
+    pub(in super::super) fn weight(&self) -> usize {
+        match self {
+            Self::Empty | Self::Assert(_) | Self::Set(_) | Self::Reference { .. } => 1,
+            Self::Concat(nodes) | Self::Alternate(nodes) => {
+                nodes.iter().fold(0, |sum: usize, node| sum.saturating_add(node.weight()))
+            }
+            Self::Repeat { node, min, max, .. } => {
+                node.weight().saturating_mul(max.unwrap_or(min.saturating_add(1)) as usize)
+            }
+            Self::Capture { node, .. } | Self::Look { node, .. } | Self::Atomic(node) => node.weight(),
+            Self::Conditional { yes, no, .. } => yes.weight().saturating_add(no.weight()),
+        }
+    }
+
+    /// Whether this can match the empty text, for all that is seen from here.
+    fn can_be_empty(&self) -> bool {
+        match self {
+            Self::Empty | Self::Assert(_) | Self::Look { .. } | Self::Reference { .. } => true,
+            Self::Set(_) => false,
+            Self::Concat(nodes) => nodes.iter().all(Self::can_be_empty),
+            Self::Alternate(nodes) => nodes.iter().any(Self::can_be_empty),
+            Self::Repeat { node, min, .. } => *min == 0 || node.can_be_empty(),
+            Self::Capture { node, .. } | Self::Atomic(node) => node.can_be_empty(),
+            Self::Conditional { yes, no, .. } => yes.can_be_empty() || no.can_be_empty(),
         }
     }
 

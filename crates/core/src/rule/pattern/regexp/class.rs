@@ -1,7 +1,7 @@
 //! What is between square brackets.
 
+use super::super::char_set::{CharSet, lower_case};
 use super::PatternError;
-use super::char_set::{CharSet, lower_case};
 use super::escape::Category;
 use super::parser::Parser;
 

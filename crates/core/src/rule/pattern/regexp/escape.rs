@@ -1,8 +1,8 @@
 //! What follows a backslash.
 
+use super::super::char_set::CharSet;
 use super::PatternError;
 use super::ast::{Assertion, Node};
-use super::char_set::CharSet;
 use super::cursor::is_word;
 use super::parser::Parser;
 

@@ -27,7 +27,8 @@ impl Parser {
         if matches!(opened, Opened::Flags) {
             return Ok(None);
         }
-        let is_conditional = matches!(opened, Opened::Conditional(_));
+        // Whether a condition is a group's name is known to the second reading.
+        let is_conditional = matches!(opened, Opened::Conditional(Condition::Ahead(_))) && self.resolves;
         let mut alternatives = self.nested(|parser| parser.alternatives(is_conditional))?;
         if !self.cursor.eat(")") {
             return Err(PatternError("a `(` is not closed".to_owned()));

@@ -1,22 +1,50 @@
-//! Regular expressions as the reference's .NET-style engine reads them (serving spec 5.6), on maintained
-//! engines: parsed into a tree of our own, and written out in what the engines agree on.
+//! Regular expressions as the reference's .NET-style engine reads them (serving spec 5.6), parsed into a
+//! tree of our own.
+//!
+//! Most trees are written out for a maintained engine that matches in linear time ([`emit`]). What no
+//! automaton can do, lookaround and references, becomes a [`program`] that [`machine`] runs, backtracking.
+//! It is our own because the number of its steps is the promise: an engine that counts only how often it
+//! turns back can look ahead through a whole subject without counting anything.
 
-mod ast;
-mod char_set;
+pub(super) mod ast;
 mod class;
 mod cursor;
 mod emit;
 mod escape;
 mod group;
+pub(super) mod machine;
 mod parser;
+pub(super) mod program;
+
+use std::collections::BTreeSet;
 
 use super::PatternError;
 use super::delimiter::Part;
-use super::matcher::{self, Groups, Matcher};
+use super::matcher::{self, Matcher};
+use ast::Node;
+use parser::Parsed;
 
-/// Compiles the parts: literal text is quoted, every variable part is one capture group and must be
-/// valid by itself.
+/// Compiles the parts.
 pub(super) fn compile(parts: &[Part]) -> Result<Matcher, PatternError> {
+    let parsed = parse(parts)?;
+    matcher_of(&parsed.node, &parsed.slots)
+}
+
+/// What runs a tree whose groups have these numbers.
+pub(super) fn matcher_of(node: &Node, slots: &BTreeSet<u32>) -> Result<Matcher, PatternError> {
+    if node.suits_automaton() {
+        let mut emitted = emit::emit(node);
+        let groups = slots.iter().map(|slot| emitted.groups.remove(slot).unwrap_or_default()).collect();
+        if let Some(matcher) = matcher::linear(&emitted.text, groups, node.weight()) {
+            return Ok(matcher);
+        }
+        // Too large for an automaton. A program counts repetitions instead of writing them out.
+    }
+    Ok(Matcher::Backtracking(program::program(node, slots)?))
+}
+
+/// Literal text is quoted, every variable part is one capture group and must be valid by itself.
+fn parse(parts: &[Part]) -> Result<Parsed, PatternError> {
     let mut whole = String::from("^");
     for part in parts {
         match part {
@@ -30,14 +58,7 @@ pub(super) fn compile(parts: &[Part]) -> Result<Matcher, PatternError> {
         }
     }
     whole.push('$');
-    let parsed = parser::parse(&whole)?;
-    let mut emitted = emit::emit(&parsed.node)?;
-    let groups: Groups = parsed.slots.iter().map(|slot| emitted.groups.remove(slot).unwrap_or_default()).collect();
-    if emitted.backtracks {
-        matcher::backtracking(&emitted.text, groups)
-    } else {
-        matcher::linear(&emitted.text, groups)
-    }
+    parser::parse(&whole)
 }
 
 #[cfg(test)]

@@ -2,9 +2,9 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use super::super::char_set::{CharSet, lower_case};
 use super::PatternError;
 use super::ast::{Assertion, Node};
-use super::char_set::{CharSet, lower_case};
 use super::cursor::Cursor;
 
 /// Groups may nest this deep; the engines walk patterns recursively.

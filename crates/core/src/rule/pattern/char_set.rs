@@ -3,6 +3,8 @@
 //! A subject is a canonical URL, which the gate makes of ASCII only. Classes are therefore cut down to
 //! their ASCII members: `\w{1,64}` stays a few kilobytes, where its Unicode form would need megabytes.
 
+use std::fmt::Write as _;
+
 /// A set of ASCII characters, one bit each.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) struct CharSet(u128);
@@ -32,6 +34,10 @@ impl CharSet {
         Self::range(c, c)
     }
 
+    pub(super) fn contains(self, byte: u8) -> bool {
+        byte < 128 && self.0 >> byte & 1 == 1
+    }
+
     pub(super) fn union(self, other: Self) -> Self {
         Self(self.0 | other.0)
     }
@@ -54,6 +60,27 @@ impl CharSet {
         Self(self.0 & !UPPER | (self.0 & LOWER) >> 32)
     }
 
+    /// Writes it as the engines read it, hexadecimal where they could see syntax.
+    pub(super) fn write(self, out: &mut String) {
+        let ranges = self.ranges();
+        match ranges[..] {
+            [(low, high)] if low == high => write_char(out, low),
+            // A class without members, which matches nothing.
+            [] => out.push_str(r"[^\x00-\x{10FFFF}]"),
+            _ => {
+                out.push('[');
+                for (low, high) in ranges {
+                    write_char(out, low);
+                    if low < high {
+                        out.push('-');
+                        write_char(out, high);
+                    }
+                }
+                out.push(']');
+            }
+        }
+    }
+
     /// The members as ranges, in order.
     pub(super) fn ranges(self) -> Vec<(char, char)> {
         let mut ranges: Vec<(char, char)> = Vec::new();
@@ -67,6 +94,14 @@ impl CharSet {
             }
         }
         ranges
+    }
+}
+
+fn write_char(out: &mut String, c: char) {
+    if c.is_ascii_alphanumeric() {
+        out.push(c);
+    } else {
+        let _ = write!(out, r"\x{:02X}", u32::from(c));
     }
 }
 
