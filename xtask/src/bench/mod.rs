@@ -1,17 +1,26 @@
 //! CPU time per request beside nginx as a plain `proxy_pass`, on one core, in the same minutes.
 //!
-//! The proxy under test has core 0 to itself, the load generator and the upstream share core 1. CPU time
-//! is read from `/proc`, so that waiting costs nothing and a noisy neighbour costs little; rounds are
-//! interleaved and the median of the ratios counts.
+//! The proxy under test has core 0 to itself; the load generator, the upstream and the side service share
+//! core 1. CPU time is read from `/proc`, so that waiting costs nothing and a noisy neighbour costs little.
+//! Rounds are short and interleaved; each sample is divided by one of nginx taken right before it, and the
+//! median of these ratios counts.
+//!
+//! A run fails when a request is answered badly, or when connections to the side service are set up per
+//! call.
 
 mod process;
+mod report;
+mod set_ups;
 mod setup;
+mod side;
 
-use std::collections::BTreeMap;
 use std::time::Duration;
 
 use self::process::Server;
+use self::report::Row;
+use self::set_ups::{Authenticator, SET_UPS};
 use self::setup::Stage;
+use self::side::{SideService, SideUse};
 
 /// Keep-alive connections.
 const CONNECTIONS: u32 = 32;
@@ -22,75 +31,75 @@ struct Sample {
     micros_per_request: f64,
     requests: u64,
     resident_kib: u64,
+    side: SideUse,
+}
+
+/// A measurement and the one of nginx right before it.
+struct Pair {
+    nginx: Sample,
+    own: Sample,
+}
+
+impl Pair {
+    fn ratio(&self) -> f64 {
+        self.own.micros_per_request / self.nginx.micros_per_request
+    }
+}
+
+/// A server, and what callers show it.
+struct Rival {
+    server: Server,
+    authenticator: Authenticator,
 }
 
 pub(crate) fn run(brief: bool) -> Result<(), String> {
-    let (rounds, seconds) = if brief { (1, 1) } else { (7, 4) };
+    let (rounds, seconds) = if brief { (1, 1) } else { (11, 2) };
     let stage = Stage::new(crate::released_binary()?)?;
     let _upstream = stage.upstream()?;
-    let rivals: Vec<(&str, Server)> = vec![
-        ("nginx", stage.nginx()?),
-        ("keyward, 10 rules", stage.keyward("few", 10)?),
-        ("keyward, 10,000 rules", stage.keyward("many", 10_000)?),
-    ];
-    let mut samples: BTreeMap<&str, Vec<Sample>> = BTreeMap::new();
-    for (_, server) in &rivals {
-        load(&stage, server, 1)?;
+    let side = SideService::start(&stage)?;
+    // It looks at no credential; one as long as the others' has to be read.
+    let nginx = Rival { server: stage.nginx()?, authenticator: Authenticator::Jwt };
+    let mut rivals = Vec::new();
+    for set_up in &SET_UPS {
+        let rival = Rival { server: stage.keyward(set_up)?, authenticator: set_up.authenticator };
+        // Fills caches and sets up connections.
+        load(&stage, &side, &rival, 1)?;
+        rivals.push((rival, Row { title: set_up.title, pairs: Vec::new() }));
     }
     for round in 0..rounds {
-        for (name, server) in &rivals {
-            let sample = load(&stage, server, seconds)?;
-            eprintln!("round {round}: {name}: {:.2} us, {} requests", sample.micros_per_request, sample.requests);
-            samples.entry(name).or_default().push(sample);
+        for (rival, row) in &mut rivals {
+            let pair = Pair { nginx: load(&stage, &side, &nginx, seconds)?, own: load(&stage, &side, rival, seconds)? };
+            eprintln!(
+                "round {round}: {}: {:.2} us, {} requests; nginx: {:.2} us; side connections opened: {}",
+                row.title,
+                pair.own.micros_per_request,
+                pair.own.requests,
+                pair.nginx.micros_per_request,
+                pair.own.side.connections,
+            );
+            rival
+                .authenticator
+                .asks()
+                .check(pair.own.side, pair.own.requests)
+                .map_err(|why| format!("{}: {why}", row.title))?;
+            row.pairs.push(pair);
         }
     }
-    report(&samples)
+    let rows: Vec<Row> = rivals.into_iter().map(|(_, row)| row).collect();
+    report::report(&rows)
 }
 
 /// Drives a server and reads what it cost.
-fn load(stage: &Stage, server: &Server, seconds: u32) -> Result<Sample, String> {
+fn load(stage: &Stage, side: &SideService, rival: &Rival, seconds: u32) -> Result<Sample, String> {
+    let server = &rival.server;
+    let side_before = side.so_far()?;
     let before = server.cpu_time()?;
-    let requests = stage.wrk(server.port, CONNECTIONS, seconds)?;
+    let requests = stage.wrk(server.port, rival.authenticator, CONNECTIONS, seconds)?;
     let spent: Duration = server.cpu_time()?.saturating_sub(before);
     if requests == 0 {
         return Err(format!("{} answered nothing", server.name));
     }
     let micros_per_request = spent.as_secs_f64() * 1e6 / requests as f64;
-    Ok(Sample { micros_per_request, requests, resident_kib: server.resident_kib()? })
-}
-
-fn report(samples: &BTreeMap<&str, Vec<Sample>>) -> Result<(), String> {
-    let nginx = samples.get("nginx").ok_or("nginx was not measured")?;
-    println!("\n{:<24} {:>10} {:>8} {:>16} {:>10}", "", "us/request", "ratio", "ratio, spread", "RSS");
-    let mut rows = Vec::new();
-    for (name, own) in samples {
-        let costs: Vec<f64> = own.iter().map(|sample| sample.micros_per_request).collect();
-        let ratios: Vec<f64> =
-            own.iter().zip(nginx).map(|(own, nginx)| own.micros_per_request / nginx.micros_per_request).collect();
-        let (least, most) = (at(&ratios, 0.0), at(&ratios, 1.0));
-        let resident = own.iter().map(|sample| sample.resident_kib).max().unwrap_or(0) as f64 / 1024.0;
-        println!(
-            "{name:<24} {:>10.2} {:>8.2} {:>7.2} - {:>6.2} {:>6.1} MiB",
-            at(&costs, 0.5),
-            at(&ratios, 0.5),
-            least,
-            most,
-            resident
-        );
-        rows.push(serde_json::json!({
-            "name": name, "micros_per_request": costs, "ratios": ratios, "resident_mib": resident,
-        }));
-    }
-    let path = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../target/bench.json");
-    std::fs::write(&path, format!("{:#}\n", serde_json::Value::from(rows))).map_err(|error| error.to_string())?;
-    println!("\nall samples: target/bench.json");
-    Ok(())
-}
-
-/// A quantile: 0 is the least, 0.5 the median, 1 the most.
-fn at(values: &[f64], quantile: f64) -> f64 {
-    let mut sorted = values.to_vec();
-    sorted.sort_by(f64::total_cmp);
-    let index = ((sorted.len().saturating_sub(1)) as f64 * quantile).round() as usize;
-    sorted.get(index).copied().unwrap_or(f64::NAN)
+    let side = side.so_far()?.since(side_before);
+    Ok(Sample { micros_per_request, requests, resident_kib: server.resident_kib()?, side })
 }

@@ -1,32 +1,36 @@
-//! What is measured: an upstream, nginx in front of it, Keyward in front of it, and the load generator.
+//! What a run starts: an upstream, nginx in front of it, Keyward in front of it, a side service, and the load
+//! generator.
 
 use std::fmt::Write;
 use std::fs;
+use std::net::TcpListener;
 use std::path::PathBuf;
 use std::process::Command;
 
 use super::process::Server;
+use super::set_ups::{Authenticator, SetUp};
 
 const PROXY_CORE: &str = "0";
 const OTHER_CORE: &str = "1";
-const UPSTREAM_PORT: u16 = 18_080;
-const NGINX_PORT: u16 = 18_081;
-/// Keyward's: proxy, API and metrics each take one from here on.
-const KEYWARD_PORTS: u16 = 18_090;
 
 /// Files and names of one run.
 pub(super) struct Stage {
     binary: PathBuf,
     directory: PathBuf,
     token: String,
-    next_port: std::cell::Cell<u16>,
+    upstream_port: u16,
+    side_port: u16,
 }
 
 impl Stage {
     pub(super) fn new(binary: PathBuf) -> Result<Self, String> {
         let directory = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../target/bench");
-        fs::create_dir_all(&directory).map_err(|error| error.to_string())?;
+        for part in ["env", "audit"] {
+            fs::create_dir_all(directory.join(part)).map_err(|error| error.to_string())?;
+        }
         let directory = directory.canonicalize().map_err(|error| error.to_string())?;
+        // Once: servers that run read it again when it changes.
+        fs::write(directory.join("env/BENCH_SECRET"), "YmVuY2g6bWFyaw==").map_err(|error| error.to_string())?;
         let key = output(Command::new(&binary).args(["credentials", "generate", "--alg", "RS256"]))?;
         fs::write(directory.join("keys.json"), key).map_err(|error| error.to_string())?;
         let token = output(
@@ -34,7 +38,8 @@ impl Stage {
                 .args(["token", "--sub", "bench", "--scope", "jira:read", "--ttl", "86400", "--key"])
                 .arg(directory.join("keys.json")),
         )?;
-        Ok(Self { binary, directory, token: token.trim().to_owned(), next_port: KEYWARD_PORTS.into() })
+        let token = token.trim().to_owned();
+        Ok(Self { binary, directory, token, upstream_port: free_port()?, side_port: free_port()? })
     }
 
     fn write(&self, name: &str, text: &str) -> Result<PathBuf, String> {
@@ -45,13 +50,14 @@ impl Stage {
 
     fn start_nginx(&self, name: &str, core: &str, port: u16, server: &str) -> Result<Server, String> {
         let directory = self.directory.display();
+        let upstream_port = self.upstream_port;
         let configuration = format!(
             "daemon off; worker_processes 1; pid {directory}/{name}.pid; error_log stderr crit;\n\
              events {{ worker_connections 4096; }}\n\
              http {{ access_log off; keepalive_requests 1000000000; client_body_temp_path {directory}/{name}.body;\n\
              proxy_temp_path {directory}/{name}.proxy; fastcgi_temp_path {directory}/{name}.f;\n\
              uwsgi_temp_path {directory}/{name}.u; scgi_temp_path {directory}/{name}.s;\n\
-             upstream up {{ server 127.0.0.1:{UPSTREAM_PORT}; keepalive 512; keepalive_requests 1000000000; }}\n\
+             upstream up {{ server 127.0.0.1:{upstream_port}; keepalive 512; keepalive_requests 1000000000; }}\n\
              server {{ listen 127.0.0.1:{port} backlog=1024; {server} }} }}\n"
         );
         let file = self.write(&format!("{name}.conf"), &configuration)?;
@@ -61,52 +67,54 @@ impl Stage {
 
     pub(super) fn upstream(&self) -> Result<Server, String> {
         let server = "location / { default_type application/json; return 200 '{\"key\":\"DEMO-1\",\"fields\":{\"summary\":\"benchmark\"}}'; }";
-        self.start_nginx("upstream", OTHER_CORE, UPSTREAM_PORT, server)
+        self.start_nginx("upstream", OTHER_CORE, self.upstream_port, server)
+    }
+
+    /// An nginx of its own, so that it counts nothing else.
+    pub(super) fn side_service(&self, locations: &str) -> Result<Server, String> {
+        self.start_nginx("side", OTHER_CORE, self.side_port, locations)
     }
 
     /// The least nginx can do for this job: the credential in a header, connections kept.
     pub(super) fn nginx(&self) -> Result<Server, String> {
         let server = "location / { proxy_pass http://up; proxy_http_version 1.1; proxy_set_header Connection \"\"; \
                       proxy_set_header Authorization \"Basic YmVuY2g6bWFyaw==\"; }";
-        self.start_nginx("nginx", PROXY_CORE, NGINX_PORT, server)
+        self.start_nginx("nginx", PROXY_CORE, free_port()?, server)
     }
 
-    /// Everything on: RS256 tokens, scopes, injection, audit records to a file, metrics.
-    pub(super) fn keyward(&self, name: &str, rules: u32) -> Result<Server, String> {
-        let port = self.next_port.get();
-        self.next_port.set(port + 3);
+    /// Everything on, in front of the upstream.
+    pub(super) fn keyward(&self, set_up: &SetUp) -> Result<Server, String> {
+        let SetUp { name, rules, authenticator, .. } = *set_up;
+        let (port, api_port, metrics_port, upstream_port) =
+            (free_port()?, free_port()?, free_port()?, self.upstream_port);
         let directory = self.directory.display();
+        let (handler, settings, rule_settings) =
+            authenticator.settings(&format!("{directory}/keys.json"), self.side_port);
         let mut text = String::new();
         for number in 0..rules {
             let path = if number == rules / 2 { "jira".to_owned() } else { format!("service-{number}") };
             let _ = write!(
                 text,
                 "- id: rule-{number}\n  match: {{url: \"http://127.0.0.1:{port}/{path}/<**>\", methods: [GET, POST]}}\n  \
-                 authenticators: [{{handler: jwt, config: {{required_scope: [\"jira:read\"]}}}}]\n  \
+                 authenticators: [{{handler: {handler}, config: {{{rule_settings}}}}}]\n  \
                  authorizer: {{handler: allow}}\n  \
                  mutators: [{{handler: header, config: {{headers: {{Authorization: \"Basic {{{{ env \\\"BENCH_SECRET\\\" }}}}\"}}}}}}]\n  \
-                 upstream: {{url: \"http://127.0.0.1:{UPSTREAM_PORT}\", strip_path: /{path}}}\n"
+                 upstream: {{url: \"http://127.0.0.1:{upstream_port}\", strip_path: /{path}}}\n"
             );
         }
         let rules = self.write(&format!("{name}.rules.yaml"), &text)?;
         let configuration = format!(
             "serve:\n  proxy: {{host: 127.0.0.1, port: {port}, workers: 1}}\n  \
-             api: {{host: 127.0.0.1, port: {}}}\n  prometheus: {{host: 127.0.0.1, port: {}}}\n\
+             api: {{host: 127.0.0.1, port: {api_port}}}\n  prometheus: {{host: 127.0.0.1, port: {metrics_port}}}\n\
              access_rules: {{matching_strategy: glob, repositories: [\"file://{}\"]}}\n\
-             authenticators: {{jwt: {{enabled: true, config: {{jwks_urls: [\"file://{directory}/keys.json\"], \
-             trusted_issuers: [\"http://token-issuer:8080\"], target_audience: [oathkeeper-proxy], scope_strategy: exact}}}}}}\n\
+             authenticators: {{{handler}: {{enabled: true, config: {{{settings}}}}}}}\n\
              authorizers: {{allow: {{enabled: true}}}}\nmutators: {{header: {{enabled: true}}}}\n\
              secrets: {{env_dir: \"{directory}/env\"}}\nlog: {{level: error}}\n\
              audit: {{sink: file, path: \"{directory}/audit/{name}.log\"}}\n",
-            port + 1,
-            port + 2,
             rules.display(),
         );
-        fs::create_dir_all(self.directory.join("env")).map_err(|error| error.to_string())?;
-        self.write("env/BENCH_SECRET", "YmVuY2g6bWFyaw==")?;
         // Records of an earlier run are of no interest.
         let _ = fs::remove_file(self.directory.join(format!("audit/{name}.log")));
-        fs::create_dir_all(self.directory.join("audit")).map_err(|error| error.to_string())?;
         let file = self.write(&format!("{name}.yaml"), &configuration)?;
         let binary = self.binary.display().to_string();
         Server::start(
@@ -119,14 +127,20 @@ impl Stage {
 
     /// Drives a port for some seconds; how many requests were answered well. Any other answer is an
     /// error: it would be measured as something it is not.
-    pub(super) fn wrk(&self, port: u16, connections: u32, seconds: u32) -> Result<u64, String> {
+    pub(super) fn wrk(
+        &self,
+        port: u16,
+        authenticator: Authenticator,
+        connections: u32,
+        seconds: u32,
+    ) -> Result<u64, String> {
         let text = output(
             Command::new("taskset")
                 .args(["-c", OTHER_CORE, "wrk", "-t1"])
                 .arg(format!("-c{connections}"))
                 .arg(format!("-d{seconds}s"))
                 .arg("-H")
-                .arg(format!("Authorization: Bearer {}", self.token))
+                .arg(authenticator.credential(&self.token))
                 .arg(format!("http://127.0.0.1:{port}/jira/rest/api/2/issue/DEMO-1")),
         )?;
         if text.contains("Non-2xx") || text.contains("Socket errors") {
@@ -135,6 +149,12 @@ impl Stage {
         let line = text.lines().find(|line| line.contains(" requests in ")).unwrap_or_default();
         line.split_whitespace().next().and_then(|word| word.parse().ok()).ok_or_else(|| format!("wrk said:\n{text}"))
     }
+}
+
+/// A port that nobody listens on, so that runs do not meet.
+fn free_port() -> Result<u16, String> {
+    let bound = TcpListener::bind(("127.0.0.1", 0)).and_then(|listener| listener.local_addr());
+    bound.map(|address| address.port()).map_err(|error| format!("no port is free: {error}"))
 }
 
 fn output(command: &mut Command) -> Result<String, String> {

@@ -17,8 +17,9 @@ use hyper::body::Incoming;
 use keyward_core::pipeline::error_response::{ErrorResponse, json as error_json};
 use serde_json::json;
 
+use crate::audit::handle::AuditHandle;
 use crate::audit::ids::RequestIds;
-use crate::audit::writer::{AuditHandle, AuditState};
+use crate::audit::state::AuditState;
 use crate::cors;
 use crate::http_server::{Arrived, Handler, json as json_answer, typed};
 use crate::keys::KeySetRegistry;

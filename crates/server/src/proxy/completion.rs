@@ -12,9 +12,9 @@ use keyward_core::session::Caller;
 
 use super::body::RequestTally;
 use super::connection::Connection;
+use crate::audit::handle::AuditHandle;
 use crate::audit::ids::{RequestIds, trace_id};
 use crate::audit::record::AuditRecord;
-use crate::audit::writer::AuditHandle;
 use crate::metrics::worker::{Finished, WorkerMetrics};
 use crate::serving::Live;
 

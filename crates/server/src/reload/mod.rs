@@ -17,7 +17,8 @@ use tokio::sync::mpsc;
 
 use self::fixed::Fixed;
 use self::watched::{Watched, watch, watcher};
-use crate::audit::writer::{AuditState, Prepared};
+use crate::audit::sink::Prepared;
+use crate::audit::state::AuditState;
 use crate::config::load::{Loaded, load};
 use crate::config::settings::Settings;
 use crate::issuer::live::LiveIssuer;
