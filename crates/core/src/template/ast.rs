@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use super::functions::Function;
+use super::function::Function;
 use crate::secret::Secret;
 
 /// One piece of a template.
@@ -53,10 +53,10 @@ pub(super) enum Command {
         function: &'static Function,
         arguments: Vec<Operand>,
     },
-    /// `Get` or `Values` on a header or a query.
+    /// A method with arguments.
     Method {
         receiver: Operand,
-        name: &'static str,
+        name: String,
         arguments: Vec<Operand>,
     },
 }
@@ -66,7 +66,7 @@ pub(super) enum Operand {
     Bool(bool),
     Int(i64),
     Float(f64),
-    Text(String),
+    Text(Vec<u8>),
     Secret(Secret),
     Nil,
     Dot,
@@ -77,10 +77,23 @@ pub(super) enum Operand {
     Parenthesised(Box<Pipeline>),
 }
 
+impl Operand {
+    /// Whether it is written out, and so takes the type that is wanted.
+    pub(super) fn is_literal(&self) -> bool {
+        matches!(self, Operand::Bool(_) | Operand::Int(_) | Operand::Float(_) | Operand::Text(_) | Operand::Nil)
+    }
+}
+
 /// What a template touches.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Facts {
     pub(super) reads_request: bool,
     pub(super) reads_captures: bool,
     pub(super) reads_secret: bool,
+    /// Takes the time or random bytes.
+    pub(super) reads_outside: bool,
+    /// May write into maps of the session.
+    pub(super) mutates: bool,
+    /// A function too expensive to be run for each request.
+    pub(super) expensive: Option<&'static str>,
 }

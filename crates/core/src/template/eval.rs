@@ -3,7 +3,9 @@
 use super::TemplateData;
 use super::ast::{Command, Definitions, Node, Operand, Pipeline};
 use super::error::RenderError;
+use super::fields::{self, converted};
 use super::format;
+use super::function::{Body, Surroundings};
 use super::value::Value;
 
 /// What a template may write.
@@ -13,23 +15,30 @@ const MAX_STEPS: usize = 100_000;
 /// How deep blocks and named templates may nest while they run.
 const MAX_DEPTH: usize = 250;
 
-/// Renders nodes, appending to `out`.
+/// Renders nodes, appending to `out`. With `mutates` the claims are copied, because a function may write
+/// into them.
 pub(super) fn render(
     nodes: &[Node],
     definitions: &Definitions,
     data: &TemplateData<'_>,
+    around: &Surroundings<'_>,
+    mutates: bool,
     out: &mut String,
 ) -> Result<(), RenderError> {
     let root = Value::Session(data);
+    let extra = data.extra.filter(|_| mutates).map(Value::of_owned_map);
     let limit = out.len() + MAX_OUTPUT;
-    let mut run = Run { root: root.clone(), definitions, variables: Vec::new(), steps: 0, depth: 0, limit };
+    let mut run =
+        Run { root: root.clone(), definitions, extra, around, variables: Vec::new(), steps: 0, depth: 0, limit };
     run.nodes(nodes, &root, out).map(drop)
 }
 
-struct Run<'a> {
+struct Run<'a, 's> {
     /// `$`
     root: Value<'a>,
     definitions: &'a Definitions,
+    extra: Option<Value<'a>>,
+    around: &'s Surroundings<'s>,
     variables: Vec<Value<'a>>,
     steps: usize,
     depth: usize,
@@ -43,7 +52,7 @@ enum Flow {
     Continue,
 }
 
-impl<'a> Run<'a> {
+impl<'a> Run<'a, '_> {
     fn nodes(&mut self, nodes: &'a [Node], dot: &Value<'a>, out: &mut String) -> Result<Flow, RenderError> {
         if self.depth == MAX_DEPTH {
             return Err(RenderError::new("templates nest too deeply"));
@@ -72,8 +81,8 @@ impl<'a> Run<'a> {
         match node {
             Node::Text(text) => out.push_str(text),
             Node::Output(pipeline) => match self.pipeline(pipeline, dot)? {
-                Value::Nil => out.push_str("<no value>"),
-                value => format::write(&value, out),
+                Value::Nil | Value::Null => out.push_str("<no value>"),
+                value => out.push_str(&String::from_utf8_lossy(&format::text(&value))),
             },
             Node::Assign { slot, value } => {
                 let value = self.pipeline(value, dot)?;
@@ -132,8 +141,8 @@ impl<'a> Run<'a> {
         let pairs: Vec<(Value<'a>, Value<'a>)> = if let Some(elements) = value.elements() {
             elements.into_iter().enumerate().map(|(index, value)| (Value::Int(index as i64), value)).collect()
         } else if let Some(members) = value.members() {
-            members.into_iter().map(|(key, value)| (Value::text(key), value)).collect()
-        } else if matches!(value, Value::Nil) {
+            members.into_iter().map(|(key, value)| (Value::Text(key), value)).collect()
+        } else if value.is_nil() {
             Vec::new()
         } else if let (Value::Int(count), None) = (&value, key) {
             let count = usize::try_from(*count).unwrap_or(0);
@@ -171,7 +180,7 @@ impl<'a> Run<'a> {
     fn pipeline(&mut self, pipeline: &'a Pipeline, dot: &Value<'a>) -> Result<Value<'a>, RenderError> {
         let mut previous = None;
         for command in &pipeline.0 {
-            previous = Some(self.command(command, dot, previous)?);
+            previous = Some(self.command(command, dot, previous)?.settled());
         }
         Ok(previous.unwrap_or(Value::Nil))
     }
@@ -186,25 +195,40 @@ impl<'a> Run<'a> {
             Command::Value(operand) => self.operand(operand, dot),
             Command::Method { receiver, name, arguments } => {
                 let receiver = self.operand(receiver, dot)?;
-                let argument = match arguments.first() {
-                    Some(operand) => self.operand(operand, dot)?,
-                    None => piped.unwrap_or(Value::Nil),
-                };
-                receiver.method(name, &argument)
+                let mut values = Vec::with_capacity(arguments.len() + 1);
+                for operand in arguments {
+                    values.push((self.operand(operand, dot)?.settled(), operand.is_literal()));
+                }
+                values.extend(piped.map(|value| (value, false)));
+                fields::call(&receiver, name, &values)
             }
             Command::Call { function, arguments } => {
                 let mut values = Vec::with_capacity(arguments.len() + 1);
-                for operand in arguments {
+                let mut last = Value::Nil;
+                for (index, operand) in arguments.iter().enumerate() {
                     let value = self.operand(operand, dot)?;
                     // `and` and `or` leave the operands after the deciding one alone.
-                    if function.decides.is_some_and(|deciding| value.is_true() == deciding) {
-                        return Ok(value);
+                    if let Body::Decides(deciding) = function.body {
+                        last = value.settled();
+                        if last.is_true() == deciding {
+                            return Ok(last);
+                        }
+                        continue;
                     }
-                    values.push(value);
+                    let param = function.param(index).ok_or_else(|| RenderError::new("too many arguments"))?;
+                    values.push(converted(value, param, operand.is_literal())?);
                 }
-                values.extend(piped);
-                (function.body)(&values)
-                    .map_err(|message| RenderError::new(format!("error calling {}: {message}", function.name)))
+                if let Some(piped) = piped {
+                    let param = function.param(values.len()).unwrap_or(super::function::Param::Any);
+                    last = converted(piped, param, false)?;
+                    values.push(last.clone());
+                }
+                let result = match function.body {
+                    Body::Pure(body) => body(&values),
+                    Body::Outside(body) => body(self.around, &values),
+                    Body::Decides(_) => Ok(last),
+                };
+                result.map_err(|message| RenderError::new(format!("error calling {}: {message}", function.name)))
             }
         }
     }
@@ -214,7 +238,7 @@ impl<'a> Run<'a> {
             Operand::Bool(value) => Value::Bool(*value),
             Operand::Int(value) => Value::Int(*value),
             Operand::Float(value) => Value::Float(*value),
-            Operand::Text(text) => Value::Text(text.as_str().into()),
+            Operand::Text(text) => Value::Text(super::value::Text::Borrowed(text)),
             // Rendering is what this secret is for: it becomes part of an injected value.
             Operand::Secret(secret) => Value::Text(secret.expose().into()),
             Operand::Nil => Value::Nil,
@@ -224,7 +248,7 @@ impl<'a> Run<'a> {
             Operand::Fields(inner, names) => {
                 let mut value = self.operand(inner, dot)?;
                 for name in names {
-                    value = value.field(name)?;
+                    value = fields::field(&value, name, self.extra.as_ref())?;
                 }
                 value
             }

@@ -2,52 +2,62 @@
 
 use std::fmt::Write;
 
-use serde_json::Value as Json;
+use super::fields;
+use super::value::Value;
 
-use super::session_json;
-use super::value::{self, Value};
-use crate::go_json;
+/// How much is written, and how deep: what is longer no function may give and no template may write.
+const MAX_SHOWN: usize = 512 * 1024;
+const MAX_DEPTH: usize = 200;
 
-/// Appends a value as `fmt.Fprint` prints it.
-pub(super) fn write(value: &Value<'_>, out: &mut String) {
-    match value {
-        Value::Nil => out.push_str("<nil>"),
-        Value::Bool(value) => out.push_str(if *value { "true" } else { "false" }),
-        Value::Int(value) => {
-            let _ = write!(out, "{value}");
-        }
-        Value::Float(value) => out.push_str(&float(*value)),
-        Value::Text(text) => out.push_str(text),
-        Value::Url(data) => out.push_str(&value::url(data)),
-        Value::Query(query) => out.push_str(query),
-        Value::Session(_) | Value::MatchContext(_) => out.push_str("{...}"),
-        composite => write_composite(composite, out),
-    }
-}
-
-fn write_composite(value: &Value<'_>, out: &mut String) {
-    if let Some(elements) = value.elements() {
-        out.push('[');
-        for (index, element) in elements.iter().enumerate() {
-            out.push_str(if index > 0 { " " } else { "" });
-            write(element, out);
-        }
-        out.push(']');
-    } else if let Some(members) = value.members() {
-        out.push_str("map[");
-        for (index, (key, member)) in members.iter().enumerate() {
-            let _ = write!(out, "{}{key}:", if index > 0 { " " } else { "" });
-            write(member, out);
-        }
-        out.push(']');
-    }
-}
-
-/// A value as text.
-pub(super) fn text(value: &Value<'_>) -> String {
-    let mut out = String::new();
-    write(value, &mut out);
+/// A value as `fmt.Sprint` prints it.
+pub(super) fn text(value: &Value<'_>) -> Vec<u8> {
+    let mut out = Vec::new();
+    write(value, &mut out, 0);
     out
+}
+
+/// The same, with what is not UTF-8 replaced.
+fn lossy(value: &Value<'_>) -> String {
+    String::from_utf8_lossy(&text(value)).into_owned()
+}
+
+fn write(value: &Value<'_>, out: &mut Vec<u8>, depth: usize) {
+    if out.len() > MAX_SHOWN {
+        return;
+    }
+    match value {
+        Value::Nil | Value::Null => out.extend(b"<nil>"),
+        Value::Bool(value) => out.extend(if *value { b"true".as_slice() } else { b"false" }),
+        Value::Int(value) | Value::Int64(value) => out.extend(value.to_string().bytes()),
+        Value::Integer(integer) => {
+            let shown = integer.of.show.map_or_else(|| integer.decimal(), |show| show(integer.bits));
+            out.extend(shown.bytes());
+        }
+        Value::Float(value) => out.extend(float(*value).bytes()),
+        Value::Text(text) => out.extend(text.as_bytes()),
+        Value::Object(object) => out.extend(object.show().bytes()),
+        Value::Url(data) => out.extend(fields::url(data).bytes()),
+        Value::Session(_) | Value::MatchContext(_) => out.extend(b"{...}"),
+        _ if depth > MAX_DEPTH => out.extend(b"..."),
+        composite => {
+            if let Some(elements) = composite.elements() {
+                out.push(b'[');
+                for (index, element) in elements.iter().enumerate() {
+                    out.extend((index > 0).then_some(b' '));
+                    write(element, out, depth + 1);
+                }
+            } else {
+                out.extend(b"map[");
+                for (index, (key, member)) in composite.members().unwrap_or_default().iter().enumerate() {
+                    out.extend((index > 0).then_some(b' '));
+                    out.extend(key.as_bytes());
+                    out.push(b':');
+                    write(member, out, depth + 1);
+                }
+            }
+            out.push(b']');
+        }
+    }
 }
 
 /// A float as `%v`: shortest digits, scientific below 1e-04 and from 1e+06 up.
@@ -81,62 +91,46 @@ pub(super) fn json_float(value: f64) -> String {
     }
 }
 
-/// A value as Go's JSON encoder writes it: sorted keys, `<`, `>`, `&` escaped when asked.
-pub(super) fn json(value: &Value<'_>, escapes: bool) -> String {
-    let text = match value {
-        Value::Nil => "null".to_owned(),
-        Value::Bool(value) => value.to_string(),
-        Value::Int(value) => value.to_string(),
-        Value::Float(value) => json_float(*value),
-        Value::Text(text) if escapes => {
-            let mut out = String::new();
-            go_json::encode_string(&mut out, text);
-            return out;
-        }
-        Value::Text(text) => Json::from(text.as_ref()).to_string(),
-        Value::Session(data) => go_json::encode(&data.to_json()),
-        Value::Extra(data) => go_json::encode(&data.extra_json()),
-        Value::MatchContext(data) => go_json::encode(&data.match_context_json()),
-        Value::Url(data) => go_json::encode(&data.url_json()),
-        Value::Header(map) => go_json::encode(&session_json::headers(map)),
-        other => {
-            if let Some(elements) = other.elements() {
-                let elements: Vec<String> = elements.iter().map(|value| json(value, escapes)).collect();
-                format!("[{}]", elements.join(","))
-            } else if let Some(members) = other.members() {
-                let members: Vec<String> = members
-                    .iter()
-                    .map(|(key, value)| {
-                        format!("{}:{}", json(&Value::text(key.as_str()), escapes), json(value, escapes))
-                    })
-                    .collect();
-                format!("{{{}}}", members.join(","))
-            } else {
-                Json::from(super::format::text(other)).to_string()
-            }
-        }
-    };
-    if escapes { crate::pipeline::error_response::escape_html(&text) } else { text }
-}
-
 /// Go's `%q`.
-pub(super) fn quote(text: &str) -> String {
+pub(super) fn quote(bytes: &[u8]) -> String {
     let mut quoted = String::from("\"");
-    for c in text.chars() {
-        match c {
-            '"' => quoted.push_str("\\\""),
-            '\\' => quoted.push_str("\\\\"),
-            '\n' => quoted.push_str("\\n"),
-            '\r' => quoted.push_str("\\r"),
-            '\t' => quoted.push_str("\\t"),
-            c if (c as u32) < 0x20 || c as u32 == 0x7f => {
-                let _ = write!(quoted, "\\x{:02x}", c as u32);
+    for chunk in bytes.utf8_chunks() {
+        for c in chunk.valid().chars() {
+            match c {
+                '"' => quoted.push_str("\\\""),
+                '\\' => quoted.push_str("\\\\"),
+                '\u{7}' => quoted.push_str("\\a"),
+                '\u{8}' => quoted.push_str("\\b"),
+                '\u{c}' => quoted.push_str("\\f"),
+                '\n' => quoted.push_str("\\n"),
+                '\r' => quoted.push_str("\\r"),
+                '\t' => quoted.push_str("\\t"),
+                '\u{b}' => quoted.push_str("\\v"),
+                c if (c as u32) < 0x20 || c as u32 == 0x7f => {
+                    let _ = write!(quoted, "\\x{:02x}", c as u32);
+                }
+                c if is_hidden(c) => {
+                    let _ = match c as u32 {
+                        code @ 0..=0xffff => write!(quoted, "\\u{code:04x}"),
+                        code => write!(quoted, "\\U{code:08x}"),
+                    };
+                }
+                c => quoted.push(c),
             }
-            c => quoted.push(c),
+        }
+        for byte in chunk.invalid() {
+            let _ = write!(quoted, "\\x{byte:02x}");
         }
     }
     quoted.push('"');
     quoted
+}
+
+/// Characters that Go does not print: controls, formats, spaces other than the plain one.
+fn is_hidden(c: char) -> bool {
+    static HIDDEN: std::sync::LazyLock<Option<regex::Regex>> =
+        std::sync::LazyLock::new(|| regex::Regex::new(r"^[\p{C}\p{Z}]$").ok());
+    !c.is_ascii() && HIDDEN.as_ref().is_some_and(|hidden| hidden.is_match(c.encode_utf8(&mut [0; 4])))
 }
 
 /// `printf`: the verbs `v s d f e g q t x X T c b o %`, with flags, width and precision.
@@ -159,7 +153,7 @@ pub(super) fn printf(format: &str, arguments: &[Value<'_>]) -> Result<String, St
         }
     }
     out.push_str(rest);
-    let extra: Vec<String> = next.map(|value| format!("{}={}", value.type_name(), text(value))).collect();
+    let extra: Vec<String> = next.map(|value| format!("{}={}", value.type_name(), lossy(value))).collect();
     if !extra.is_empty() {
         let _ = write!(out, "%!(EXTRA {})", extra.join(", "));
     }
@@ -206,7 +200,7 @@ impl Spec {
         if self.minus {
             out.push_str(&body);
             out.extend(std::iter::repeat_n(' ', missing));
-        } else if self.zero && matches!(value, Value::Int(_) | Value::Float(_)) {
+        } else if self.zero && matches!(value, Value::Int(_) | Value::Int64(_) | Value::Float(_)) {
             let (sign, digits) = body.split_at(usize::from(body.starts_with(['-', '+'])));
             out.push_str(sign);
             out.extend(std::iter::repeat_n('0', missing));
@@ -225,31 +219,41 @@ impl Spec {
         };
         match (self.verb, value) {
             ('T', value) => value.type_name().to_owned(),
-            ('v', value) => text(value),
-            ('s', Value::Text(text)) => cut(text),
-            ('q', Value::Text(text)) => quote(&cut(text)),
-            ('x', Value::Text(text)) => text.bytes().fold(String::new(), |out, byte| out + &format!("{byte:02x}")),
-            ('X', Value::Text(text)) => text.bytes().fold(String::new(), |out, byte| out + &format!("{byte:02X}")),
-            ('d', Value::Int(value)) => plus(value.to_string()),
-            ('x', Value::Int(value)) => format!("{value:x}"),
-            ('X', Value::Int(value)) => format!("{value:X}"),
-            ('b', Value::Int(value)) => format!("{value:b}"),
-            ('o', Value::Int(value)) => format!("{value:o}"),
-            ('c', Value::Int(value)) => {
+            ('v', value) => lossy(value),
+            ('s', Value::Text(text)) => cut(&text.to_str()),
+            ('s', value @ (Value::Object(_) | Value::Url(_))) => cut(&lossy(value)),
+            ('q', Value::Text(text)) => quote(cut(&text.to_str()).as_bytes()),
+            ('x', Value::Text(text)) => {
+                text.as_bytes().iter().fold(String::new(), |out, byte| out + &format!("{byte:02x}"))
+            }
+            ('X', Value::Text(text)) => {
+                text.as_bytes().iter().fold(String::new(), |out, byte| out + &format!("{byte:02X}"))
+            }
+            ('d', Value::Int(value) | Value::Int64(value)) => plus(value.to_string()),
+            ('x', Value::Int(value) | Value::Int64(value)) => format!("{value:x}"),
+            ('X', Value::Int(value) | Value::Int64(value)) => format!("{value:X}"),
+            ('b', Value::Int(value) | Value::Int64(value)) => format!("{value:b}"),
+            ('o', Value::Int(value) | Value::Int64(value)) => format!("{value:o}"),
+            ('d', Value::Integer(value)) => plus(value.decimal()),
+            ('c', Value::Int(value) | Value::Int64(value)) => {
                 u32::try_from(*value).ok().and_then(char::from_u32).unwrap_or('\u{fffd}').to_string()
             }
             ('f' | 'F', Value::Float(value)) => plus(format!("{value:.*}", self.precision.unwrap_or(6))),
             ('e', Value::Float(value)) => plus(scientific(*value, self.precision.unwrap_or(6))),
             ('g', Value::Float(value)) => plus(float(*value)),
             ('t', Value::Bool(value)) => value.to_string(),
-            ('s', Value::Header(_)) => text(value),
             ('s' | 'd' | 'q' | 'f' | 't' | 'x', value) if value.elements().is_some() => {
                 let elements = value.elements().unwrap_or_default();
                 let elements: Vec<String> = elements.iter().map(|element| self.body(element)).collect();
                 format!("[{}]", elements.join(" "))
             }
+            ('s' | 'd' | 'q' | 'f' | 't' | 'x', map) if map.map_kind().is_some() => {
+                let members = map.members().unwrap_or_default().into_iter();
+                let members = members.map(|(key, value)| format!("{}:{}", self.body(&Value::Text(key)), self.body(&value)));
+                format!("map[{}]", members.collect::<Vec<_>>().join(" "))
+            }
             (verb, Value::Nil) => format!("%!{verb}(<nil>)"),
-            (verb, value) => format!("%!{verb}({}={})", value.type_name(), text(value)),
+            (verb, value) => format!("%!{verb}({}={})", value.type_name(), lossy(value)),
         }
     }
 }

@@ -8,12 +8,18 @@
 mod ast;
 mod error;
 mod eval;
+mod fields;
 mod format;
+mod function;
 mod functions;
+mod header;
 mod lex;
+mod literal;
 mod parse;
 mod session_json;
 mod value;
+
+use std::sync::Arc;
 
 use http::HeaderMap;
 use serde_json::{Map, Value};
@@ -22,8 +28,9 @@ use zeroize::Zeroizing;
 pub use error::{RenderError, TemplateError};
 
 use crate::gate::GatedRequest;
-use crate::ports::SecretSource;
+use crate::ports::{Clock, Random, SecretSource};
 use crate::session::Session;
+use function::Surroundings;
 
 /// A compiled template.
 pub struct Template {
@@ -31,6 +38,8 @@ pub struct Template {
     definitions: ast::Definitions,
     constant: Option<Zeroizing<String>>,
     facts: ast::Facts,
+    clock: Arc<dyn Clock>,
+    random: Arc<dyn Random>,
 }
 
 /// What a template can see (pipeline spec 1.6).
@@ -100,18 +109,30 @@ impl<'a> TemplateData<'a> {
 impl Template {
     /// Parses, checks, resolves `env` and folds constants. A variable that is missing or empty is an
     /// error: an empty credential is never sent.
-    pub fn compile(text: &str, secrets: &dyn SecretSource) -> Result<Self, TemplateError> {
+    pub fn compile(
+        text: &str,
+        secrets: &dyn SecretSource,
+        clock: &Arc<dyn Clock>,
+        random: &Arc<dyn Random>,
+    ) -> Result<Self, TemplateError> {
         let (nodes, definitions, facts) = parse::parse(text, secrets)?;
-        let constant = match facts.reads_request {
-            true => None,
-            false => {
-                let mut rendered = Zeroizing::new(String::new());
-                eval::render(&nodes, &definitions, &EMPTY.with(), &mut rendered)
-                    .map_err(|error| TemplateError::new(text, 0, error.to_string()))?;
-                Some(rendered)
-            }
-        };
-        Ok(Self { nodes, definitions, constant, facts })
+        if let Some(name) = facts.expensive
+            && facts.reads_request
+        {
+            let message = format!("`{name}` takes too long to be run for every request");
+            let hint = "use it only in a template that does not depend on the request; it then runs once, at load";
+            return Err(TemplateError::new(text, 0, message).with_hint(hint));
+        }
+        let mut template = Self { nodes, definitions, constant: None, facts, clock: clock.clone(), random: random.clone() };
+        // What is expensive runs once, even where it takes random bytes.
+        if !facts.reads_request && (!facts.reads_outside || facts.expensive.is_some()) {
+            let mut rendered = Zeroizing::new(String::new());
+            template
+                .render(&EMPTY.with(), &mut rendered)
+                .map_err(|error| TemplateError::new(text, 0, error.to_string()))?;
+            template.constant = Some(rendered);
+        }
+        Ok(template)
     }
 
     /// The text it always renders to, when nothing in it depends on the request.
@@ -136,7 +157,10 @@ impl Template {
                 out.push_str(text);
                 Ok(())
             }
-            None => eval::render(&self.nodes, &self.definitions, data, out),
+            None => {
+                let around = Surroundings { clock: &*self.clock, random: &*self.random };
+                eval::render(&self.nodes, &self.definitions, data, &around, self.facts.mutates, out)
+            }
         }
     }
 }

@@ -2,7 +2,8 @@
 
 use super::ast::{Command, Definitions, Facts, Node, Operand, Pipeline};
 use super::error::TemplateError;
-use super::functions::{self, Function};
+use super::function::{Body, Function};
+use super::functions;
 use super::lex::{self, Piece, Token};
 use crate::ports::SecretSource;
 
@@ -140,7 +141,7 @@ impl Parser<'_> {
 
     fn template_name(&self, tokens: &[Token], offset: usize) -> Parsed<String> {
         match tokens.get(1) {
-            Some(Token::Text(name)) => Ok(name.clone()),
+            Some(Token::Text(name)) => Ok(String::from_utf8_lossy(name).into_owned()),
             _ => self.fail(offset, "expected the name of a template in quotes"),
         }
     }
@@ -271,11 +272,8 @@ impl Parser<'_> {
         let receiver = self.operand(&mut rest, offset)?;
         let arguments = self.operands(rest, offset)?;
         match receiver {
-            Operand::Fields(inner, mut names) if names.last().is_some_and(|name| name == "Get" || name == "Values") => {
-                let name = if names.pop().as_deref() == Some("Get") { "Get" } else { "Values" };
-                if arguments.len() + usize::from(piped) != 1 {
-                    return self.fail(offset, format!("wrong number of args for {name}: want 1"));
-                }
+            Operand::Fields(inner, mut names) if !arguments.is_empty() || piped => {
+                let name = names.pop().unwrap_or_default();
                 let receiver = if names.is_empty() { *inner } else { Operand::Fields(inner, names) };
                 Ok(Command::Method { receiver, name, arguments })
             }
@@ -293,24 +291,23 @@ impl Parser<'_> {
         let function = self.function(name, offset)?;
         let arguments = self.operands(tokens, offset)?;
         let count = arguments.len() + usize::from(piped);
-        if count < function.least || count > function.most {
-            let want = if function.least == function.most {
-                function.least.to_string()
-            } else {
-                format!("at least {}", function.least)
-            };
-            return self.fail(offset, format!("wrong number of args for {name}: want {want} got {count}"));
+        let least = function.params.len();
+        if count < least || count > least && function.rest.is_none() {
+            let at_least = if function.rest.is_some() { "at least " } else { "" };
+            return self.fail(offset, format!("wrong number of args for {name}: want {at_least}{least} got {count}"));
+        }
+        self.facts.reads_outside |= matches!(function.body, Body::Outside(_));
+        self.facts.mutates |= function.mutates;
+        if function.at_load {
+            self.facts.expensive = Some(function.name);
         }
         Ok(Command::Call { function, arguments })
     }
 
     fn function(&self, name: &str, offset: usize) -> Parsed<&'static Function> {
-        functions::find(name).ok_or_else(|| {
-            if functions::PLANNED.contains(&name) {
-                TemplateError::new(self.text, offset, format!("function `{name}` is not supported yet"))
-            } else {
-                TemplateError::new(self.text, offset, format!("function \"{name}\" not defined"))
-            }
+        functions::find(name).ok_or_else(|| match functions::refused(name) {
+            Some((why, hint)) => TemplateError::new(self.text, offset, why).with_hint(hint),
+            None => TemplateError::new(self.text, offset, format!("function \"{name}\" not defined")),
         })
     }
 
@@ -322,6 +319,7 @@ impl Parser<'_> {
         if piped {
             return self.fail(offset, "`env` takes one constant name and no piped value");
         }
+        let name = &*String::from_utf8_lossy(name);
         match self.secrets.env(name) {
             Some(secret) if !secret.expose().is_empty() => {
                 self.facts.reads_secret = true;

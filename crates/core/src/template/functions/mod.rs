@@ -1,75 +1,91 @@
-//! The functions a template can call: one row each.
+//! The functions a template can call: one file per subject, one row per function.
 
+mod arguments;
+mod case;
+mod cast;
+mod copy;
+mod defaults;
 mod dicts;
 mod encoding;
+mod equality;
 mod escapes;
 mod floats;
+mod flow;
+mod hashes;
 mod json;
+mod json_text;
 mod lists;
 mod logic;
 mod math;
+mod merge;
 mod paths;
-mod regexes;
-mod sequences;
+mod random;
+mod reflection;
+mod regex;
+mod regex_syntax;
+mod runes;
+mod semver;
+mod split;
 mod strings;
+mod version_constraint;
 mod words;
+mod wrap;
 
+use super::function::{Function, Outcome};
 use super::value::Value;
-
-/// One function.
-pub(super) struct Function {
-    pub(super) name: &'static str,
-    /// The fewest arguments, piped value included.
-    pub(super) least: usize,
-    /// The most arguments.
-    pub(super) most: usize,
-    pub(super) body: Body,
-    /// An argument of this truth decides at once (`and`, `or`).
-    pub(super) decides: Option<bool>,
-}
-
-pub(super) type Body = for<'a> fn(&[Value<'a>]) -> Outcome<'a>;
-pub(super) type Outcome<'a> = Result<Value<'a>, String>;
-
-/// Any number of arguments.
-const MANY: usize = usize::MAX;
-
-const fn row(name: &'static str, least: usize, most: usize, body: Body) -> Function {
-    Function { name, least, most, body, decides: None }
-}
 
 /// Every table.
 const TABLES: &[&[Function]] = &[
-    logic::ALL,
-    strings::ALL,
-    math::ALL,
-    encoding::ALL,
-    lists::ALL,
-    sequences::ALL,
+    case::ALL,
+    cast::ALL,
+    defaults::ALL,
     dicts::ALL,
-    words::ALL,
-    floats::ALL,
-    json::ALL,
-    regexes::ALL,
-    paths::ALL,
+    encoding::ALL,
     escapes::ALL,
+    flow::ALL,
+    floats::ALL,
+    hashes::ALL,
+    json::ALL,
+    lists::ALL,
+    logic::ALL,
+    math::ALL,
+    paths::ALL,
+    random::ALL,
+    regex::ALL,
+    reflection::ALL,
+    semver::ALL,
+    split::ALL,
+    strings::ALL,
+    wrap::ALL,
 ];
 
 /// Finds a function by name.
 pub(super) fn find(name: &str) -> Option<&'static Function> {
-    TABLES.iter().flat_map(|table| table.iter()).find(|function| function.name == name)
+    TABLES.iter().copied().flatten().find(|function| function.name == name)
 }
 
-/// Functions that rules may name and that are refused by name until they exist.
-pub(super) const PLANNED: &[&str] = &[
-    "adler32sum",
+/// Functions of the reference that cannot be had, with the reason and the remedy.
+pub(super) fn refused(name: &str) -> Option<(&'static str, &'static str)> {
+    match name {
+        "getHostByName" => Some((
+            "`getHostByName` is refused: a template must not make a request wait for name servers",
+            "write the address, or let the rule's upstream name the host",
+        )),
+        _ if PLANNED.contains(&name) => {
+            Some(("this function of the reference is not supported yet", "use another function"))
+        }
+        _ => None,
+    }
+}
+
+#[cfg(test)]
+pub(super) mod tests;
+
+/// Functions that rules may name and that are refused until they exist.
+const PLANNED: &[&str] = &[
     "ago",
-    "b32dec",
-    "b32enc",
     "bcrypt",
     "buildCustomCert",
-    "call",
-    "camelcase",
     "date",
     "dateInZone",
     "dateModify",
@@ -88,47 +104,15 @@ pub(super) const PLANNED: &[&str] = &[
     "genSelfSignedCertWithKey",
     "genSignedCert",
     "genSignedCertWithKey",
-    "getHostByName",
     "htmlDate",
     "htmlDateInZone",
     "htpasswd",
-    "kebabcase",
     "mustDateModify",
     "mustToDate",
     "must_date_modify",
     "now",
-    "randAlpha",
-    "randAlphaNum",
-    "randAscii",
-    "randBytes",
-    "randInt",
-    "randNumeric",
-    "semver",
-    "semverCompare",
-    "set",
-    "shuffle",
-    "snakecase",
     "toDate",
     "unixEpoch",
-    "unset",
     "urlJoin",
     "urlParse",
-    "uuidv4",
 ];
-
-/// The text of a string argument; Go refuses anything else.
-fn string<'v>(value: &'v Value<'_>) -> Result<&'v str, String> {
-    match value {
-        Value::Text(text) => Ok(text),
-        Value::Nil => Err("invalid value; expected string".to_owned()),
-        other => Err(format!("wrong type for value; expected string; got {}", other.type_name())),
-    }
-}
-
-/// An integer argument; JSON numbers are floats and do not count, as in Go.
-fn int(value: &Value<'_>) -> Result<i64, String> {
-    match value {
-        Value::Int(value) => Ok(*value),
-        other => Err(format!("wrong type for value; expected int; got {}", other.type_name())),
-    }
-}

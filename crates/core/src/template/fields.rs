@@ -1,0 +1,199 @@
+//! Fields and methods, by the rules of Go: struct fields must exist, map keys need not.
+
+use std::borrow::Cow;
+
+use super::TemplateData;
+use super::error::RenderError;
+use super::function::Param;
+use super::header;
+use super::value::{Element, Entries, MapKind, Text, Value};
+
+type Found<'a> = Result<Value<'a>, RenderError>;
+
+/// A field, a key, or a method without parameters. `extra` stands for `.Extra` where it was copied.
+pub(super) fn field<'a>(value: &Value<'a>, name: &str, extra: Option<&Value<'a>>) -> Found<'a> {
+    let unknown = |kind: &str| Err(RenderError::new(format!("can't evaluate field {name} in type {kind}")));
+    let text = |text: &'a str| Value::Text(Text::borrowed(text));
+    match value {
+        Value::Session(data) => Ok(match name {
+            "Subject" => text(data.subject),
+            "Extra" => match extra {
+                Some(copy) => copy.clone(),
+                None => data.extra.map_or_else(Value::nil_map, Value::JsonMap),
+            },
+            "Header" => Value::Headers(data.header),
+            "MatchContext" => Value::MatchContext(data),
+            _ => return unknown("*authn.AuthenticationSession"),
+        }),
+        Value::MatchContext(data) => Ok(match name {
+            "RegexpCaptureGroups" => Value::Strings(data.captures),
+            "URL" if data.has_no_url() => Value::Nil,
+            "URL" => Value::Url(data),
+            "Method" => text(data.method),
+            "Header" => Value::Headers(data.request_header),
+            _ => return unknown("authn.MatchContext"),
+        }),
+        Value::Url(data) => url_field(data, name).map_or_else(|| unknown("*url.URL"), Ok),
+        Value::Null | Value::Nil => Err(RenderError::new(format!("nil pointer evaluating interface {{}}.{name}"))),
+        Value::Object(object) => match object.field(name) {
+            Some(field) => Ok(field),
+            None => call(value, name, &[]),
+        },
+        Value::Integer(integer) if name == "String" => match integer.of.show {
+            Some(show) => Ok(Value::text(show(integer.bits))),
+            None => unknown(integer.of.name),
+        },
+        Value::Integer(_) => call(value, name, &[]),
+        map => match map.map_kind() {
+            Some(MapKind::Query) if name == "Encode" => Ok(Value::text(encoded(map))),
+            // Nil just read is a nil `interface {}`, which is no map yet.
+            Some(kind) => Ok(match map.member(name.as_bytes()).unwrap_or_else(|| kind.missing()) {
+                Value::Nil => Value::Null,
+                found => found,
+            }),
+            None => unknown(map.type_name()),
+        },
+    }
+}
+
+/// A method with arguments.
+pub(super) fn call<'a>(receiver: &Value<'a>, name: &str, arguments: &[(Value<'a>, bool)]) -> Found<'a> {
+    let unknown = || RenderError::new(format!("can't evaluate field {name} in type {}", receiver.type_name()));
+    if let Some(kind @ (MapKind::Header | MapKind::Query)) = receiver.map_kind() {
+        return lookup(receiver, kind, name, arguments);
+    }
+    let methods = match receiver {
+        Value::Object(object) => object.methods(),
+        Value::Integer(integer) => integer.of.methods,
+        _ => return Err(unknown()),
+    };
+    let method = methods.iter().find(|method| method.name == name).ok_or_else(unknown)?;
+    if method.params.len() != arguments.len() {
+        let (want, got) = (method.params.len(), arguments.len());
+        return Err(RenderError::new(format!("wrong number of args for {name}: want {want} got {got}")));
+    }
+    let mut all = vec![receiver.clone()];
+    for (param, (value, literal)) in method.params.iter().zip(arguments) {
+        all.push(converted(value.clone(), *param, *literal)?);
+    }
+    (method.body)(&all).map_err(|message| RenderError::new(format!("error calling {name}: {message}")))
+}
+
+/// `Get`, `Values` and `Has` of headers and queries.
+fn lookup<'a>(map: &Value<'a>, kind: MapKind, name: &str, arguments: &[(Value<'a>, bool)]) -> Found<'a> {
+    let [(Value::Text(key), _)] = arguments else {
+        return Err(RenderError::new(format!("wrong arguments for {name}: want one string")));
+    };
+    let key = match kind {
+        MapKind::Header => Cow::Owned(header::canonical(&key.to_str())),
+        _ => key.to_str(),
+    };
+    let found = map.member(key.as_bytes());
+    match name {
+        "Get" => {
+            let first = found.and_then(|values| values.element(0));
+            Ok(first.unwrap_or_else(|| Value::text("")))
+        }
+        "Values" if kind == MapKind::Header => Ok(found.unwrap_or_else(|| kind.missing())),
+        "Has" if kind == MapKind::Query => Ok(Value::Bool(found.is_some())),
+        _ => Err(RenderError::new(format!("can't evaluate field {name} in type {}", kind.type_name()))),
+    }
+}
+
+/// An argument as its parameter wants it. Literals take the type that is wanted.
+pub(super) fn converted<'a>(value: Value<'a>, param: Param, literal: bool) -> Found<'a> {
+    let was_read = matches!(value, Value::Null);
+    let value = value.settled();
+    #[allow(clippy::cast_possible_truncation, clippy::cast_precision_loss)]
+    let fitting = match (param, &value) {
+        (Param::Any, _)
+        | (Param::Text, Value::Text(_))
+        | (Param::Bool, Value::Bool(_))
+        | (Param::Int, Value::Int(_))
+        | (Param::Float, Value::Float(_)) => value,
+        (Param::Int, Value::Float(float)) if literal && float.fract() == 0.0 && float.abs() < 9e18 => {
+            Value::Int(*float as i64)
+        }
+        (Param::Float, Value::Int(int)) if literal => Value::Float(*int as f64),
+        (Param::Uint32, Value::Int(int)) if literal && *int >= 0 => Value::Int(i64::from(*int as u32)),
+        (Param::Map, Value::Nil) if !was_read => Value::nil_map(),
+        (Param::Map, map) if map.map_kind() == Some(MapKind::Any) => value,
+        (Param::List, Value::Nil) if !was_read => Value::nil_list(Element::Any),
+        (Param::List, list) if list.element_kind() == Some(Element::Any) => value,
+        (Param::Object(name), Value::Object(object)) if object.type_name() == name => value,
+        _ => {
+            let wanted = match param {
+                Param::Any => "any value",
+                Param::Text => "string",
+                Param::Bool => "bool",
+                Param::Int => "int",
+                Param::Uint32 => "uint32",
+                Param::Float => "float64",
+                Param::Map => "map[string]interface {}",
+                Param::List => "[]interface {}",
+                Param::Object(name) => name,
+            };
+            let got = value.type_name();
+            return Err(RenderError::new(format!("wrong type for value; expected {wanted}; got {got}")));
+        }
+    };
+    Ok(fitting)
+}
+
+fn url_field<'a>(data: &'a TemplateData<'a>, name: &str) -> Option<Value<'a>> {
+    let host_and_port = || match data.host.rsplit_once(':') {
+        Some((host, port)) if !port.ends_with(']') => (host, port),
+        _ => (data.host, ""),
+    };
+    let text = |text: &'a str| Value::Text(Text::borrowed(text));
+    Some(match name {
+        "Scheme" => text(data.scheme),
+        "Host" => text(data.host),
+        "Path" => Value::bytes(percent_encoding::percent_decode_str(data.path).collect::<Vec<u8>>()),
+        "EscapedPath" => text(data.path),
+        "RawQuery" => text(data.raw_query),
+        "RawPath" | "Fragment" | "Opaque" | "RawFragment" | "User" | "EscapedFragment" => Value::text(""),
+        "Query" => Value::typed_map(MapKind::Query, query(data.raw_query)),
+        "Hostname" => Value::text(host_and_port().0.trim_matches(['[', ']'])),
+        "Port" => Value::text(host_and_port().1),
+        "RequestURI" => Value::text(with_query(data.path.to_owned(), data.raw_query)),
+        "String" => Value::text(url(data)),
+        "IsAbs" => Value::Bool(!data.scheme.is_empty()),
+        "ForceQuery" | "OmitHost" => Value::Bool(false),
+        _ => return None,
+    })
+}
+
+fn query<'a>(raw: &'a str) -> Entries<'a> {
+    let mut lists: std::collections::BTreeMap<Text<'a>, Vec<Value<'a>>> = std::collections::BTreeMap::new();
+    for (key, value) in form_urlencoded::parse(raw.as_bytes()) {
+        lists.entry(key.into()).or_default().push(Value::Text(value.into()));
+    }
+    lists.into_iter().map(|(key, values)| (key, Value::typed_list(Element::Text, values))).collect()
+}
+
+/// A query as text again, sorted by key.
+fn encoded(query: &Value<'_>) -> String {
+    let mut made = form_urlencoded::Serializer::new(String::new());
+    for (key, values) in query.members().unwrap_or_default() {
+        for value in values.elements().unwrap_or_default() {
+            if let Value::Text(value) = value {
+                made.append_pair(&key.to_str(), &value.to_str());
+            }
+        }
+    }
+    made.finish()
+}
+
+/// The whole URL.
+pub(super) fn url(data: &TemplateData<'_>) -> String {
+    with_query(format!("{}://{}{}", data.scheme, data.host, data.path), data.raw_query)
+}
+
+fn with_query(mut url: String, query: &str) -> String {
+    if !query.is_empty() {
+        url.push('?');
+        url.push_str(query);
+    }
+    url
+}

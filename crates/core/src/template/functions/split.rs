@@ -1,0 +1,70 @@
+//! Splitting and joining.
+
+use super::super::function::Function;
+use super::super::function::Param::{Any, Int, Text};
+use super::super::value::{Element, MapKind};
+use super::arguments::{bytes, fits, holds, int, shown, strings, text};
+use super::{Value, runes};
+
+pub(super) const ALL: &[Function] = &[
+    Function::pure("split", &[Text, Text], |args| numbered(pieces(bytes(&args[1])?, bytes(&args[0])?, None)?)),
+    Function::pure("splitn", &[Text, Int, Text], |args| {
+        // Go: no pieces for 0, all of them for less.
+        let pieces = match usize::try_from(int(&args[1])?) {
+            Ok(0) => Vec::new(),
+            limit => pieces(bytes(&args[2])?, bytes(&args[0])?, limit.ok())?,
+        };
+        numbered(pieces)
+    }),
+    Function::pure("splitList", &[Text, Text], |args| {
+        let pieces = pieces(bytes(&args[1])?, bytes(&args[0])?, None)?;
+        Ok(Value::strings(pieces.into_iter().map(<[u8]>::to_vec)))
+    }),
+    Function::pure("join", &[Text, Any], |args| {
+        let (separator, words) = (bytes(&args[0])?, strings(&args[1]));
+        fits(words.iter().map(|word| word.len() + separator.len()).sum())?;
+        text(words.join(separator))
+    }),
+    Function::pure("toStrings", &[Any], |args| {
+        Ok(match args[0].element_kind() {
+            Some(Element::Text) => args[0].clone(),
+            _ => Value::strings(strings(&args[0])),
+        })
+    }),
+    Function::pure("sortAlpha", &[Any], |args| {
+        if args[0].elements().is_none() {
+            return Ok(Value::strings([shown(&args[0])]));
+        }
+        let mut words = strings(&args[0]);
+        words.sort();
+        Ok(Value::strings(words))
+    }),
+];
+
+/// The pieces between separators, at most `limit`; without a separator the characters.
+fn pieces<'t>(from: &'t [u8], separator: &[u8], limit: Option<usize>) -> Result<Vec<&'t [u8]>, String> {
+    let limit = limit.unwrap_or(usize::MAX);
+    let mut rest = from;
+    let mut found = Vec::new();
+    while found.len() + 1 < limit {
+        holds(found.len())?;
+        let next = match separator {
+            [] => runes::first(rest).map(|(_, length)| (length, length)).filter(|(length, _)| *length < rest.len()),
+            separator => memchr::memmem::find(rest, separator).map(|at| (at, at + separator.len())),
+        };
+        let Some((end, after)) = next else { break };
+        found.push(&rest[..end]);
+        rest = &rest[after..];
+    }
+    if !separator.is_empty() || !rest.is_empty() {
+        found.push(rest);
+    }
+    Ok(found)
+}
+
+/// A map from `_0`, `_1` and so on.
+fn numbered<'a>(pieces: Vec<&[u8]>) -> super::Outcome<'a> {
+    let entries = pieces.into_iter().enumerate();
+    let entries = entries.map(|(index, piece)| (format!("_{index}").into(), Value::bytes(piece)));
+    Ok(Value::typed_map(MapKind::Text, entries.collect()))
+}
