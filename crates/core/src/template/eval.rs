@@ -12,6 +12,8 @@ use super::value::Value;
 const MAX_OUTPUT: usize = 64 * 1024;
 /// How many nodes a template may run.
 const MAX_STEPS: usize = 100_000;
+/// How many calls of functions too expensive for a request a template may make while it is compiled.
+const MAX_EXPENSIVE: usize = 10;
 /// How deep blocks and named templates may nest while they run.
 const MAX_DEPTH: usize = 250;
 
@@ -28,8 +30,17 @@ pub(super) fn render(
     let root = Value::Session(data);
     let extra = data.extra.filter(|_| mutates).map(Value::of_owned_map);
     let limit = out.len() + MAX_OUTPUT;
-    let mut run =
-        Run { root: root.clone(), definitions, extra, around, variables: Vec::new(), steps: 0, depth: 0, limit };
+    let mut run = Run {
+        root: root.clone(),
+        definitions,
+        extra,
+        around,
+        variables: Vec::new(),
+        steps: 0,
+        expensive: 0,
+        depth: 0,
+        limit,
+    };
     run.nodes(nodes, &root, out).map(drop)
 }
 
@@ -41,6 +52,7 @@ struct Run<'a, 's> {
     around: &'s Surroundings<'s>,
     variables: Vec<Value<'a>>,
     steps: usize,
+    expensive: usize,
     depth: usize,
     limit: usize,
 }
@@ -222,6 +234,10 @@ impl<'a> Run<'a, '_> {
                     let param = function.param(values.len()).unwrap_or(super::function::Param::Any);
                     last = converted(piped, param, false)?;
                     values.push(last.clone());
+                }
+                self.expensive += usize::from(function.at_load);
+                if self.expensive > MAX_EXPENSIVE {
+                    return Err(RenderError::new(format!("{} is called too often", function.name)));
                 }
                 let result = match function.body {
                     Body::Pure(body) => body(&values),

@@ -6,7 +6,7 @@ use super::TemplateData;
 use super::error::RenderError;
 use super::function::Param;
 use super::header;
-use super::value::{Element, Entries, MapKind, Text, Value};
+use super::value::{Element, Entries, Integer, MapKind, Text, Value};
 
 type Found<'a> = Result<Value<'a>, RenderError>;
 
@@ -115,11 +115,12 @@ pub(super) fn converted<'a>(value: Value<'a>, param: Param, literal: bool) -> Fo
             Value::Int(*float as i64)
         }
         (Param::Float, Value::Int(int)) if literal => Value::Float(*int as f64),
-        (Param::Uint32, Value::Int(int)) if literal && *int >= 0 => Value::Int(i64::from(*int as u32)),
+        (Param::Integer(of), Value::Int(int)) if literal && (of.signed || *int >= 0) => {
+            Value::Integer(Integer { of, bits: *int })
+        }
+        (Param::Integer(of), Value::Integer(integer)) if integer.of.name == of.name => value,
         (Param::Map, Value::Nil) if !was_read => Value::nil_map(),
         (Param::Map, map) if map.map_kind() == Some(MapKind::Any) => value,
-        (Param::List, Value::Nil) if !was_read => Value::nil_list(Element::Any),
-        (Param::List, list) if list.element_kind() == Some(Element::Any) => value,
         (Param::Object(name), Value::Object(object)) if object.type_name() == name => value,
         _ => {
             let wanted = match param {
@@ -127,10 +128,9 @@ pub(super) fn converted<'a>(value: Value<'a>, param: Param, literal: bool) -> Fo
                 Param::Text => "string",
                 Param::Bool => "bool",
                 Param::Int => "int",
-                Param::Uint32 => "uint32",
+                Param::Integer(of) => of.name,
                 Param::Float => "float64",
                 Param::Map => "map[string]interface {}",
-                Param::List => "[]interface {}",
                 Param::Object(name) => name,
             };
             let got = value.type_name();

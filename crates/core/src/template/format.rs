@@ -249,7 +249,8 @@ impl Spec {
             }
             ('s' | 'd' | 'q' | 'f' | 't' | 'x', map) if map.map_kind().is_some() => {
                 let members = map.members().unwrap_or_default().into_iter();
-                let members = members.map(|(key, value)| format!("{}:{}", self.body(&Value::Text(key)), self.body(&value)));
+                let members =
+                    members.map(|(key, value)| format!("{}:{}", self.body(&Value::Text(key)), self.body(&value)));
                 format!("map[{}]", members.collect::<Vec<_>>().join(" "))
             }
             (verb, Value::Nil) => format!("%!{verb}(<nil>)"),

@@ -4,14 +4,14 @@
 //! wanted, anything else must have it, and nil stands for an empty map where a map is wanted. A body may rely
 //! on that.
 
-use super::value::Value;
+use super::value::{IntegerType, Value};
 use crate::ports::{Clock, Random};
 
 /// What a function gives: a value, or why there is none. The text never holds an argument's value.
 pub(super) type Outcome<'a> = Result<Value<'a>, String>;
 
 /// The type of a parameter.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy)]
 pub(super) enum Param {
     /// `interface {}` or `reflect.Value`: anything, nil as [`Value::Nil`].
     Any,
@@ -21,14 +21,12 @@ pub(super) enum Param {
     Bool,
     /// `int`, as [`Value::Int`]; an `int64` is refused.
     Int,
-    /// `uint32`, as [`Value::Int`].
-    Uint32,
+    /// An integer of a rarer type, as [`Value::Integer`].
+    Integer(&'static IntegerType),
     /// `float64`, as [`Value::Float`].
     Float,
     /// `map[string]interface {}`, as [`Value::Map`] or [`Value::JsonMap`]; nil becomes a nil map.
     Map,
-    /// `[]interface {}`, as [`Value::List`] or [`Value::JsonList`]; nil becomes a nil list.
-    List,
     /// A struct of this type, as [`Value::Object`].
     Object(&'static str),
 }

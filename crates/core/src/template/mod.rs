@@ -123,7 +123,8 @@ impl Template {
             let hint = "use it only in a template that does not depend on the request; it then runs once, at load";
             return Err(TemplateError::new(text, 0, message).with_hint(hint));
         }
-        let mut template = Self { nodes, definitions, constant: None, facts, clock: clock.clone(), random: random.clone() };
+        let mut template =
+            Self { nodes, definitions, constant: None, facts, clock: clock.clone(), random: random.clone() };
         // What is expensive runs once, even where it takes random bytes.
         if !facts.reads_request && (!facts.reads_outside || facts.expensive.is_some()) {
             let mut rendered = Zeroizing::new(String::new());

@@ -181,6 +181,8 @@ fn faults_are_named() {
         ("{{ range $i, $v := 3 }}{{ end }}", "can't iterate"),
         ("{{ range 1000000000 }}{{ end }}", "too long"),
         ("{{ $x }}", "undefined variable"),
+        ("{{ bcrypt .Subject }}", "takes too long to be run for every request"),
+        ("{{ range 11 }}{{ htpasswd \"u:\" \"p\" }}{{ end }}", "called too often"),
         ("{{ repeat 100000 \"abcdef\" }}", "too long"),
         ("{{ range until 9999 }}{{ range until 9999 }}x{{ end }}{{ end }}", "too long or writes too much"),
     ];

@@ -60,7 +60,7 @@ impl Writer {
             Value::Float(value) if value.is_finite() => self.out.push_str(&super::super::format::json_float(*value)),
             Value::Float(_) => return Err(Fault::Unsupported),
             Value::Text(text) => self.text(text),
-            Value::Object(object) => self.out.push_str(&object.json()),
+            Value::Object(object) => self.out.push_str(&object.json().ok_or(Fault::Unsupported)?),
             Value::Session(data) => self.fields(&[
                 ("subject", Value::Text(Text::borrowed(data.subject))),
                 ("extra", data.extra.map_or(Value::Nil, Value::JsonMap)),

@@ -1,5 +1,6 @@
 //! The functions a template can call: one file per subject, one row per function.
 
+mod aes;
 mod arguments;
 mod case;
 mod cast;
@@ -18,6 +19,7 @@ mod lists;
 mod logic;
 mod math;
 mod merge;
+mod passwords;
 mod paths;
 mod random;
 mod reflection;
@@ -27,6 +29,7 @@ mod runes;
 mod semver;
 mod split;
 mod strings;
+mod time;
 mod version_constraint;
 mod words;
 mod wrap;
@@ -36,6 +39,7 @@ use super::value::Value;
 
 /// Every table.
 const TABLES: &[&[Function]] = &[
+    aes::ALL,
     case::ALL,
     cast::ALL,
     defaults::ALL,
@@ -49,6 +53,7 @@ const TABLES: &[&[Function]] = &[
     lists::ALL,
     logic::ALL,
     math::ALL,
+    passwords::ALL,
     paths::ALL,
     random::ALL,
     regex::ALL,
@@ -56,6 +61,7 @@ const TABLES: &[&[Function]] = &[
     semver::ALL,
     split::ALL,
     strings::ALL,
+    time::ALL,
     wrap::ALL,
 ];
 
@@ -65,15 +71,13 @@ pub(super) fn find(name: &str) -> Option<&'static Function> {
 }
 
 /// Functions of the reference that cannot be had, with the reason and the remedy.
-pub(super) fn refused(name: &str) -> Option<(&'static str, &'static str)> {
+pub(super) fn refused(name: &str) -> Option<(String, &'static str)> {
     match name {
         "getHostByName" => Some((
-            "`getHostByName` is refused: a template must not make a request wait for name servers",
+            "`getHostByName` is refused: a template must not make a request wait for name servers".to_owned(),
             "write the address, or let the rule's upstream name the host",
         )),
-        _ if PLANNED.contains(&name) => {
-            Some(("this function of the reference is not supported yet", "use another function"))
-        }
+        _ if PLANNED.contains(&name) => Some((format!("`{name}` is not supported yet"), "use another function")),
         _ => None,
     }
 }
@@ -83,19 +87,7 @@ pub(super) mod tests;
 
 /// Functions that rules may name and that are refused until they exist.
 const PLANNED: &[&str] = &[
-    "ago",
-    "bcrypt",
     "buildCustomCert",
-    "date",
-    "dateInZone",
-    "dateModify",
-    "date_in_zone",
-    "date_modify",
-    "decryptAES",
-    "derivePassword",
-    "duration",
-    "durationRound",
-    "encryptAES",
     "expandenv",
     "genCA",
     "genCAWithKey",
@@ -104,15 +96,6 @@ const PLANNED: &[&str] = &[
     "genSelfSignedCertWithKey",
     "genSignedCert",
     "genSignedCertWithKey",
-    "htmlDate",
-    "htmlDateInZone",
-    "htpasswd",
-    "mustDateModify",
-    "mustToDate",
-    "must_date_modify",
-    "now",
-    "toDate",
-    "unixEpoch",
     "urlJoin",
     "urlParse",
 ];

@@ -116,8 +116,8 @@ impl Object for Version {
         shown
     }
 
-    fn json(&self) -> String {
-        format!("\"{}\"", self.show())
+    fn json(&self) -> Option<String> {
+        Some(format!("\"{}\"", self.show()))
     }
 
     fn field<'a>(&self, _: &str) -> Option<Value<'a>> {

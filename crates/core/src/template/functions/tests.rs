@@ -28,6 +28,8 @@ const GOLDEN: &[(&str, &str)] = &[
     ("regex", include_str!("../golden/functions_regex.json")),
     ("semver", include_str!("../golden/functions_semver.json")),
     ("flow", include_str!("../golden/functions_flow.json")),
+    ("dates", include_str!("../golden/functions_dates.json")),
+    ("crypto", include_str!("../golden/functions_crypto.json")),
 ];
 
 pub(in crate::template) struct Fixed;

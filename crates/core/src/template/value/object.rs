@@ -18,8 +18,8 @@ pub(in crate::template) trait Object {
     /// What `%v` and `{{ . }}` print.
     fn show(&self) -> String;
 
-    /// What Go's JSON encoder writes.
-    fn json(&self) -> String;
+    /// What Go's JSON encoder writes, unless it cannot.
+    fn json(&self) -> Option<String>;
 
     /// An exported field.
     fn field<'a>(&self, name: &str) -> Option<Value<'a>>;

@@ -30,10 +30,6 @@ impl<'a> Text<'a> {
         String::from_utf8_lossy(self.as_bytes())
     }
 
-    pub(in crate::template) fn is_empty(&self) -> bool {
-        self.as_bytes().is_empty()
-    }
-
     /// In bytes, as Go's `len`.
     pub(in crate::template) fn len(&self) -> usize {
         self.as_bytes().len()
