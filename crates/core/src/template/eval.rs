@@ -93,8 +93,8 @@ impl<'a> Run<'a, '_> {
         match node {
             Node::Text(text) => out.push_str(text),
             Node::Output(pipeline) => match self.pipeline(pipeline, dot)? {
-                Value::Nil | Value::Null => out.push_str("<no value>"),
-                value => out.push_str(&String::from_utf8_lossy(&format::text(&value))),
+                Value::Text(text) => out.push_str(&text.to_str()),
+                value => out.push_str(&String::from_utf8_lossy(&format::printed(&value))),
             },
             Node::Assign { slot, value } => {
                 let value = self.pipeline(value, dot)?;

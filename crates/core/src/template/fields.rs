@@ -6,6 +6,7 @@ use super::TemplateData;
 use super::error::RenderError;
 use super::function::Param;
 use super::header;
+use super::url::{Url, query_escape};
 use super::value::{Element, Entries, Integer, MapKind, Text, Value};
 
 type Found<'a> = Result<Value<'a>, RenderError>;
@@ -33,7 +34,10 @@ pub(super) fn field<'a>(value: &Value<'a>, name: &str, extra: Option<&Value<'a>>
             "Header" => Value::Headers(data.request_header),
             _ => return unknown("authn.MatchContext"),
         }),
-        Value::Url(data) => url_field(data, name).map_or_else(|| unknown("*url.URL"), Ok),
+        Value::Url(data) => match url_field(data, name) {
+            Some(found) => Ok(found),
+            None => field(&Value::object(Url::of(data)), name, extra),
+        },
         Value::Null | Value::Nil => Err(RenderError::new(format!("nil pointer evaluating interface {{}}.{name}"))),
         Value::Object(object) => match object.field(name) {
             Some(field) => Ok(field),
@@ -45,7 +49,9 @@ pub(super) fn field<'a>(value: &Value<'a>, name: &str, extra: Option<&Value<'a>>
         },
         Value::Integer(_) => call(value, name, &[]),
         map => match map.map_kind() {
-            Some(MapKind::Query) if name == "Encode" => Ok(Value::text(encoded(map))),
+            // Methods go before keys.
+            Some(MapKind::Query) if matches!(name, "Encode" | "Get" | "Has") => call(map, name, &[]),
+            Some(MapKind::Header) if matches!(name, "Clone" | "Get" | "Values") => call(map, name, &[]),
             // Nil just read is a nil `interface {}`, which is no map yet.
             Some(kind) => Ok(match map.member(name.as_bytes()).unwrap_or_else(|| kind.missing()) {
                 Value::Nil => Value::Null,
@@ -62,25 +68,35 @@ pub(super) fn call<'a>(receiver: &Value<'a>, name: &str, arguments: &[(Value<'a>
     if let Some(kind @ (MapKind::Header | MapKind::Query)) = receiver.map_kind() {
         return lookup(receiver, kind, name, arguments);
     }
+    if let Value::Url(data) = receiver {
+        return call(&Value::object(Url::of(data)), name, arguments);
+    }
     let methods = match receiver {
         Value::Object(object) => object.methods(),
         Value::Integer(integer) => integer.of.methods,
         _ => return Err(unknown()),
     };
     let method = methods.iter().find(|method| method.name == name).ok_or_else(unknown)?;
-    if method.params.len() != arguments.len() {
-        let (want, got) = (method.params.len(), arguments.len());
-        return Err(RenderError::new(format!("wrong number of args for {name}: want {want} got {got}")));
+    let (want, got) = (method.params.len(), arguments.len());
+    if got < want || got > want && method.rest.is_none() {
+        let at_least = if method.rest.is_some() { "at least " } else { "" };
+        return Err(RenderError::new(format!("wrong number of args for {name}: want {at_least}{want} got {got}")));
     }
+    let params = method.params.iter().copied().chain(method.rest.into_iter().cycle());
     let mut all = vec![receiver.clone()];
-    for (param, (value, literal)) in method.params.iter().zip(arguments) {
-        all.push(converted(value.clone(), *param, *literal)?);
+    for (param, (value, literal)) in params.zip(arguments) {
+        all.push(converted(value.clone(), param, *literal)?);
     }
     (method.body)(&all).map_err(|message| RenderError::new(format!("error calling {name}: {message}")))
 }
 
-/// `Get`, `Values` and `Has` of headers and queries.
+/// The methods of headers and queries.
 fn lookup<'a>(map: &Value<'a>, kind: MapKind, name: &str, arguments: &[(Value<'a>, bool)]) -> Found<'a> {
+    match (kind, name, arguments) {
+        (MapKind::Query, "Encode", []) => return Ok(encoded(map)),
+        (MapKind::Header, "Clone", []) => return Ok(map.clone()),
+        _ => {}
+    }
     let [(Value::Text(key), _)] = arguments else {
         return Err(RenderError::new(format!("wrong arguments for {name}: want one string")));
     };
@@ -118,6 +134,11 @@ pub(super) fn converted<'a>(value: Value<'a>, param: Param, literal: bool) -> Fo
         (Param::Integer(of), Value::Int(int)) if literal && (of.signed || *int >= 0) => {
             Value::Integer(Integer { of, bits: *int })
         }
+        (Param::Integer(of), Value::Float(float))
+            if literal && float.fract() == 0.0 && float.abs() < 9e18 && (of.signed || *float >= 0.0) =>
+        {
+            Value::Integer(Integer { of, bits: *float as i64 })
+        }
         (Param::Integer(of), Value::Integer(integer)) if integer.of.name == of.name => value,
         (Param::Map, Value::Nil) if !was_read => Value::nil_map(),
         (Param::Map, map) if map.map_kind() == Some(MapKind::Any) => value,
@@ -140,60 +161,41 @@ pub(super) fn converted<'a>(value: Value<'a>, param: Param, literal: bool) -> Fo
     Ok(fitting)
 }
 
+/// What templates read most often, without taking the URL apart.
 fn url_field<'a>(data: &'a TemplateData<'a>, name: &str) -> Option<Value<'a>> {
-    let host_and_port = || match data.host.rsplit_once(':') {
-        Some((host, port)) if !port.ends_with(']') => (host, port),
-        _ => (data.host, ""),
-    };
     let text = |text: &'a str| Value::Text(Text::borrowed(text));
     Some(match name {
         "Scheme" => text(data.scheme),
         "Host" => text(data.host),
         "Path" => Value::bytes(percent_encoding::percent_decode_str(data.path).collect::<Vec<u8>>()),
-        "EscapedPath" => text(data.path),
         "RawQuery" => text(data.raw_query),
-        "RawPath" | "Fragment" | "Opaque" | "RawFragment" | "User" | "EscapedFragment" => Value::text(""),
-        "Query" => Value::typed_map(MapKind::Query, query(data.raw_query)),
-        "Hostname" => Value::text(host_and_port().0.trim_matches(['[', ']'])),
-        "Port" => Value::text(host_and_port().1),
-        "RequestURI" => Value::text(with_query(data.path.to_owned(), data.raw_query)),
-        "String" => Value::text(url(data)),
-        "IsAbs" => Value::Bool(!data.scheme.is_empty()),
-        "ForceQuery" | "OmitHost" => Value::Bool(false),
         _ => return None,
     })
 }
 
-fn query<'a>(raw: &'a str) -> Entries<'a> {
+/// The values of a query by their keys.
+pub(super) fn query<'a>(raw: &[u8]) -> Entries<'a> {
     let mut lists: std::collections::BTreeMap<Text<'a>, Vec<Value<'a>>> = std::collections::BTreeMap::new();
-    for (key, value) in form_urlencoded::parse(raw.as_bytes()) {
-        lists.entry(key.into()).or_default().push(Value::Text(value.into()));
+    for (key, value) in form_urlencoded::parse(raw) {
+        lists.entry(key.into_owned().into()).or_default().push(Value::text(value));
     }
     lists.into_iter().map(|(key, values)| (key, Value::typed_list(Element::Text, values))).collect()
 }
 
 /// A query as text again, sorted by key.
-fn encoded(query: &Value<'_>) -> String {
-    let mut made = form_urlencoded::Serializer::new(String::new());
+fn encoded<'a>(query: &Value<'a>) -> Value<'a> {
+    let mut made = Vec::new();
     for (key, values) in query.members().unwrap_or_default() {
         for value in values.elements().unwrap_or_default() {
             if let Value::Text(value) = value {
-                made.append_pair(&key.to_str(), &value.to_str());
+                if !made.is_empty() {
+                    made.push(b'&');
+                }
+                made.extend(query_escape(key.as_bytes()));
+                made.push(b'=');
+                made.extend(query_escape(value.as_bytes()));
             }
         }
     }
-    made.finish()
-}
-
-/// The whole URL.
-pub(super) fn url(data: &TemplateData<'_>) -> String {
-    with_query(format!("{}://{}{}", data.scheme, data.host, data.path), data.raw_query)
-}
-
-fn with_query(mut url: String, query: &str) -> String {
-    if !query.is_empty() {
-        url.push('?');
-        url.push_str(query);
-    }
-    url
+    Value::bytes(made)
 }

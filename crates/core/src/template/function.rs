@@ -65,7 +65,26 @@ pub(super) struct Surroundings<'s> {
 pub(super) struct Method {
     pub(super) name: &'static str,
     pub(super) params: &'static [Param],
+    /// What further arguments must be, where any number of them is taken.
+    pub(super) rest: Option<Param>,
     pub(super) body: for<'a> fn(&[Value<'a>]) -> Outcome<'a>,
+}
+
+impl Method {
+    /// A method with exactly these parameters.
+    pub(super) const fn new(
+        name: &'static str,
+        params: &'static [Param],
+        body: for<'a> fn(&[Value<'a>]) -> Outcome<'a>,
+    ) -> Self {
+        Self { name, params, rest: None, body }
+    }
+
+    /// With any number of further arguments of one type.
+    pub(super) const fn with_rest(mut self, rest: Param) -> Self {
+        self.rest = Some(rest);
+        self
+    }
 }
 
 impl Function {

@@ -207,6 +207,7 @@ fn number(text: &str) -> Result<(Token, &str), String> {
     let (token, after) = text.split_at(text.find(ends).unwrap_or(text.len()));
     let number = literal::number(token)?;
     match number.int {
+        None if !number.is_float => Err(format!("{token} overflows int")),
         Some(int) if !number.is_float => Ok((Token::Int(int), after)),
         _ => Ok((Token::Float(number.float), after)),
     }

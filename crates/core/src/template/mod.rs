@@ -16,7 +16,9 @@ mod header;
 mod lex;
 mod literal;
 mod parse;
+mod runes;
 mod session_json;
+mod url;
 mod value;
 
 use std::sync::Arc;

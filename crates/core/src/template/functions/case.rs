@@ -2,8 +2,9 @@
 
 use super::super::function::Function;
 use super::super::function::Param::Text;
+use super::super::runes;
 use super::arguments::{bytes, text};
-use super::{runes, words};
+use super::words;
 
 pub(super) const ALL: &[Function] = &[
     Function::pure("upper", &[Text], |args| text(mapped(bytes(&args[0])?, runes::upper))),

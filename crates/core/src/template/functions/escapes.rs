@@ -3,16 +3,18 @@
 use super::super::format;
 use super::super::function::Function;
 use super::super::function::Param::Any;
+use super::super::url;
 use super::Value;
 use super::arguments::text;
 
 pub(super) const ALL: &[Function] = &[
-    Function::variadic("html", &[Any], Any, |args| text(html(&joined(args)))),
-    Function::variadic("js", &[Any], Any, |args| text(js(&joined(args)))),
+    Function::variadic("html", &[], Any, |args| text(html(&joined(args)))),
+    Function::variadic("js", &[], Any, |args| text(js(&joined(args)))),
+    Function::variadic("urlquery", &[], Any, |args| text(url::query_escape(&format::joined(args)))),
 ];
 
 fn joined(args: &[Value<'_>]) -> String {
-    String::from_utf8_lossy(&args.iter().flat_map(format::text).collect::<Vec<u8>>()).into_owned()
+    String::from_utf8_lossy(&format::joined(args)).into_owned()
 }
 
 fn html(from: &str) -> String {
@@ -39,7 +41,7 @@ fn js(from: &str) -> String {
             '\'' => out.push_str("\\'"),
             '"' => out.push_str("\\\""),
             '<' | '>' | '&' | '=' => out.push_str(&format!("\\u{:04X}", u32::from(letter))),
-            control if control < ' ' => out.push_str(&format!("\\u{:04X}", u32::from(control))),
+            other if !format::is_printed(other) => out.push_str(&format!("\\u{:04X}", u32::from(other))),
             other => out.push(other),
         }
     }

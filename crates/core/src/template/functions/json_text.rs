@@ -1,8 +1,11 @@
 //! Writes values as Go's JSON encoder does: sorted keys, structs in the order of their fields.
 
+use serde_json::Value as Json;
+
 use super::Value;
 use super::arguments::MAX_TEXT;
-use crate::template::value::Text;
+use crate::template::url::Url;
+use crate::template::value::{Object, Text};
 
 /// How deep values may nest.
 const MAX_DEPTH: usize = 200;
@@ -60,7 +63,7 @@ impl Writer {
             Value::Float(value) if value.is_finite() => self.out.push_str(&super::super::format::json_float(*value)),
             Value::Float(_) => return Err(Fault::Unsupported),
             Value::Text(text) => self.text(text),
-            Value::Object(object) => self.out.push_str(&object.json().ok_or(Fault::Unsupported)?),
+            Value::Object(object) => self.object(&**object)?,
             Value::Session(data) => self.fields(&[
                 ("subject", Value::Text(Text::borrowed(data.subject))),
                 ("extra", data.extra.map_or(Value::Nil, Value::JsonMap)),
@@ -73,22 +76,7 @@ impl Writer {
                 ("method", Value::Text(Text::borrowed(data.method))),
                 ("header", Value::Headers(data.request_header)),
             ])?,
-            Value::Url(data) => {
-                let path = percent_encoding::percent_decode_str(data.path).decode_utf8_lossy();
-                self.fields(&[
-                    ("Scheme", Value::Text(Text::borrowed(data.scheme))),
-                    ("Opaque", Value::text("")),
-                    ("User", Value::Nil),
-                    ("Host", Value::Text(Text::borrowed(data.host))),
-                    ("Path", Value::text(path)),
-                    ("Fragment", Value::text("")),
-                    ("RawQuery", Value::Text(Text::borrowed(data.raw_query))),
-                    ("RawPath", Value::text("")),
-                    ("RawFragment", Value::text("")),
-                    ("ForceQuery", Value::Bool(false)),
-                    ("OmitHost", Value::Bool(false)),
-                ])?;
-            }
+            Value::Url(data) => self.object(&Url::of(data))?,
             composite => {
                 if let Some(elements) = composite.elements() {
                     self.all('[', ']', &elements, |writer, value| writer.value(value))?;
@@ -99,6 +87,19 @@ impl Writer {
             }
         }
         Ok(())
+    }
+
+    /// A struct; its fields are not sorted.
+    fn object(&mut self, object: &dyn Object) -> Result<(), Fault> {
+        match object.json().ok_or(Fault::Unsupported)? {
+            Json::Object(fields) => {
+                let fields: Vec<_> = fields.iter().collect();
+                self.all('{', '}', &fields, |writer, (name, value)| {
+                    writer.member(&Text::borrowed(name), &Value::of(value))
+                })
+            }
+            other => self.value(&Value::of(&other)),
+        }
     }
 
     fn fields(&mut self, fields: &[(&'static str, Value<'_>)]) -> Result<(), Fault> {
@@ -144,7 +145,7 @@ impl Writer {
 
     fn text(&mut self, text: &Text<'_>) {
         self.out.push('"');
-        for c in super::runes::all(text.as_bytes()) {
+        for c in super::super::runes::all(text.as_bytes()) {
             match c {
                 '"' => self.out.push_str("\\\""),
                 '\\' => self.out.push_str("\\\\"),

@@ -5,7 +5,7 @@ use std::cmp::Ordering;
 use super::super::format;
 use super::super::function::Body;
 use super::super::function::Param::{Any, Int, Text};
-use super::arguments::{bytes, int, text, utf8};
+use super::arguments::{bytes, int, text};
 use super::{Function, Outcome, Value};
 
 pub(super) const ALL: &[Function] = &[
@@ -49,14 +49,10 @@ pub(super) const ALL: &[Function] = &[
         let nothing = at >= count;
         text(if nothing { Vec::new() } else { format::text(&args[0].element(at).unwrap_or(Value::Nil)) })
     }),
-    Function::variadic("printf", &[Text], Any, |args| text(format::printf(&utf8(&args[0])?, &args[1..])?)),
+    Function::variadic("printf", &[Text], Any, |args| text(format::printf(bytes(&args[0])?, &args[1..]))),
     Function::variadic("println", &[], Any, |args| {
         let words: Vec<Vec<u8>> = args.iter().map(format::text).collect();
         text([words.join(&b' '), b"\n".to_vec()].concat())
-    }),
-    Function::variadic("urlquery", &[Any], Any, |args| {
-        let shown: Vec<u8> = args.iter().flat_map(format::text).collect();
-        text(form_urlencoded::byte_serialize(&shown).collect::<String>())
     }),
 ];
 

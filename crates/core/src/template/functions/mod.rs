@@ -25,14 +25,16 @@ mod random;
 mod reflection;
 mod regex;
 mod regex_syntax;
-mod runes;
 mod semver;
 mod split;
 mod strings;
 mod time;
+mod urls;
 mod version_constraint;
 mod words;
 mod wrap;
+
+pub(super) use paths::clean as cleaned_path;
 
 use super::function::{Function, Outcome};
 use super::value::Value;
@@ -62,6 +64,7 @@ const TABLES: &[&[Function]] = &[
     split::ALL,
     strings::ALL,
     time::ALL,
+    urls::ALL,
     wrap::ALL,
 ];
 
@@ -96,6 +99,4 @@ const PLANNED: &[&str] = &[
     "genSelfSignedCertWithKey",
     "genSignedCert",
     "genSignedCertWithKey",
-    "urlJoin",
-    "urlParse",
 ];

@@ -40,7 +40,7 @@ fn base(path: &[u8]) -> &[u8] {
 }
 
 /// Without double slashes, `.`, and `..` where there is something to go up from.
-fn clean(path: &[u8]) -> Vec<u8> {
+pub(in crate::template) fn clean(path: &[u8]) -> Vec<u8> {
     let rooted = path.starts_with(b"/");
     let mut kept: Vec<&[u8]> = Vec::new();
     for part in path.split(|byte| *byte == b'/') {

@@ -5,9 +5,9 @@ use base64::engine::general_purpose::STANDARD;
 
 use super::super::function::Function;
 use super::super::function::Param::{Int, Text};
+use super::super::runes;
 use super::Value;
 use super::arguments::{MAX_TEXT, bytes, fits, int, text};
-use super::runes;
 use crate::ports::Random;
 
 const LETTERS: &[u8] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz";

@@ -7,9 +7,10 @@ use quick_cache::sync::Cache;
 
 use super::super::function::Function;
 use super::super::function::Param::{Int, Text};
+use super::super::runes;
 use super::super::value::Element;
 use super::arguments::{bytes, fits, holds, int, text, utf8};
-use super::{Outcome, Value, regex_syntax, runes};
+use super::{Outcome, Value, regex_syntax};
 
 pub(super) const ALL: &[Function] = &[
     Function::pure("regexMatch", &[Text, Text], |args| match compiled(&args[0]) {

@@ -116,8 +116,8 @@ impl Object for Version {
         shown
     }
 
-    fn json(&self) -> Option<String> {
-        Some(format!("\"{}\"", self.show()))
+    fn json(&self) -> Option<serde_json::Value> {
+        Some(self.show().into())
     }
 
     fn field<'a>(&self, _: &str) -> Option<Value<'a>> {
@@ -134,39 +134,29 @@ impl Object for Version {
 }
 
 const METHODS: &[Method] = &[
-    Method { name: "Major", params: &[], body: |args| number(args, |version| version.major) },
-    Method { name: "Minor", params: &[], body: |args| number(args, |version| version.minor) },
-    Method { name: "Patch", params: &[], body: |args| number(args, |version| version.patch) },
-    Method { name: "Prerelease", params: &[], body: |args| Ok(Value::text(of(&args[0])?.pre.as_str())) },
-    Method { name: "Metadata", params: &[], body: |args| Ok(Value::text(of(&args[0])?.metadata.as_str())) },
-    Method { name: "Original", params: &[], body: |args| Ok(Value::text(of(&args[0])?.original.as_str())) },
-    Method { name: "String", params: &[], body: |args| Ok(Value::text(of(&args[0])?.show())) },
-    Method { name: "IncMajor", params: &[], body: |args| next(args, |version| version.next(version.major + 1, 0, 0)) },
-    Method {
-        name: "IncMinor",
-        params: &[],
-        body: |args| next(args, |version| version.next(version.major, version.minor + 1, 0)),
-    },
-    Method {
-        name: "IncPatch",
-        params: &[],
-        body: |args| {
-            next(args, |version| {
-                let step = u64::from(version.pre.is_empty());
-                version.next(version.major, version.minor, version.patch + step)
-            })
-        },
-    },
-    Method {
-        name: "Compare",
-        params: &[Struct(TYPE)],
-        body: |args| Ok(Value::Int(i64::from(of(&args[0])?.compare(of(&args[1])?) as i8))),
-    },
-    Method { name: "Equal", params: &[Struct(TYPE)], body: |args| compared(args, Ordering::is_eq) },
-    Method { name: "LessThan", params: &[Struct(TYPE)], body: |args| compared(args, Ordering::is_lt) },
-    Method { name: "LessThanEqual", params: &[Struct(TYPE)], body: |args| compared(args, Ordering::is_le) },
-    Method { name: "GreaterThan", params: &[Struct(TYPE)], body: |args| compared(args, Ordering::is_gt) },
-    Method { name: "GreaterThanEqual", params: &[Struct(TYPE)], body: |args| compared(args, Ordering::is_ge) },
+    Method::new("Major", &[], |args| number(args, |version| version.major)),
+    Method::new("Minor", &[], |args| number(args, |version| version.minor)),
+    Method::new("Patch", &[], |args| number(args, |version| version.patch)),
+    Method::new("Prerelease", &[], |args| Ok(Value::text(of(&args[0])?.pre.as_str()))),
+    Method::new("Metadata", &[], |args| Ok(Value::text(of(&args[0])?.metadata.as_str()))),
+    Method::new("Original", &[], |args| Ok(Value::text(of(&args[0])?.original.as_str()))),
+    Method::new("String", &[], |args| Ok(Value::text(of(&args[0])?.show()))),
+    Method::new("IncMajor", &[], |args| next(args, |version| version.next(version.major + 1, 0, 0))),
+    Method::new("IncMinor", &[], |args| next(args, |version| version.next(version.major, version.minor + 1, 0))),
+    Method::new("IncPatch", &[], |args| {
+        next(args, |version| {
+            let step = u64::from(version.pre.is_empty());
+            version.next(version.major, version.minor, version.patch + step)
+        })
+    }),
+    Method::new("Compare", &[Struct(TYPE)], |args| {
+        Ok(Value::Int(i64::from(of(&args[0])?.compare(of(&args[1])?) as i8)))
+    }),
+    Method::new("Equal", &[Struct(TYPE)], |args| compared(args, Ordering::is_eq)),
+    Method::new("LessThan", &[Struct(TYPE)], |args| compared(args, Ordering::is_lt)),
+    Method::new("LessThanEqual", &[Struct(TYPE)], |args| compared(args, Ordering::is_le)),
+    Method::new("GreaterThan", &[Struct(TYPE)], |args| compared(args, Ordering::is_gt)),
+    Method::new("GreaterThanEqual", &[Struct(TYPE)], |args| compared(args, Ordering::is_ge)),
 ];
 
 fn of<'v>(value: &'v Value<'_>) -> Result<&'v Version, String> {

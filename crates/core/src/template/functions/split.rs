@@ -2,9 +2,10 @@
 
 use super::super::function::Function;
 use super::super::function::Param::{Any, Int, Text};
+use super::super::runes;
 use super::super::value::{Element, MapKind};
+use super::Value;
 use super::arguments::{bytes, fits, holds, int, shown, strings, text};
-use super::{Value, runes};
 
 pub(super) const ALL: &[Function] = &[
     Function::pure("split", &[Text, Text], |args| numbered(pieces(bytes(&args[1])?, bytes(&args[0])?, None)?)),

@@ -3,9 +3,9 @@
 use super::super::format;
 use super::super::function::Function;
 use super::super::function::Param::{Any, Int, Text};
+use super::super::runes;
 use super::Value;
 use super::arguments::{bytes, fits, int, shown, text, utf8};
-use super::runes;
 
 pub(super) const ALL: &[Function] = &[
     Function::pure("trim", &[Text], |args| text(trim(bytes(&args[0])?, char::is_whitespace))),

@@ -29,6 +29,10 @@ const GOLDEN: &[(&str, &str)] = &[
     ("semver", include_str!("../golden/functions_semver.json")),
     ("flow", include_str!("../golden/functions_flow.json")),
     ("dates", include_str!("../golden/functions_dates.json")),
+    ("urls", include_str!("../golden/functions_urls.json")),
+    ("methods", include_str!("../golden/methods.json")),
+    ("printf", include_str!("../golden/functions_printf.json")),
+    ("literals", include_str!("../golden/literals.json")),
     ("crypto", include_str!("../golden/functions_crypto.json")),
 ];
 

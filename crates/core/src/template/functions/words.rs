@@ -1,6 +1,6 @@
 //! Identifiers taken apart and put together again: snake, kebab and Pascal case as `xstrings` makes them.
 
-use super::runes;
+use super::super::runes;
 
 /// What a run of characters is.
 #[derive(Clone, Copy, PartialEq)]

@@ -127,7 +127,8 @@ impl<'a> Value<'a> {
             Value::Bool(value) => *value,
             Value::Int(value) | Value::Int64(value) | Value::Integer(Integer { bits: value, .. }) => *value != 0,
             Value::Float(value) => *value != 0.0,
-            Value::Object(_) | Value::Session(_) | Value::MatchContext(_) | Value::Url(_) => true,
+            Value::Object(object) => !object.is_nil(),
+            Value::Session(_) | Value::MatchContext(_) | Value::Url(_) => true,
             _ => self.len() != Some(0),
         }
     }

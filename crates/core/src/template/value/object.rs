@@ -15,11 +15,16 @@ pub(in crate::template) trait Object {
         "struct"
     }
 
+    /// Whether it is a nil pointer.
+    fn is_nil(&self) -> bool {
+        false
+    }
+
     /// What `%v` and `{{ . }}` print.
     fn show(&self) -> String;
 
-    /// What Go's JSON encoder writes, unless it cannot.
-    fn json(&self) -> Option<String>;
+    /// What Go's JSON encoder writes, unless it cannot. Fields keep their order.
+    fn json(&self) -> Option<serde_json::Value>;
 
     /// An exported field.
     fn field<'a>(&self, name: &str) -> Option<Value<'a>>;

@@ -13,26 +13,18 @@ pub(super) static DURATION: IntegerType =
     IntegerType { name: "time.Duration", kind: "int64", signed: true, show: Some(show), methods: &METHODS };
 
 static METHODS: [Method; 9] = [
-    Method { name: "Nanoseconds", params: &[], body: |args| Ok(Value::Int64(length(args))) },
-    Method { name: "Microseconds", params: &[], body: |args| Ok(Value::Int64(length(args) / 1000)) },
-    Method { name: "Milliseconds", params: &[], body: |args| Ok(Value::Int64(length(args) / 1_000_000)) },
-    Method { name: "Seconds", params: &[], body: |args| Ok(Value::Float(in_units(length(args), SECOND))) },
-    Method { name: "Minutes", params: &[], body: |args| Ok(Value::Float(in_units(length(args), MINUTE))) },
-    Method { name: "Hours", params: &[], body: |args| Ok(Value::Float(in_units(length(args), HOUR))) },
-    Method { name: "Abs", params: &[], body: |args| made(length(args).saturating_abs()) },
-    Method {
-        name: "Truncate",
-        params: &[Param::Integer(&DURATION)],
-        body: |args| {
-            let (length, unit) = (length(args), length(&args[1..]));
-            made(if unit <= 0 { length } else { length - length % unit })
-        },
-    },
-    Method {
-        name: "Round",
-        params: &[Param::Integer(&DURATION)],
-        body: |args| made(rounded(length(args), length(&args[1..]))),
-    },
+    Method::new("Nanoseconds", &[], |args| Ok(Value::Int64(length(args)))),
+    Method::new("Microseconds", &[], |args| Ok(Value::Int64(length(args) / 1000))),
+    Method::new("Milliseconds", &[], |args| Ok(Value::Int64(length(args) / 1_000_000))),
+    Method::new("Seconds", &[], |args| Ok(Value::Float(in_units(length(args), SECOND)))),
+    Method::new("Minutes", &[], |args| Ok(Value::Float(in_units(length(args), MINUTE)))),
+    Method::new("Hours", &[], |args| Ok(Value::Float(in_units(length(args), HOUR)))),
+    Method::new("Abs", &[], |args| made(length(args).saturating_abs())),
+    Method::new("Truncate", &[Param::Integer(&DURATION)], |args| {
+        let (length, unit) = (length(args), length(&args[1..]));
+        made(if unit <= 0 { length } else { length - length % unit })
+    }),
+    Method::new("Round", &[Param::Integer(&DURATION)], |args| made(rounded(length(args), length(&args[1..])))),
 ];
 
 fn length(args: &[Value<'_>]) -> i64 {

@@ -14,53 +14,37 @@ const TIME: Param = Param::Object(TYPE);
 const LENGTH: Param = Param::Integer(&DURATION);
 
 pub(super) const ALL: &[Method] = &[
-    Method { name: "Year", params: &[], body: |args| of_date(args, |civil| civil.year) },
-    Method { name: "Month", params: &[], body: |args| named(args, &MONTH, |civil| civil.month) },
-    Method { name: "Day", params: &[], body: |args| of_date(args, |civil| civil.day) },
-    Method { name: "Weekday", params: &[], body: |args| named(args, &WEEKDAY, |civil| civil.weekday) },
-    Method { name: "YearDay", params: &[], body: |args| of_date(args, |civil| civil.year_day) },
-    Method { name: "Hour", params: &[], body: |args| of_date(args, |civil| civil.hour) },
-    Method { name: "Minute", params: &[], body: |args| of_date(args, |civil| civil.minute) },
-    Method { name: "Second", params: &[], body: |args| of_date(args, |civil| civil.second) },
-    Method { name: "Nanosecond", params: &[], body: |args| Ok(Value::Int(i64::from(Moment::of(&args[0])?.nanos))) },
-    Method { name: "Unix", params: &[], body: |args| since_1970(args, duration::SECOND) },
-    Method { name: "UnixMilli", params: &[], body: |args| since_1970(args, 1_000_000) },
-    Method { name: "UnixMicro", params: &[], body: |args| since_1970(args, 1_000) },
-    Method { name: "UnixNano", params: &[], body: |args| since_1970(args, 1) },
-    Method { name: "IsZero", params: &[], body: |args| compared(&[args[0].clone(), zero()], i128::eq) },
-    Method { name: "IsDST", params: &[], body: |args| Ok(Value::Bool(is_summer_time(Moment::of(&args[0])?))) },
-    Method { name: "String", params: &[], body: |args| Ok(Value::text(Moment::of(&args[0])?.show())) },
-    Method {
-        name: "Format",
-        params: &[Param::Text],
-        body: |args| text(print::print(Moment::of(&args[0])?, bytes(&args[1])?)),
-    },
-    Method { name: "UTC", params: &[], body: in_utc },
-    Method { name: "Local", params: &[], body: in_utc },
-    Method {
-        name: "Add",
-        params: &[LENGTH],
-        body: |args| Ok(Value::object(Moment::of(&args[0])?.plus(args[1].integer().unwrap_or(0)))),
-    },
-    Method { name: "AddDate", params: &[Param::Int, Param::Int, Param::Int], body: add_date },
-    Method {
-        name: "Sub",
-        params: &[TIME],
-        body: |args| duration::made(Moment::of(&args[0])?.since(Moment::of(&args[1])?)),
-    },
-    Method { name: "Before", params: &[TIME], body: |args| compared(args, i128::lt) },
-    Method { name: "After", params: &[TIME], body: |args| compared(args, i128::gt) },
-    Method { name: "Equal", params: &[TIME], body: |args| compared(args, i128::eq) },
-    Method {
-        name: "Compare",
-        params: &[TIME],
-        body: |args| {
-            let order = Moment::of(&args[0])?.total().cmp(&Moment::of(&args[1])?.total());
-            Ok(Value::Int(i64::from(order as i8)))
-        },
-    },
-    Method { name: "Truncate", params: &[LENGTH], body: |args| cut(args, |_, _| false) },
-    Method { name: "Round", params: &[LENGTH], body: |args| cut(args, |rest, unit| rest * 2 >= unit) },
+    Method::new("Year", &[], |args| of_date(args, |civil| civil.year)),
+    Method::new("Month", &[], |args| named(args, &MONTH, |civil| civil.month)),
+    Method::new("Day", &[], |args| of_date(args, |civil| civil.day)),
+    Method::new("Weekday", &[], |args| named(args, &WEEKDAY, |civil| civil.weekday)),
+    Method::new("YearDay", &[], |args| of_date(args, |civil| civil.year_day)),
+    Method::new("Hour", &[], |args| of_date(args, |civil| civil.hour)),
+    Method::new("Minute", &[], |args| of_date(args, |civil| civil.minute)),
+    Method::new("Second", &[], |args| of_date(args, |civil| civil.second)),
+    Method::new("Nanosecond", &[], |args| Ok(Value::Int(i64::from(Moment::of(&args[0])?.nanos)))),
+    Method::new("Unix", &[], |args| since_1970(args, duration::SECOND)),
+    Method::new("UnixMilli", &[], |args| since_1970(args, 1_000_000)),
+    Method::new("UnixMicro", &[], |args| since_1970(args, 1_000)),
+    Method::new("UnixNano", &[], |args| since_1970(args, 1)),
+    Method::new("IsZero", &[], |args| compared(&[args[0].clone(), zero()], i128::eq)),
+    Method::new("IsDST", &[], |args| Ok(Value::Bool(is_summer_time(Moment::of(&args[0])?)))),
+    Method::new("String", &[], |args| Ok(Value::text(Moment::of(&args[0])?.show()))),
+    Method::new("Format", &[Param::Text], |args| text(print::print(Moment::of(&args[0])?, bytes(&args[1])?))),
+    Method::new("UTC", &[], in_utc),
+    Method::new("Local", &[], in_utc),
+    Method::new("Add", &[LENGTH], |args| Ok(Value::object(Moment::of(&args[0])?.plus(args[1].integer().unwrap_or(0))))),
+    Method::new("AddDate", &[Param::Int, Param::Int, Param::Int], add_date),
+    Method::new("Sub", &[TIME], |args| duration::made(Moment::of(&args[0])?.since(Moment::of(&args[1])?))),
+    Method::new("Before", &[TIME], |args| compared(args, i128::lt)),
+    Method::new("After", &[TIME], |args| compared(args, i128::gt)),
+    Method::new("Equal", &[TIME], |args| compared(args, i128::eq)),
+    Method::new("Compare", &[TIME], |args| {
+        let order = Moment::of(&args[0])?.total().cmp(&Moment::of(&args[1])?.total());
+        Ok(Value::Int(i64::from(order as i8)))
+    }),
+    Method::new("Truncate", &[LENGTH], |args| cut(args, |_, _| false)),
+    Method::new("Round", &[LENGTH], |args| cut(args, |rest, unit| rest * 2 >= unit)),
 ];
 
 static MONTH: IntegerType = IntegerType {

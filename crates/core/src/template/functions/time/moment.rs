@@ -86,10 +86,10 @@ impl Object for Moment {
         String::from_utf8_lossy(&shown).into_owned()
     }
 
-    fn json(&self) -> Option<String> {
-        let shown = print::print(self, b"\"2006-01-02T15:04:05.999999999Z07:00\"");
+    fn json(&self) -> Option<serde_json::Value> {
+        let shown = print::print(self, b"2006-01-02T15:04:05.999999999Z07:00");
         let fits = (0..=9999).contains(&self.civil().year) && self.offset().0.abs() < 24 * 3600;
-        fits.then(|| String::from_utf8_lossy(&shown).into_owned())
+        fits.then(|| String::from_utf8_lossy(&shown).into())
     }
 
     fn field<'a>(&self, _: &str) -> Option<Value<'a>> {

@@ -30,6 +30,17 @@ pub(super) fn last(bytes: &[u8]) -> Option<(char, usize)> {
         .or(Some((char::REPLACEMENT_CHARACTER, 1)))
 }
 
+/// How many characters there are.
+pub(super) fn count(bytes: &[u8]) -> usize {
+    let mut rest = bytes;
+    let mut count = 0;
+    while let Some((_, length)) = first(rest) {
+        count += 1;
+        rest = &rest[length..];
+    }
+    count
+}
+
 /// All characters.
 pub(super) fn all(bytes: &[u8]) -> Vec<char> {
     let mut rest = bytes;
