@@ -53,7 +53,7 @@ impl Rendered {
 
     /// Renders against this request.
     pub(crate) fn render(&self, request: &GatedRequest, session: &Session) -> Result<String, Denial> {
-        let mut text = String::new();
+        let mut text = String::with_capacity(self.template.expected_size());
         self.template.render(&TemplateData::new(session, request), &mut text).map_err(|error| {
             Denial::internal(Reason::MutationFailed, format!("template of `{}`: {error}", self.name))
         })?;

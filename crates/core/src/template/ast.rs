@@ -9,17 +9,14 @@ use crate::secret::Secret;
 pub(super) enum Node {
     Text(String),
     Output(Pipeline),
-    Assign {
-        slot: usize,
-        value: Pipeline,
-    },
+    /// `{{$x := value}}`: prints nothing.
+    Assign(Pipeline),
     If {
         condition: Pipeline,
         then: Vec<Node>,
         otherwise: Vec<Node>,
     },
     With {
-        slot: Option<usize>,
         value: Pipeline,
         then: Vec<Node>,
         otherwise: Vec<Node>,
@@ -44,7 +41,11 @@ pub(super) enum Node {
 pub(super) type Definitions = HashMap<String, Vec<Node>>;
 
 /// Commands, each of which gets the result of the one before as its last argument.
-pub(super) struct Pipeline(pub(super) Vec<Command>);
+pub(super) struct Pipeline {
+    /// The variables that the result is assigned to.
+    pub(super) slots: Vec<usize>,
+    pub(super) commands: Vec<Command>,
+}
 
 /// A value, or a call.
 pub(super) enum Command {
@@ -90,10 +91,8 @@ pub(super) struct Facts {
     pub(super) reads_request: bool,
     pub(super) reads_captures: bool,
     pub(super) reads_secret: bool,
-    /// Takes the time or random bytes.
-    pub(super) reads_outside: bool,
     /// May write into maps of the session.
     pub(super) mutates: bool,
-    /// A function too expensive to be run for each request.
-    pub(super) expensive: Option<&'static str>,
+    /// How many calls of functions too expensive for a request there are.
+    pub(super) expensive: usize,
 }

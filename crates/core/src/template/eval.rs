@@ -1,19 +1,17 @@
 //! Runs a template, within bounds.
 
-use super::TemplateData;
 use super::ast::{Command, Definitions, Node, Operand, Pipeline};
 use super::error::RenderError;
 use super::fields::{self, converted};
 use super::format;
 use super::function::{Body, Surroundings};
 use super::value::Value;
+use super::{EMPTY, MAX_EXPENSIVE, TemplateData};
 
 /// What a template may write.
 const MAX_OUTPUT: usize = 64 * 1024;
 /// How many nodes a template may run.
 const MAX_STEPS: usize = 100_000;
-/// How many calls of functions too expensive for a request a template may make while it is compiled.
-const MAX_EXPENSIVE: usize = 10;
 /// How deep blocks and named templates may nest while they run.
 const MAX_DEPTH: usize = 250;
 
@@ -42,6 +40,11 @@ pub(super) fn render(
         limit,
     };
     run.nodes(nodes, &root, out).map(drop)
+}
+
+/// Renders one node that reads nothing and names no other template.
+pub(super) fn render_alone(node: &Node, around: &Surroundings<'_>, out: &mut String) -> Result<(), RenderError> {
+    render(std::slice::from_ref(node), &Definitions::new(), &EMPTY.with(), around, false, out)
 }
 
 struct Run<'a, 's> {
@@ -96,19 +99,15 @@ impl<'a> Run<'a, '_> {
                 Value::Text(text) => out.push_str(&text.to_str()),
                 value => out.push_str(&String::from_utf8_lossy(&format::printed(&value))),
             },
-            Node::Assign { slot, value } => {
-                let value = self.pipeline(value, dot)?;
-                self.assign(*slot, value);
+            Node::Assign(pipeline) => {
+                self.pipeline(pipeline, dot)?;
             }
             Node::If { condition, then, otherwise } => {
                 let branch = if self.pipeline(condition, dot)?.is_true() { then } else { otherwise };
                 return self.nodes(branch, dot, out);
             }
-            Node::With { slot, value, then, otherwise } => {
+            Node::With { value, then, otherwise } => {
                 let value = self.pipeline(value, dot)?;
-                if let Some(slot) = slot {
-                    self.assign(*slot, value.clone());
-                }
                 return if value.is_true() { self.nodes(then, &value, out) } else { self.nodes(otherwise, dot, out) };
             }
             Node::Range { key, item, list, body, otherwise } => {
@@ -156,17 +155,20 @@ impl<'a> Run<'a, '_> {
             members.into_iter().map(|(key, value)| (Value::Text(key), value)).collect()
         } else if value.is_nil() {
             Vec::new()
-        } else if let (Value::Int(count), None) = (&value, key) {
-            let count = usize::try_from(*count).unwrap_or(0);
-            if count > MAX_STEPS {
+        } else if let (Some(count), None) = (value.integer(), key) {
+            if count > MAX_STEPS as i64 {
                 return Err(RenderError::new("range runs too long"));
             }
-            (0..count).map(|number| (Value::Nil, Value::Int(number as i64))).collect()
+            (0..count).map(|number| (Value::Nil, value.with_integer(number))).collect()
         } else {
             return Err(RenderError::new(format!("range can't iterate over type {}", value.type_name())));
         };
         if pairs.is_empty() {
-            return self.nodes(otherwise, dot, out);
+            // As in the reference, a break there ends this loop, which is over anyway.
+            return Ok(match self.nodes(otherwise, dot, out)? {
+                Flow::Break => Flow::Next,
+                flow => flow,
+            });
         }
         for (index, element) in pairs {
             if let Some(slot) = key {
@@ -191,10 +193,14 @@ impl<'a> Run<'a, '_> {
 
     fn pipeline(&mut self, pipeline: &'a Pipeline, dot: &Value<'a>) -> Result<Value<'a>, RenderError> {
         let mut previous = None;
-        for command in &pipeline.0 {
+        for command in &pipeline.commands {
             previous = Some(self.command(command, dot, previous)?.settled());
         }
-        Ok(previous.unwrap_or(Value::Nil))
+        let value = previous.unwrap_or(Value::Nil);
+        for slot in &pipeline.slots {
+            self.assign(*slot, value.clone());
+        }
+        Ok(value)
     }
 
     fn command(

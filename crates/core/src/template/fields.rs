@@ -28,7 +28,7 @@ pub(super) fn field<'a>(value: &Value<'a>, name: &str, extra: Option<&Value<'a>>
         }),
         Value::MatchContext(data) => Ok(match name {
             "RegexpCaptureGroups" => Value::Strings(data.captures),
-            "URL" if data.has_no_url() => Value::Nil,
+            "URL" if data.has_no_url() => Value::Null,
             "URL" => Value::Url(data),
             "Method" => text(data.method),
             "Header" => Value::Headers(data.request_header),
@@ -38,7 +38,9 @@ pub(super) fn field<'a>(value: &Value<'a>, name: &str, extra: Option<&Value<'a>>
             Some(found) => Ok(found),
             None => field(&Value::object(Url::of(data)), name, extra),
         },
-        Value::Null | Value::Nil => Err(RenderError::new(format!("nil pointer evaluating interface {{}}.{name}"))),
+        // Go tells nothing at all from a nil that was read.
+        Value::Nil => Ok(Value::Nil),
+        Value::Null => Err(RenderError::new(format!("nil pointer evaluating interface {{}}.{name}"))),
         Value::Object(object) => match object.field(name) {
             Some(field) => Ok(field),
             None => call(value, name, &[]),

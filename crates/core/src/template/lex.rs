@@ -15,6 +15,8 @@ pub(super) enum Token {
     Word(String),
     /// `.a.b` or a lone `.`: the names.
     Field(Vec<String>),
+    /// Fields right after a word.
+    Chain(Vec<String>),
     /// `$x`, with fields after it.
     Variable(String, Vec<String>),
     Text(Vec<u8>),
@@ -111,10 +113,15 @@ fn action<'t>(
 
 /// Splits the inside of an action.
 pub(super) fn tokens(inside: &str) -> Result<Vec<Token>, String> {
-    let mut found = Vec::new();
+    let mut found: Vec<Token> = Vec::new();
     let mut rest = inside.trim_start_matches(SPACES);
+    let mut spaced = true;
     while let Some(c) = rest.chars().next() {
         let (token, after) = match c {
+            '.' if !spaced && matches!(found.last(), Some(Token::Word(word)) if !is_keyword(word)) => {
+                let (names, after) = fields(rest);
+                (Token::Chain(names), after)
+            }
             '(' => (Token::Open, &rest[1..]),
             ')' => {
                 let (fields, after) = fields(&rest[1..]);
@@ -146,10 +153,35 @@ pub(super) fn tokens(inside: &str) -> Result<Vec<Token>, String> {
             }
             other => return Err(format!("unexpected {other:?} in action")),
         };
+        if !spaced && found.last().is_some_and(|before| touches(before, &token)) {
+            return Err("unexpected text right after an operand: a space is missing".to_owned());
+        }
         found.push(token);
         rest = after.trim_start_matches(SPACES);
+        spaced = rest.len() < after.len();
     }
     Ok(found)
+}
+
+/// Whether two tokens must not stand side by side without a space.
+fn touches(before: &Token, after: &Token) -> bool {
+    let is_operand = |token: &Token| {
+        matches!(
+            token,
+            Token::Word(_) | Token::Field(_) | Token::Variable(..) | Token::Text(_) | Token::Int(_) | Token::Float(_)
+        )
+    };
+    match (before, after) {
+        // `if(` and `if.x`
+        (Token::Word(word), Token::Open | Token::Field(_)) => !is_keyword(word),
+        (Token::Close(_) | Token::Chain(_), after) => is_operand(after) || *after == Token::Open,
+        (before, Token::Open) => is_operand(before),
+        (before, after) => is_operand(before) && is_operand(after),
+    }
+}
+
+fn is_keyword(word: &str) -> bool {
+    matches!(word, "if" | "else" | "with" | "range" | "template" | "block" | "define" | "end" | "break" | "continue")
 }
 
 fn word(text: &str) -> (&str, &str) {

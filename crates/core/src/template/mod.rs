@@ -9,6 +9,7 @@ mod ast;
 mod error;
 mod eval;
 mod fields;
+mod fold;
 mod format;
 mod function;
 mod functions;
@@ -18,6 +19,7 @@ mod literal;
 mod parse;
 mod runes;
 mod session_json;
+mod size;
 mod url;
 mod value;
 
@@ -32,7 +34,11 @@ pub use error::{RenderError, TemplateError};
 use crate::gate::GatedRequest;
 use crate::ports::{Clock, Random, SecretSource};
 use crate::session::Session;
+use fold::Calls;
 use function::Surroundings;
+
+/// How many calls of functions that take long a template may have, and how many it may make.
+const MAX_EXPENSIVE: usize = 10;
 
 /// A compiled template.
 pub struct Template {
@@ -40,6 +46,7 @@ pub struct Template {
     definitions: ast::Definitions,
     constant: Option<Zeroizing<String>>,
     facts: ast::Facts,
+    size: usize,
     clock: Arc<dyn Clock>,
     random: Arc<dyn Random>,
 }
@@ -117,18 +124,25 @@ impl Template {
         clock: &Arc<dyn Clock>,
         random: &Arc<dyn Random>,
     ) -> Result<Self, TemplateError> {
-        let (nodes, definitions, facts) = parse::parse(text, secrets)?;
-        if let Some(name) = facts.expensive
+        let (mut nodes, mut definitions, facts) = parse::parse(text, secrets)?;
+        let around = Surroundings { clock: &**clock, random: &**random };
+        if facts.expensive > MAX_EXPENSIVE {
+            return Err(TemplateError::new(text, 0, "too many calls of functions that take long"));
+        }
+        definitions.values_mut().chain([&mut nodes]).for_each(|nodes| fold::fold(nodes, &around));
+        let calls = Calls::of(&nodes, &definitions);
+        if let Some(name) = calls.expensive
             && facts.reads_request
         {
             let message = format!("`{name}` takes too long to be run for every request");
-            let hint = "use it only in a template that does not depend on the request; it then runs once, at load";
+            let hint = "call it with what does not depend on the request; it then runs once, at load";
             return Err(TemplateError::new(text, 0, message).with_hint(hint));
         }
-        let mut template =
-            Self { nodes, definitions, constant: None, facts, clock: clock.clone(), random: random.clone() };
+        let size = size::expected(&nodes);
+        let (clock, random) = (clock.clone(), random.clone());
+        let mut template = Self { nodes, definitions, constant: None, facts, size, clock, random };
         // What is expensive runs once, even where it takes random bytes.
-        if !facts.reads_request && (!facts.reads_outside || facts.expensive.is_some()) {
+        if !facts.reads_request && (!calls.outside || calls.expensive.is_some()) {
             let mut rendered = Zeroizing::new(String::new());
             template
                 .render(&EMPTY.with(), &mut rendered)
@@ -141,6 +155,11 @@ impl Template {
     /// The text it always renders to, when nothing in it depends on the request.
     pub fn constant(&self) -> Option<&str> {
         self.constant.as_ref().map(|text| text.as_str())
+    }
+
+    /// How much it can be expected to write, in bytes: what a buffer for it should hold.
+    pub fn expected_size(&self) -> usize {
+        self.constant().map_or(self.size, str::len)
     }
 
     /// Whether it holds a secret (`env`).

@@ -117,11 +117,13 @@ fn templates_render_as_in_the_reference() {
         ),
         ("{{ .MatchContext.URL }} {{ .MatchContext.URL.Hostname }}", "http://ex.com:8080/a%20b?a=7&b=8 ex.com"),
         ("{{ env \"TOKEN\" }}", "user:pässword"),
+        ("{{ expandenv \"[$TOKEN.${TOKEN}] $\" }}", "[user:pässword.user:pässword] $"),
         ("Basic {{ env \"TOKEN\" | b64enc }}", "Basic dXNlcjpww6Rzc3dvcmQ="),
         (
             "{{ replace \"l\" \"L\" .Extra.text }}{{ substr 0 2 .Extra.text }}{{ trimPrefix \"he\" .Extra.text }}",
             "heLLohello",
         ),
+        ("{{ .Subject }}:{{ derivePassword 1 \"pin\" \"a\" \"b\" \"c\" }}", "alice:9016"),
         ("{{ ternary \"y\" \"n\" (hasPrefix \"al\" .Subject) }}", "y"),
         ("{{ (splitList \",\" \"a,b,c\") | last }}{{ (split \",\" \"a,b\")._1 }}", "cb"),
         ("}} literal", "}} literal"),
@@ -169,7 +171,7 @@ fn faults_are_named() {
         ("{{ div 1 0 }}", "divide by zero"),
         ("{{ env \"MISSING\" }}", "environment variable `MISSING` is not set"),
         ("{{ env \"EMPTY\" }}", "environment variable `EMPTY` is empty"),
-        ("{{ env .Subject }}", "one constant name"),
+        ("{{ env .Subject }}", "one constant text"),
         ("{{ getHostByName \"x\" }}", "`getHostByName` is refused"),
         ("{{ template \"x\" .Subject }}", "template \"x\" not defined"),
         ("{{ if true }}{{ define \"x\" }}{{ end }}{{ end }}", "unexpected {{define}}"),
@@ -181,8 +183,11 @@ fn faults_are_named() {
         ("{{ range $i, $v := 3 }}{{ end }}", "can't iterate"),
         ("{{ range 1000000000 }}{{ end }}", "too long"),
         ("{{ $x }}", "undefined variable"),
+        ("{{ expandenv \"$MISSING\" }}", "environment variable `MISSING` is not set"),
+        ("{{ expandenv \"${a b}\" }}", "after `${`"),
+        ("{{ .Subject | expandenv }}", "one constant text"),
         ("{{ bcrypt .Subject }}", "takes too long to be run for every request"),
-        ("{{ range 11 }}{{ htpasswd \"u:\" \"p\" }}{{ end }}", "called too often"),
+        ("{{ range 11 }}{{ $x := htpasswd \"u:\" \"p\" }}{{ end }}", "called too often"),
         ("{{ repeat 100000 \"abcdef\" }}", "too long"),
         ("{{ range until 9999 }}{{ range until 9999 }}x{{ end }}{{ end }}", "too long or writes too much"),
     ];
@@ -204,6 +209,9 @@ fn constants_fold_and_secrets_are_marked() {
     assert_eq!((subject.constant(), subject.is_sensitive(), subject.reads_captures()), (None, false, false));
     assert!(compile("{{ printIndex .MatchContext.RegexpCaptureGroups 0 }}").reads_captures());
     assert!(compile("{{ . }}").reads_captures());
+    // What the parts that never change print is known from the start.
+    let folded = compile("{{ upper \"ab\" }}-{{ if .Subject }}{{ add 1 2 }}{{ end }}{{ .Subject }}");
+    assert_eq!(folded.expected_size(), "AB-3".len() + compile("{{ .Subject }}").expected_size());
 }
 
 proptest::proptest! {

@@ -80,23 +80,20 @@ pub(super) fn refused(name: &str) -> Option<(String, &'static str)> {
             "`getHostByName` is refused: a template must not make a request wait for name servers".to_owned(),
             "write the address, or let the rule's upstream name the host",
         )),
-        _ if PLANNED.contains(&name) => Some((format!("`{name}` is not supported yet"), "use another function")),
+        "buildCustomCert"
+        | "genCA"
+        | "genCAWithKey"
+        | "genPrivateKey"
+        | "genSelfSignedCert"
+        | "genSelfSignedCertWithKey"
+        | "genSignedCert"
+        | "genSignedCertWithKey" => Some((
+            format!("`{name}` is refused: a proxy makes no keys and certificates, which nobody else would know"),
+            "make them where they are used, and pass on with `env` what a header needs of them",
+        )),
         _ => None,
     }
 }
 
 #[cfg(test)]
 pub(super) mod tests;
-
-/// Functions that rules may name and that are refused until they exist.
-const PLANNED: &[&str] = &[
-    "buildCustomCert",
-    "expandenv",
-    "genCA",
-    "genCAWithKey",
-    "genPrivateKey",
-    "genSelfSignedCert",
-    "genSelfSignedCertWithKey",
-    "genSignedCert",
-    "genSignedCertWithKey",
-];

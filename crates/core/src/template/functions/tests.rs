@@ -33,6 +33,7 @@ const GOLDEN: &[(&str, &str)] = &[
     ("methods", include_str!("../golden/methods.json")),
     ("printf", include_str!("../golden/functions_printf.json")),
     ("literals", include_str!("../golden/literals.json")),
+    ("language", include_str!("../golden/language.json")),
     ("crypto", include_str!("../golden/functions_crypto.json")),
 ];
 

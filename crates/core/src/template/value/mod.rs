@@ -155,6 +155,15 @@ impl<'a> Value<'a> {
         }
     }
 
+    /// Another integer of the same type.
+    pub(super) fn with_integer(&self, number: i64) -> Self {
+        match self {
+            Value::Int64(_) => Value::Int64(number),
+            Value::Integer(integer) => Value::Integer(Integer { of: integer.of, bits: number }),
+            _ => Value::Int(number),
+        }
+    }
+
     /// The element of a list; nil elements as [`Value::Nil`].
     pub(super) fn element(&self, index: usize) -> Option<Value<'a>> {
         match self {
