@@ -6,8 +6,8 @@ use super::TemplateData;
 use super::error::RenderError;
 use super::function::Param;
 use super::header;
-use super::url::{Url, query_escape};
-use super::value::{Element, Entries, Integer, MapKind, Text, Value};
+use super::url::{Url, query};
+use super::value::{Integer, MapKind, Text, Value};
 
 type Found<'a> = Result<Value<'a>, RenderError>;
 
@@ -95,7 +95,7 @@ pub(super) fn call<'a>(receiver: &Value<'a>, name: &str, arguments: &[(Value<'a>
 /// The methods of headers and queries.
 fn lookup<'a>(map: &Value<'a>, kind: MapKind, name: &str, arguments: &[(Value<'a>, bool)]) -> Found<'a> {
     match (kind, name, arguments) {
-        (MapKind::Query, "Encode", []) => return Ok(encoded(map)),
+        (MapKind::Query, "Encode", []) => return Ok(query::encoded(map)),
         (MapKind::Header, "Clone", []) => return Ok(map.clone()),
         _ => {}
     }
@@ -173,31 +173,4 @@ fn url_field<'a>(data: &'a TemplateData<'a>, name: &str) -> Option<Value<'a>> {
         "RawQuery" => text(data.raw_query),
         _ => return None,
     })
-}
-
-/// The values of a query by their keys.
-pub(super) fn query<'a>(raw: &[u8]) -> Entries<'a> {
-    let mut lists: std::collections::BTreeMap<Text<'a>, Vec<Value<'a>>> = std::collections::BTreeMap::new();
-    for (key, value) in form_urlencoded::parse(raw) {
-        lists.entry(key.into_owned().into()).or_default().push(Value::text(value));
-    }
-    lists.into_iter().map(|(key, values)| (key, Value::typed_list(Element::Text, values))).collect()
-}
-
-/// A query as text again, sorted by key.
-fn encoded<'a>(query: &Value<'a>) -> Value<'a> {
-    let mut made = Vec::new();
-    for (key, values) in query.members().unwrap_or_default() {
-        for value in values.elements().unwrap_or_default() {
-            if let Value::Text(value) = value {
-                if !made.is_empty() {
-                    made.push(b'&');
-                }
-                made.extend(query_escape(key.as_bytes()));
-                made.push(b'=');
-                made.extend(query_escape(value.as_bytes()));
-            }
-        }
-    }
-    Value::bytes(made)
 }

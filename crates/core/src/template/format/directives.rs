@@ -88,7 +88,7 @@ impl Reader<'_, '_> {
         let Some(argument) = self.arguments.get(self.next) else {
             return self.printer.out.extend(format!("%!{verb}(MISSING)").bytes());
         };
-        if verb == 'v' {
+        if matches!(verb, 'v' | 'w') {
             let spec = &mut self.printer.spec;
             spec.as_source = std::mem::take(&mut spec.sharp);
             spec.with_names = std::mem::take(&mut spec.plus);

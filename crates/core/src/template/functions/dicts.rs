@@ -86,6 +86,9 @@ fn dig<'a>(args: &[Value<'a>]) -> Outcome<'a> {
     if keys.is_empty() {
         return Err("needs at least three arguments".to_owned());
     }
+    if let Some(other) = keys.iter().find(|key| !matches!(key, Value::Text(_))) {
+        return Err(format!("a key is of type {}, not string", other.type_name()));
+    }
     let mut value = map.clone();
     for key in keys {
         let is_object = value.type_name() == "map[string]interface {}";

@@ -40,15 +40,23 @@ pub(super) const ALL: &[Function] = &[
         None => Err(format!("len of type {}", args[0].type_name())),
     }),
     Function::variadic("index", &[Any], Any, |args| {
+        if args[0].is_nil() {
+            return Err("index of untyped nil".to_owned());
+        }
         args[1..].iter().try_fold(args[0].clone(), |value, key| index(&value, key))
     }),
-    Function::pure("print", &[Any], |args| text(printed(&args[0]))),
+    Function::pure("print", &[Any], |args| printed(&args[0])),
     Function::pure("printIndex", &[Any, Int], |args| {
         let at = int(&args[1])?;
-        let Some(count) = args[0].elements().map(|elements| elements.len()) else { return text("") };
+        if args[0].element_kind().is_none() {
+            return text("");
+        }
         let at = usize::try_from(at).map_err(|_| format!("index out of range: {at}"))?;
-        let nothing = at >= count;
-        text(if nothing { Vec::new() } else { format::text(&args[0].element(at).unwrap_or(Value::Nil)) })
+        match args[0].element(at) {
+            None => text(""),
+            Some(Value::Text(found)) => Ok(Value::Text(found)),
+            Some(other) => text(format::text(&other)),
+        }
     }),
     Function::variadic("printf", &[Text], Any, |args| text(format::printf(bytes(&args[0])?, &args[1..]))),
     Function::variadic("println", &[], Any, |args| {
@@ -58,8 +66,12 @@ pub(super) const ALL: &[Function] = &[
 ];
 
 /// Oathkeeper's `print`: nil is nothing.
-fn printed(value: &Value<'_>) -> Vec<u8> {
-    if value.is_nil() { Vec::new() } else { format::text(value) }
+fn printed<'a>(value: &Value<'a>) -> Outcome<'a> {
+    match value {
+        Value::Nil | Value::Null => text(""),
+        Value::Text(_) => Ok(value.clone()),
+        other => text(format::text(other)),
+    }
 }
 
 /// Go compares only values of one basic kind; nil equals only nil.
@@ -100,7 +112,7 @@ fn order(one: &Value<'_>, other: &Value<'_>) -> Result<Ordering, String> {
 fn index<'a>(value: &Value<'a>, key: &Value<'a>) -> Outcome<'a> {
     let length = match value {
         Value::Text(text) => Some(text.len()),
-        list => list.elements().map(|elements| elements.len()),
+        list => list.element_kind().and_then(|_| list.len()),
     };
     if let Some(length) = length {
         let at = key.integer().ok_or_else(|| format!("cannot index slice/array with type {}", key.type_name()))?;

@@ -39,7 +39,10 @@ pub(super) const ALL: &[Function] = &[
     Function::variadic("quote", &[], Any, |args| each(args, |value| format::quote(&shown(value)).into())),
     Function::variadic("squote", &[], Any, |args| each(args, |value| [b"'", shown(value).as_slice(), b"'"].concat())),
     Function::variadic("cat", &[], Any, |args| each(args, shown)),
-    Function::pure("toString", &[Any], |args| text(shown(&args[0]))),
+    Function::pure("toString", &[Any], |args| match &args[0] {
+        Value::Text(_) => Ok(args[0].clone()),
+        other => text(shown(other)),
+    }),
 ];
 
 /// Takes away what fits, from both ends.

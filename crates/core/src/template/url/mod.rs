@@ -4,6 +4,7 @@ mod escape;
 mod methods;
 mod object;
 mod parse;
+pub(super) mod query;
 mod resolve;
 
 pub(super) use object::Url;

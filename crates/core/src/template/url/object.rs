@@ -5,10 +5,9 @@ use std::any::Any;
 use serde_json::{Value as Json, json};
 
 use super::super::TemplateData;
-use super::super::fields::query;
 use super::super::function::Method;
 use super::super::value::{MapKind, Object, Value};
-use super::{Parts, User, methods};
+use super::{Parts, User, methods, query};
 
 /// A URL.
 pub(in crate::template) struct Url(pub(super) Parts);
@@ -77,7 +76,7 @@ impl Object for Url {
             "Fragment" => text(&url.fragment),
             "RawFragment" => text(&url.raw_fragment),
             "OmitHost" => Value::Bool(url.omit_host),
-            "Query" => Value::typed_map(MapKind::Query, query(&url.raw_query)),
+            "Query" => Value::typed_map(MapKind::Query, query::parse(&url.raw_query)),
             _ => return None,
         })
     }
