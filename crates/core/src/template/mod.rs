@@ -217,4 +217,6 @@ impl Empty {
 }
 
 #[cfg(test)]
+mod golden;
+#[cfg(test)]
 mod tests;

@@ -22,8 +22,7 @@ impl SecretSource for Environment {
 }
 
 fn compile_with(text: &str) -> Result<Template, TemplateError> {
-    let (clock, random): (Arc<dyn Clock>, Arc<dyn Random>) =
-        (Arc::new(functions::tests::Fixed), Arc::new(functions::tests::Fixed));
+    let (clock, random): (Arc<dyn Clock>, Arc<dyn Random>) = (Arc::new(golden::Fixed), Arc::new(golden::Fixed));
     Template::compile(text, &Environment, &clock, &random)
 }
 

@@ -94,6 +94,3 @@ pub(super) fn refused(name: &str) -> Option<(String, &'static str)> {
         _ => None,
     }
 }
-
-#[cfg(test)]
-pub(super) mod tests;

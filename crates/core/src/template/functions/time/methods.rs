@@ -108,8 +108,8 @@ fn add_date<'a>(args: &[Value<'a>]) -> Outcome<'a> {
     let (year, month, day) = (sum(now.year, 1)?, sum(now.month, 2)?, sum(now.day, 3)?);
     let local = civil::seconds(year, month, day, (now.hour, now.minute, now.second));
     // The offset there, found as the reference finds it: by that of the moment an offset earlier.
-    let (there, _) = moment.zone.at(local - offset);
-    Ok(Value::object(Moment { seconds: local - there, nanos: moment.nanos, zone: moment.zone.clone() }))
+    let (there, _) = moment.zone.at(local.saturating_sub(offset));
+    Ok(Value::object(Moment { seconds: local.saturating_sub(there), nanos: moment.nanos, zone: moment.zone.clone() }))
 }
 
 /// Down to a multiple of a duration since the year one, or up to the next.
