@@ -4,7 +4,7 @@ use super::ast::{Command, Definitions, Node, Operand, Pipeline};
 use super::error::RenderError;
 use super::fields::{self, converted};
 use super::format;
-use super::function::{Body, Surroundings};
+use super::function::{Body, Function, Param, Surroundings};
 use super::value::Value;
 use super::{EMPTY, MAX_EXPENSIVE, TemplateData};
 
@@ -34,6 +34,7 @@ pub(super) fn render(
         extra,
         around,
         variables: Vec::new(),
+        arguments: Vec::new(),
         steps: 0,
         expensive: 0,
         depth: 0,
@@ -54,6 +55,8 @@ struct Run<'a, 's> {
     extra: Option<Value<'a>>,
     around: &'s Surroundings<'s>,
     variables: Vec<Value<'a>>,
+    /// The arguments of the calls that are being made, innermost last.
+    arguments: Vec<Value<'a>>,
     steps: usize,
     expensive: usize,
     depth: usize,
@@ -220,39 +223,61 @@ impl<'a> Run<'a, '_> {
                 values.extend(piped.map(|value| (value, false)));
                 fields::call(&receiver, name, &values)
             }
-            Command::Call { function, arguments } => {
-                let mut values = Vec::with_capacity(arguments.len() + 1);
-                let mut last = Value::Nil;
-                for (index, operand) in arguments.iter().enumerate() {
-                    let value = self.operand(operand, dot)?;
-                    // `and` and `or` leave the operands after the deciding one alone.
-                    if let Body::Decides(deciding) = function.body {
-                        last = value.settled();
-                        if last.is_true() == deciding {
-                            return Ok(last);
-                        }
-                        continue;
-                    }
-                    let param = function.param(index).ok_or_else(|| RenderError::new("too many arguments"))?;
-                    values.push(converted(value, param, operand.is_literal())?);
-                }
-                if let Some(piped) = piped {
-                    let param = function.param(values.len()).unwrap_or(super::function::Param::Any);
-                    last = converted(piped, param, false)?;
-                    values.push(last.clone());
-                }
-                self.expensive += usize::from(function.at_load);
-                if self.expensive > MAX_EXPENSIVE {
-                    return Err(RenderError::new(format!("{} is called too often", function.name)));
-                }
-                let result = match function.body {
-                    Body::Pure(body) => body(&values),
-                    Body::Outside(body) => body(self.around, &values),
-                    Body::Decides(_) => Ok(last),
-                };
-                result.map_err(|message| RenderError::new(format!("error calling {}: {message}", function.name)))
+            Command::Call { function, arguments } => self.call(function, arguments, dot, piped),
+        }
+    }
+
+    fn call(
+        &mut self,
+        function: &'static Function,
+        arguments: &'a [Operand],
+        dot: &Value<'a>,
+        piped: Option<Value<'a>>,
+    ) -> Result<Value<'a>, RenderError> {
+        if let Body::Decides(deciding) = function.body {
+            return self.decide(deciding, arguments, dot, piped);
+        }
+        // Arguments of calls within calls lie on one stack, which is allocated once.
+        let start = self.arguments.len();
+        for (index, operand) in arguments.iter().enumerate() {
+            let value = self.operand(operand, dot)?;
+            let param = function.param(index).ok_or_else(|| RenderError::new("too many arguments"))?;
+            self.arguments.push(converted(value, param, operand.is_literal())?);
+        }
+        if let Some(piped) = piped {
+            let param = function.param(arguments.len()).unwrap_or(Param::Any);
+            self.arguments.push(converted(piped, param, false)?);
+        }
+        self.expensive += usize::from(function.at_load);
+        if self.expensive > MAX_EXPENSIVE {
+            return Err(RenderError::new(format!("{} is called too often", function.name)));
+        }
+        let values = &self.arguments[start..];
+        let result = match function.body {
+            Body::Pure(body) => body(values),
+            Body::Outside(body) => body(self.around, values),
+            Body::Decides(_) => Ok(Value::Nil),
+        };
+        self.arguments.truncate(start);
+        result.map_err(|message| RenderError::new(format!("error calling {}: {message}", function.name)))
+    }
+
+    /// `and` and `or`: the first value of this truth, or else the last. Operands after it are left alone.
+    fn decide(
+        &mut self,
+        deciding: bool,
+        arguments: &'a [Operand],
+        dot: &Value<'a>,
+        piped: Option<Value<'a>>,
+    ) -> Result<Value<'a>, RenderError> {
+        let mut last = Value::Nil;
+        for operand in arguments {
+            last = self.operand(operand, dot)?.settled();
+            if last.is_true() == deciding {
+                return Ok(last);
             }
         }
+        Ok(piped.unwrap_or(last))
     }
 
     fn operand(&mut self, operand: &'a Operand, dot: &Value<'a>) -> Result<Value<'a>, RenderError> {

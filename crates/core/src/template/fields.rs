@@ -102,6 +102,9 @@ fn lookup<'a>(map: &Value<'a>, kind: MapKind, name: &str, arguments: &[(Value<'a
     let [(Value::Text(key), _)] = arguments else {
         return Err(RenderError::new(format!("wrong arguments for {name}: want one string")));
     };
+    if let (Value::Headers(map), "Get") = (map, name) {
+        return Ok(header::first(map, &key.to_str()));
+    }
     let key = match kind {
         MapKind::Header => Cow::Owned(header::canonical(&key.to_str())),
         _ => key.to_str(),
@@ -169,6 +172,7 @@ fn url_field<'a>(data: &'a TemplateData<'a>, name: &str) -> Option<Value<'a>> {
     Some(match name {
         "Scheme" => text(data.scheme),
         "Host" => text(data.host),
+        "Path" if !data.path.contains('%') => text(data.path),
         "Path" => Value::bytes(percent_encoding::percent_decode_str(data.path).collect::<Vec<u8>>()),
         "RawQuery" => text(data.raw_query),
         _ => return None,

@@ -9,6 +9,13 @@ pub(super) fn values<'a>(map: &'a HeaderMap, name: &str) -> Vec<Value<'a>> {
     map.get_all(name).iter().map(|value| Value::Text(Text::Borrowed(value.as_bytes()))).collect()
 }
 
+/// The first value of a name, given in any case; without one, empty text.
+pub(super) fn first<'a>(map: &'a HeaderMap, name: &str) -> Value<'a> {
+    // `Host` is no header to Go.
+    let found = map.get(name).filter(|_| !name.eq_ignore_ascii_case("host"));
+    Value::Text(found.map_or_else(|| Text::borrowed(""), |value| Text::Borrowed(value.as_bytes())))
+}
+
 /// The entry of a key as Go's map holds it: only the canonical form is found.
 pub(super) fn exact<'a>(map: &'a HeaderMap, key: &[u8]) -> Option<Value<'a>> {
     let name = std::str::from_utf8(key).ok()?;

@@ -55,6 +55,7 @@ pub(super) fn all(bytes: &[u8]) -> Vec<char> {
 /// Go's `unicode.ToUpper`.
 pub(super) fn upper(c: char) -> char {
     match c {
+        c if c.is_ascii() => c.to_ascii_uppercase(),
         '\u{1f80}'..='\u{1faf}' if c as u32 & 8 == 0 => moved(c, 8),
         '\u{1fb3}' | '\u{1fc3}' | '\u{1ff3}' => moved(c, 9),
         _ => single(c, c.to_uppercase()),
@@ -63,7 +64,11 @@ pub(super) fn upper(c: char) -> char {
 
 /// Go's `unicode.ToLower`.
 pub(super) fn lower(c: char) -> char {
-    if c == 'İ' { 'i' } else { single(c, c.to_lowercase()) }
+    match c {
+        c if c.is_ascii() => c.to_ascii_lowercase(),
+        'İ' => 'i',
+        _ => single(c, c.to_lowercase()),
+    }
 }
 
 /// Go's `unicode.ToTitle`: differs from upper case for digraphs and Georgian.

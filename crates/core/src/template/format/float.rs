@@ -61,24 +61,19 @@ fn scientific(value: f64, precision: Option<usize>) -> String {
 
 /// Scientific for very small and very large numbers, otherwise not; without trailing zeros.
 fn general(value: f64, precision: Option<usize>) -> String {
-    let wanted = precision.map(|digits| digits.clamp(1, ALL_DIGITS));
-    let text = match wanted {
-        None => format!("{value:e}"),
-        Some(digits) => format!("{value:.*e}", digits - 1),
+    let Some(digits) = precision.map(|digits| digits.clamp(1, ALL_DIGITS)) else {
+        let plain = value == 0.0 || (1e-4..1e6).contains(&value.abs());
+        return if plain { fixed(value, None) } else { scientific(value, None) };
     };
+    let text = format!("{value:.*e}", digits - 1);
     let (mantissa, exponent) = text.split_once('e').unwrap_or((&text, "0"));
     let exponent: i32 = exponent.parse().unwrap_or(0);
     let count = mantissa.bytes().filter(u8::is_ascii_digit).count();
     let zeros = if count > 1 { mantissa.len() - mantissa.trim_end_matches('0').len() } else { 0 };
     let count = (count - zeros.min(count - 1)).cast_signed() as i32;
-    let limit = match wanted {
-        None => 6,
-        // A whole number whose digits all fit is not written with an exponent.
-        Some(digits) => {
-            let digits = i32::try_from(digits).unwrap_or(i32::MAX);
-            if digits > count && count > exponent { count } else { digits }
-        }
-    };
+    // A whole number whose digits all fit is not written with an exponent.
+    let digits = i32::try_from(digits).unwrap_or(i32::MAX);
+    let limit = if digits > count && count > exponent { count } else { digits };
     if value != 0.0 && (exponent < -4 || exponent >= limit) {
         return scientific(value, Some(usize::try_from(count - 1).unwrap_or(0)));
     }

@@ -6,6 +6,10 @@ use super::spec::Spec;
 
 /// An integer by a verb; `None` where the verb does not suit it.
 pub(super) fn integer(bits: i64, signed: bool, verb: char, spec: &Spec, out: &mut Vec<u8>) -> Option<()> {
+    if signed && matches!(verb, 'v' | 'd') && spec.is_plain() {
+        out.extend(itoa::Buffer::new().format(bits).bytes());
+        return Some(());
+    }
     let negative = signed && bits < 0;
     let size = if negative { bits.unsigned_abs() } else { bits.cast_unsigned() };
     let in_base = |digits: String, prefix: &str, out: &mut Vec<u8>| digits_of(&digits, prefix, negative, spec, out);

@@ -20,6 +20,12 @@ pub(super) struct Spec {
 }
 
 impl Spec {
+    /// Whether nothing is asked for: the value's own form.
+    pub(super) fn is_plain(&self) -> bool {
+        let flags = self.plus || self.minus || self.sharp || self.space || self.zero || self.as_source;
+        !flags && self.width.is_none() && self.precision.is_none()
+    }
+
     /// Writes text, padded to the width.
     pub(super) fn pad(&self, text: &[u8], out: &mut Vec<u8>) {
         let missing = self.width.map_or(0, |width| width.saturating_sub(runes::count(text)));
