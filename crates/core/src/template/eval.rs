@@ -34,7 +34,7 @@ pub(super) fn render(
         extra,
         around,
         variables: Vec::new(),
-        arguments: Vec::new(),
+
         steps: 0,
         expensive: 0,
         depth: 0,
@@ -55,8 +55,6 @@ struct Run<'a, 's> {
     extra: Option<Value<'a>>,
     around: &'s Surroundings<'s>,
     variables: Vec<Value<'a>>,
-    /// The arguments of the calls that are being made, innermost last.
-    arguments: Vec<Value<'a>>,
     steps: usize,
     expensive: usize,
     depth: usize,
@@ -237,28 +235,43 @@ impl<'a> Run<'a, '_> {
         if let Body::Decides(deciding) = function.body {
             return self.decide(deciding, arguments, dot, piped);
         }
-        // Arguments of calls within calls lie on one stack, which is allocated once.
-        let start = self.arguments.len();
-        for (index, operand) in arguments.iter().enumerate() {
-            let value = self.operand(operand, dot)?;
-            let param = function.param(index).ok_or_else(|| RenderError::new("too many arguments"))?;
-            self.arguments.push(converted(value, param, operand.is_literal())?);
-        }
-        if let Some(piped) = piped {
-            let param = function.param(arguments.len()).unwrap_or(Param::Any);
-            self.arguments.push(converted(piped, param, false)?);
-        }
         self.expensive += usize::from(function.at_load);
         if self.expensive > MAX_EXPENSIVE {
             return Err(RenderError::new(format!("{} is called too often", function.name)));
         }
-        let values = &self.arguments[start..];
+        // What most calls are: one argument, which needs no list.
+        match (arguments, piped) {
+            ([operand], None) => {
+                let value = self.operand(operand, dot)?;
+                let value = converted(value, function.param(0).unwrap_or(Param::Any), operand.is_literal())?;
+                self.run(function, &[value])
+            }
+            ([], Some(piped)) => {
+                let value = converted(piped, function.param(0).unwrap_or(Param::Any), false)?;
+                self.run(function, &[value])
+            }
+            (arguments, piped) => {
+                let mut values = Vec::with_capacity(arguments.len() + 1);
+                for (index, operand) in arguments.iter().enumerate() {
+                    let value = self.operand(operand, dot)?;
+                    let param = function.param(index).unwrap_or(Param::Any);
+                    values.push(converted(value, param, operand.is_literal())?);
+                }
+                if let Some(piped) = piped {
+                    let param = function.param(arguments.len()).unwrap_or(Param::Any);
+                    values.push(converted(piped, param, false)?);
+                }
+                self.run(function, &values)
+            }
+        }
+    }
+
+    fn run(&self, function: &'static Function, values: &[Value<'a>]) -> Result<Value<'a>, RenderError> {
         let result = match function.body {
             Body::Pure(body) => body(values),
             Body::Outside(body) => body(self.around, values),
-            Body::Decides(_) => Ok(Value::Nil),
+            Body::Decides(_) => Ok(values.last().cloned().unwrap_or(Value::Nil)),
         };
-        self.arguments.truncate(start);
         result.map_err(|message| RenderError::new(format!("error calling {}: {message}", function.name)))
     }
 
@@ -293,8 +306,12 @@ impl<'a> Run<'a, '_> {
             Operand::Root => self.root.clone(),
             Operand::Variable(slot) => self.variables.get(*slot).cloned().unwrap_or(Value::Nil),
             Operand::Fields(inner, names) => {
-                let mut value = self.operand(inner, dot)?;
-                for name in names {
+                let (first, rest) = names.split_first().ok_or_else(|| RenderError::new("no field is named"))?;
+                let mut value = match &**inner {
+                    Operand::Dot => fields::field(dot, first, self.extra.as_ref())?,
+                    inner => fields::field(&self.operand(inner, dot)?, first, self.extra.as_ref())?,
+                };
+                for name in rest {
                     value = fields::field(&value, name, self.extra.as_ref())?;
                 }
                 value

@@ -7,8 +7,14 @@ use super::arguments::{bytes, text};
 use super::words;
 
 pub(super) const ALL: &[Function] = &[
-    Function::pure("upper", &[Text], |args| text(mapped(bytes(&args[0])?, runes::upper))),
-    Function::pure("lower", &[Text], |args| text(mapped(bytes(&args[0])?, runes::lower))),
+    Function::pure("upper", &[Text], |args| match bytes(&args[0])? {
+        plain if plain.is_ascii() => text(plain.to_ascii_uppercase()),
+        other => text(mapped(other, runes::upper)),
+    }),
+    Function::pure("lower", &[Text], |args| match bytes(&args[0])? {
+        plain if plain.is_ascii() => text(plain.to_ascii_lowercase()),
+        other => text(mapped(other, runes::lower)),
+    }),
     Function::pure("title", &[Text], |args| text(title(bytes(&args[0])?))),
     Function::pure("untitle", &[Text], |args| text(untitle(bytes(&args[0])?))),
     Function::pure("swapcase", &[Text], |args| text(swap(bytes(&args[0])?))),

@@ -21,11 +21,7 @@ pub(super) const ALL: &[Function] = &[
         let pieces = pieces(bytes(&args[1])?, bytes(&args[0])?, None)?;
         Ok(Value::strings(pieces.into_iter().map(<[u8]>::to_vec)))
     }),
-    Function::pure("join", &[Text, Any], |args| {
-        let (separator, words) = (bytes(&args[0])?, strings(&args[1]));
-        fits(words.iter().map(|word| word.len() + separator.len()).sum())?;
-        text(words.join(separator))
-    }),
+    Function::pure("join", &[Text, Any], |args| text(joined(bytes(&args[0])?, &args[1])?)),
     Function::pure("toStrings", &[Any], |args| {
         Ok(match args[0].element_kind() {
             Some(Element::Text) => args[0].clone(),
@@ -68,4 +64,21 @@ fn numbered<'a>(pieces: Vec<&[u8]>) -> super::Outcome<'a> {
     let entries = pieces.into_iter().enumerate();
     let entries = entries.map(|(index, piece)| (format!("_{index}").into(), Value::bytes(piece)));
     Ok(Value::typed_map(MapKind::Text, entries.collect()))
+}
+
+/// The elements of a list without its nils, or a single value alone.
+fn joined(separator: &[u8], value: &Value<'_>) -> Result<Vec<u8>, String> {
+    let mut made = Vec::new();
+    let elements = value.elements().unwrap_or_else(|| vec![value.clone()]);
+    for (index, element) in elements.iter().filter(|element| !element.is_nil()).enumerate() {
+        if index > 0 {
+            made.extend_from_slice(separator);
+        }
+        match element {
+            Value::Text(text) => made.extend_from_slice(text.as_bytes()),
+            other => made.extend(shown(other)),
+        }
+        fits(made.len())?;
+    }
+    Ok(made)
 }

@@ -7,7 +7,9 @@ use std::rc::Rc;
 /// A Go `string`. Cloning never copies the bytes.
 #[derive(Clone)]
 pub(in crate::template) enum Text<'a> {
-    /// Part of the template or of the session.
+    /// Part of the session.
+    Str(&'a str),
+    /// Part of the template, or a header.
     Borrowed(&'a [u8]),
     /// Made while rendering.
     Shared(Rc<[u8]>),
@@ -15,11 +17,12 @@ pub(in crate::template) enum Text<'a> {
 
 impl<'a> Text<'a> {
     pub(in crate::template) fn borrowed(text: &'a str) -> Self {
-        Text::Borrowed(text.as_bytes())
+        Text::Str(text)
     }
 
     pub(in crate::template) fn as_bytes(&self) -> &[u8] {
         match self {
+            Text::Str(text) => text.as_bytes(),
             Text::Borrowed(bytes) => bytes,
             Text::Shared(bytes) => bytes,
         }
@@ -27,6 +30,9 @@ impl<'a> Text<'a> {
 
     /// As UTF-8; a byte that is none becomes U+FFFD.
     pub(in crate::template) fn to_str(&self) -> Cow<'_, str> {
+        if let Text::Str(text) = self {
+            return Cow::Borrowed(text);
+        }
         let bytes = self.as_bytes();
         // The check alone is much faster than the search for what to replace.
         std::str::from_utf8(bytes).map_or_else(|_| String::from_utf8_lossy(bytes), Cow::Borrowed)
