@@ -38,6 +38,13 @@ fn join(nodes: &mut Vec<Node>) {
             (_, node) => joined.push(node),
         }
     }
+    // Compiled rules live long: no room to grow is kept.
+    joined.iter_mut().for_each(|node| {
+        if let Node::Text(text) = node {
+            text.shrink_to_fit();
+        }
+    });
+    joined.shrink_to_fit();
     *nodes = joined;
 }
 

@@ -148,6 +148,8 @@ impl Template {
                 .render(&EMPTY.with(), &mut rendered)
                 .map_err(|error| TemplateError::new(text, 0, error.to_string()))?;
             template.constant = Some(rendered);
+            // Nothing is run again.
+            (template.nodes, template.definitions) = Default::default();
         }
         Ok(template)
     }
