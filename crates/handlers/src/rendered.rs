@@ -29,11 +29,13 @@ impl Rendered {
     /// Compiles one text; `name` is what messages call it.
     pub(crate) fn compile(name: &str, node: &Node, context: &BindContext<'_>) -> Result<Self, Diagnostic> {
         let text: String = decode(node)?;
-        let template = Template::compile(&text, &*context.outside.secrets).map_err(|error| {
-            let mut finding = Diagnostic::error(format!("template of `{name}`: {error}")).at(&node.origin);
-            finding.hint = error.hint().map(str::to_owned);
-            finding
-        })?;
+        let template =
+            Template::compile(&text, &*context.outside.secrets, &context.outside.clock, &context.outside.random)
+                .map_err(|error| {
+                    let mut finding = Diagnostic::error(format!("template of `{name}`: {error}")).at(&node.origin);
+                    finding.hint = error.hint().map(str::to_owned);
+                    finding
+                })?;
         Ok(Self { name: name.to_owned(), template, place: node.clone() })
     }
 
@@ -51,7 +53,7 @@ impl Rendered {
 
     /// Renders against this request.
     pub(crate) fn render(&self, request: &GatedRequest, session: &Session) -> Result<String, Denial> {
-        let mut text = String::new();
+        let mut text = String::with_capacity(self.template.expected_size());
         let header = session.shown_headers(request);
         let data = TemplateData { header: &header, ..TemplateData::new(session, request) };
         self.template.render(&data, &mut text).map_err(|error| {

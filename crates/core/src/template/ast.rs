@@ -2,24 +2,21 @@
 
 use std::collections::HashMap;
 
-use super::functions::Function;
+use super::function::Function;
 use crate::secret::Secret;
 
 /// One piece of a template.
 pub(super) enum Node {
     Text(String),
     Output(Pipeline),
-    Assign {
-        slot: usize,
-        value: Pipeline,
-    },
+    /// `{{$x := value}}`: prints nothing.
+    Assign(Pipeline),
     If {
         condition: Pipeline,
         then: Vec<Node>,
         otherwise: Vec<Node>,
     },
     With {
-        slot: Option<usize>,
         value: Pipeline,
         then: Vec<Node>,
         otherwise: Vec<Node>,
@@ -44,7 +41,11 @@ pub(super) enum Node {
 pub(super) type Definitions = HashMap<String, Vec<Node>>;
 
 /// Commands, each of which gets the result of the one before as its last argument.
-pub(super) struct Pipeline(pub(super) Vec<Command>);
+pub(super) struct Pipeline {
+    /// The variables that the result is assigned to.
+    pub(super) slots: Vec<usize>,
+    pub(super) commands: Vec<Command>,
+}
 
 /// A value, or a call.
 pub(super) enum Command {
@@ -53,10 +54,10 @@ pub(super) enum Command {
         function: &'static Function,
         arguments: Vec<Operand>,
     },
-    /// `Get` or `Values` on a header or a query.
+    /// A method with arguments.
     Method {
         receiver: Operand,
-        name: &'static str,
+        name: String,
         arguments: Vec<Operand>,
     },
 }
@@ -66,7 +67,7 @@ pub(super) enum Operand {
     Bool(bool),
     Int(i64),
     Float(f64),
-    Text(String),
+    Text(Vec<u8>),
     Secret(Secret),
     Nil,
     Dot,
@@ -77,10 +78,21 @@ pub(super) enum Operand {
     Parenthesised(Box<Pipeline>),
 }
 
+impl Operand {
+    /// Whether it is written out, and so takes the type that is wanted.
+    pub(super) fn is_literal(&self) -> bool {
+        matches!(self, Operand::Bool(_) | Operand::Int(_) | Operand::Float(_) | Operand::Text(_) | Operand::Nil)
+    }
+}
+
 /// What a template touches.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Facts {
     pub(super) reads_request: bool,
     pub(super) reads_captures: bool,
     pub(super) reads_secret: bool,
+    /// May write into maps of the session.
+    pub(super) mutates: bool,
+    /// How many calls of functions too expensive for a request there are.
+    pub(super) expensive: usize,
 }

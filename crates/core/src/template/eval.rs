@@ -1,10 +1,12 @@
 //! Runs a template, within bounds.
 
-use super::TemplateData;
 use super::ast::{Command, Definitions, Node, Operand, Pipeline};
 use super::error::RenderError;
+use super::fields::{self, converted};
 use super::format;
+use super::function::{Body, Function, Param, Surroundings};
 use super::value::Value;
+use super::{EMPTY, MAX_EXPENSIVE, TemplateData};
 
 /// What a template may write.
 const MAX_OUTPUT: usize = 64 * 1024;
@@ -13,25 +15,48 @@ const MAX_STEPS: usize = 100_000;
 /// How deep blocks and named templates may nest while they run.
 const MAX_DEPTH: usize = 250;
 
-/// Renders nodes, appending to `out`.
+/// Renders nodes, appending to `out`. With `mutates` the claims are copied, because a function may write
+/// into them.
 pub(super) fn render(
     nodes: &[Node],
     definitions: &Definitions,
     data: &TemplateData<'_>,
+    around: &Surroundings<'_>,
+    mutates: bool,
     out: &mut String,
 ) -> Result<(), RenderError> {
     let root = Value::Session(data);
+    let extra = data.extra.filter(|_| mutates).map(Value::of_owned_map);
     let limit = out.len() + MAX_OUTPUT;
-    let mut run = Run { root: root.clone(), definitions, variables: Vec::new(), steps: 0, depth: 0, limit };
+    let mut run = Run {
+        root: root.clone(),
+        definitions,
+        extra,
+        around,
+        variables: Vec::new(),
+
+        steps: 0,
+        expensive: 0,
+        depth: 0,
+        limit,
+    };
     run.nodes(nodes, &root, out).map(drop)
 }
 
-struct Run<'a> {
+/// Renders one node that reads nothing and names no other template.
+pub(super) fn render_alone(node: &Node, around: &Surroundings<'_>, out: &mut String) -> Result<(), RenderError> {
+    render(std::slice::from_ref(node), &Definitions::new(), &EMPTY.with(), around, false, out)
+}
+
+struct Run<'a, 's> {
     /// `$`
     root: Value<'a>,
     definitions: &'a Definitions,
+    extra: Option<Value<'a>>,
+    around: &'s Surroundings<'s>,
     variables: Vec<Value<'a>>,
     steps: usize,
+    expensive: usize,
     depth: usize,
     limit: usize,
 }
@@ -43,7 +68,7 @@ enum Flow {
     Continue,
 }
 
-impl<'a> Run<'a> {
+impl<'a> Run<'a, '_> {
     fn nodes(&mut self, nodes: &'a [Node], dot: &Value<'a>, out: &mut String) -> Result<Flow, RenderError> {
         if self.depth == MAX_DEPTH {
             return Err(RenderError::new("templates nest too deeply"));
@@ -72,22 +97,18 @@ impl<'a> Run<'a> {
         match node {
             Node::Text(text) => out.push_str(text),
             Node::Output(pipeline) => match self.pipeline(pipeline, dot)? {
-                Value::Nil => out.push_str("<no value>"),
-                value => format::write(&value, out),
+                Value::Text(text) => out.push_str(&text.to_str()),
+                value => out.push_str(&String::from_utf8_lossy(&format::printed(&value))),
             },
-            Node::Assign { slot, value } => {
-                let value = self.pipeline(value, dot)?;
-                self.assign(*slot, value);
+            Node::Assign(pipeline) => {
+                self.pipeline(pipeline, dot)?;
             }
             Node::If { condition, then, otherwise } => {
                 let branch = if self.pipeline(condition, dot)?.is_true() { then } else { otherwise };
                 return self.nodes(branch, dot, out);
             }
-            Node::With { slot, value, then, otherwise } => {
+            Node::With { value, then, otherwise } => {
                 let value = self.pipeline(value, dot)?;
-                if let Some(slot) = slot {
-                    self.assign(*slot, value.clone());
-                }
                 return if value.is_true() { self.nodes(then, &value, out) } else { self.nodes(otherwise, dot, out) };
             }
             Node::Range { key, item, list, body, otherwise } => {
@@ -132,20 +153,23 @@ impl<'a> Run<'a> {
         let pairs: Vec<(Value<'a>, Value<'a>)> = if let Some(elements) = value.elements() {
             elements.into_iter().enumerate().map(|(index, value)| (Value::Int(index as i64), value)).collect()
         } else if let Some(members) = value.members() {
-            members.into_iter().map(|(key, value)| (Value::text(key), value)).collect()
-        } else if matches!(value, Value::Nil) {
+            members.into_iter().map(|(key, value)| (Value::Text(key), value)).collect()
+        } else if value.is_nil() {
             Vec::new()
-        } else if let (Value::Int(count), None) = (&value, key) {
-            let count = usize::try_from(*count).unwrap_or(0);
-            if count > MAX_STEPS {
+        } else if let (Some(count), None) = (value.integer(), key) {
+            if count > MAX_STEPS as i64 {
                 return Err(RenderError::new("range runs too long"));
             }
-            (0..count).map(|number| (Value::Nil, Value::Int(number as i64))).collect()
+            (0..count).map(|number| (Value::Nil, value.with_integer(number))).collect()
         } else {
             return Err(RenderError::new(format!("range can't iterate over type {}", value.type_name())));
         };
         if pairs.is_empty() {
-            return self.nodes(otherwise, dot, out);
+            // As in the reference, a break there ends this loop, which is over anyway.
+            return Ok(match self.nodes(otherwise, dot, out)? {
+                Flow::Break => Flow::Next,
+                flow => flow,
+            });
         }
         for (index, element) in pairs {
             if let Some(slot) = key {
@@ -170,10 +194,14 @@ impl<'a> Run<'a> {
 
     fn pipeline(&mut self, pipeline: &'a Pipeline, dot: &Value<'a>) -> Result<Value<'a>, RenderError> {
         let mut previous = None;
-        for command in &pipeline.0 {
-            previous = Some(self.command(command, dot, previous)?);
+        for command in &pipeline.commands {
+            previous = Some(self.command(command, dot, previous)?.settled());
         }
-        Ok(previous.unwrap_or(Value::Nil))
+        let value = previous.unwrap_or(Value::Nil);
+        for slot in &pipeline.slots {
+            self.assign(*slot, value.clone());
+        }
+        Ok(value)
     }
 
     fn command(
@@ -186,27 +214,83 @@ impl<'a> Run<'a> {
             Command::Value(operand) => self.operand(operand, dot),
             Command::Method { receiver, name, arguments } => {
                 let receiver = self.operand(receiver, dot)?;
-                let argument = match arguments.first() {
-                    Some(operand) => self.operand(operand, dot)?,
-                    None => piped.unwrap_or(Value::Nil),
-                };
-                receiver.method(name, &argument)
-            }
-            Command::Call { function, arguments } => {
                 let mut values = Vec::with_capacity(arguments.len() + 1);
                 for operand in arguments {
-                    let value = self.operand(operand, dot)?;
-                    // `and` and `or` leave the operands after the deciding one alone.
-                    if function.decides.is_some_and(|deciding| value.is_true() == deciding) {
-                        return Ok(value);
-                    }
-                    values.push(value);
+                    values.push((self.operand(operand, dot)?.settled(), operand.is_literal()));
                 }
-                values.extend(piped);
-                (function.body)(&values)
-                    .map_err(|message| RenderError::new(format!("error calling {}: {message}", function.name)))
+                values.extend(piped.map(|value| (value, false)));
+                fields::call(&receiver, name, &values)
+            }
+            Command::Call { function, arguments } => self.call(function, arguments, dot, piped),
+        }
+    }
+
+    fn call(
+        &mut self,
+        function: &'static Function,
+        arguments: &'a [Operand],
+        dot: &Value<'a>,
+        piped: Option<Value<'a>>,
+    ) -> Result<Value<'a>, RenderError> {
+        if let Body::Decides(deciding) = function.body {
+            return self.decide(deciding, arguments, dot, piped);
+        }
+        self.expensive += usize::from(function.at_load);
+        if self.expensive > MAX_EXPENSIVE {
+            return Err(RenderError::new(format!("{} is called too often", function.name)));
+        }
+        // What most calls are: one argument, which needs no list.
+        match (arguments, piped) {
+            ([operand], None) => {
+                let value = self.operand(operand, dot)?;
+                let value = converted(value, function.param(0).unwrap_or(Param::Any), operand.is_literal())?;
+                self.run(function, &[value])
+            }
+            ([], Some(piped)) => {
+                let value = converted(piped, function.param(0).unwrap_or(Param::Any), false)?;
+                self.run(function, &[value])
+            }
+            (arguments, piped) => {
+                let mut values = Vec::with_capacity(arguments.len() + 1);
+                for (index, operand) in arguments.iter().enumerate() {
+                    let value = self.operand(operand, dot)?;
+                    let param = function.param(index).unwrap_or(Param::Any);
+                    values.push(converted(value, param, operand.is_literal())?);
+                }
+                if let Some(piped) = piped {
+                    let param = function.param(arguments.len()).unwrap_or(Param::Any);
+                    values.push(converted(piped, param, false)?);
+                }
+                self.run(function, &values)
             }
         }
+    }
+
+    fn run(&self, function: &'static Function, values: &[Value<'a>]) -> Result<Value<'a>, RenderError> {
+        let result = match function.body {
+            Body::Pure(body) => body(values),
+            Body::Outside(body) => body(self.around, values),
+            Body::Decides(_) => Ok(values.last().cloned().unwrap_or(Value::Nil)),
+        };
+        result.map_err(|message| RenderError::new(format!("error calling {}: {message}", function.name)))
+    }
+
+    /// `and` and `or`: the first value of this truth, or else the last. Operands after it are left alone.
+    fn decide(
+        &mut self,
+        deciding: bool,
+        arguments: &'a [Operand],
+        dot: &Value<'a>,
+        piped: Option<Value<'a>>,
+    ) -> Result<Value<'a>, RenderError> {
+        let mut last = Value::Nil;
+        for operand in arguments {
+            last = self.operand(operand, dot)?.settled();
+            if last.is_true() == deciding {
+                return Ok(last);
+            }
+        }
+        Ok(piped.unwrap_or(last))
     }
 
     fn operand(&mut self, operand: &'a Operand, dot: &Value<'a>) -> Result<Value<'a>, RenderError> {
@@ -214,7 +298,7 @@ impl<'a> Run<'a> {
             Operand::Bool(value) => Value::Bool(*value),
             Operand::Int(value) => Value::Int(*value),
             Operand::Float(value) => Value::Float(*value),
-            Operand::Text(text) => Value::Text(text.as_str().into()),
+            Operand::Text(text) => Value::Text(super::value::Text::Borrowed(text)),
             // Rendering is what this secret is for: it becomes part of an injected value.
             Operand::Secret(secret) => Value::Text(secret.expose().into()),
             Operand::Nil => Value::Nil,
@@ -222,9 +306,13 @@ impl<'a> Run<'a> {
             Operand::Root => self.root.clone(),
             Operand::Variable(slot) => self.variables.get(*slot).cloned().unwrap_or(Value::Nil),
             Operand::Fields(inner, names) => {
-                let mut value = self.operand(inner, dot)?;
-                for name in names {
-                    value = value.field(name)?;
+                let (first, rest) = names.split_first().ok_or_else(|| RenderError::new("no field is named"))?;
+                let mut value = match &**inner {
+                    Operand::Dot => fields::field(dot, first, self.extra.as_ref())?,
+                    inner => fields::field(&self.operand(inner, dot)?, first, self.extra.as_ref())?,
+                };
+                for name in rest {
+                    value = fields::field(&value, name, self.extra.as_ref())?;
                 }
                 value
             }

@@ -1,6 +1,7 @@
 //! Splits a template into text and actions, and an action into tokens.
 
 use super::error::TemplateError;
+use super::literal;
 
 /// Text, or the inside of `{{ }}` with its position.
 pub(super) enum Piece<'t> {
@@ -14,9 +15,11 @@ pub(super) enum Token {
     Word(String),
     /// `.a.b` or a lone `.`: the names.
     Field(Vec<String>),
+    /// Fields right after a word.
+    Chain(Vec<String>),
     /// `$x`, with fields after it.
     Variable(String, Vec<String>),
-    Text(String),
+    Text(Vec<u8>),
     Int(i64),
     Float(f64),
     Open,
@@ -110,10 +113,15 @@ fn action<'t>(
 
 /// Splits the inside of an action.
 pub(super) fn tokens(inside: &str) -> Result<Vec<Token>, String> {
-    let mut found = Vec::new();
+    let mut found: Vec<Token> = Vec::new();
     let mut rest = inside.trim_start_matches(SPACES);
+    let mut spaced = true;
     while let Some(c) = rest.chars().next() {
         let (token, after) = match c {
+            '.' if !spaced && matches!(found.last(), Some(Token::Word(word)) if !is_keyword(word)) => {
+                let (names, after) = fields(rest);
+                (Token::Chain(names), after)
+            }
             '(' => (Token::Open, &rest[1..]),
             ')' => {
                 let (fields, after) = fields(&rest[1..]);
@@ -126,7 +134,7 @@ pub(super) fn tokens(inside: &str) -> Result<Vec<Token>, String> {
             '"' => quoted(rest)?,
             '`' => {
                 let end = rest[1..].find('`').ok_or("unterminated raw quoted string")?;
-                (Token::Text(rest[1..=end].to_owned()), &rest[end + 2..])
+                (Token::Text(literal::string(&rest[..end + 2])?), &rest[end + 2..])
             }
             '\'' => character(rest)?,
             '.' if !rest[1..].starts_with(|c: char| c.is_ascii_digit()) => {
@@ -145,10 +153,35 @@ pub(super) fn tokens(inside: &str) -> Result<Vec<Token>, String> {
             }
             other => return Err(format!("unexpected {other:?} in action")),
         };
+        if !spaced && found.last().is_some_and(|before| touches(before, &token)) {
+            return Err("unexpected text right after an operand: a space is missing".to_owned());
+        }
         found.push(token);
         rest = after.trim_start_matches(SPACES);
+        spaced = rest.len() < after.len();
     }
     Ok(found)
+}
+
+/// Whether two tokens must not stand side by side without a space.
+fn touches(before: &Token, after: &Token) -> bool {
+    let is_operand = |token: &Token| {
+        matches!(
+            token,
+            Token::Word(_) | Token::Field(_) | Token::Variable(..) | Token::Text(_) | Token::Int(_) | Token::Float(_)
+        )
+    };
+    match (before, after) {
+        // `if(` and `if.x`
+        (Token::Word(word), Token::Open | Token::Field(_)) => !is_keyword(word),
+        (Token::Close(_) | Token::Chain(_), after) => is_operand(after) || *after == Token::Open,
+        (before, Token::Open) => is_operand(before),
+        (before, after) => is_operand(before) && is_operand(after),
+    }
+}
+
+fn is_keyword(word: &str) -> bool {
+    matches!(word, "if" | "else" | "with" | "range" | "template" | "block" | "define" | "end" | "break" | "continue")
 }
 
 fn word(text: &str) -> (&str, &str) {
@@ -169,86 +202,45 @@ fn fields(mut text: &str) -> (Vec<String>, &str) {
     (names, text)
 }
 
-fn quoted(text: &str) -> Result<(Token, &str), String> {
-    let mut value = String::new();
-    let mut rest = &text[1..];
+/// The quoted token at the beginning, quotes included, and what follows.
+fn in_quotes(text: &str, quote: u8) -> Option<(&str, &str)> {
+    let bytes = text.as_bytes();
+    let mut at = 1;
     loop {
-        let c = rest.chars().next().ok_or("unterminated quoted string")?;
-        rest = &rest[c.len_utf8()..];
-        match c {
-            '"' => return Ok((Token::Text(value), rest)),
-            '\n' => return Err("unterminated quoted string".to_owned()),
-            '\\' => {
-                let (escaped, after) = escape(rest)?;
-                value.push(escaped);
-                rest = after;
-            }
-            c => value.push(c),
+        match bytes.get(at)? {
+            b'\n' => return None,
+            b'\\' => at += 2,
+            byte if *byte == quote => return Some((text.get(..=at)?, text.get(at + 1..)?)),
+            _ => at += 1,
         }
     }
+}
+
+fn quoted(text: &str) -> Result<(Token, &str), String> {
+    let (token, after) = in_quotes(text, b'"').ok_or("unterminated quoted string")?;
+    Ok((Token::Text(literal::string(token)?), after))
 }
 
 fn character(text: &str) -> Result<(Token, &str), String> {
-    let malformed = || "malformed character constant".to_owned();
-    let rest = &text[1..];
-    let (value, after) = match rest.strip_prefix('\\') {
-        Some(after) => escape(after)?,
-        None => {
-            let c = rest.chars().next().ok_or_else(malformed)?;
-            (c, &rest[c.len_utf8()..])
-        }
-    };
-    let after = after.strip_prefix('\'').ok_or_else(malformed)?;
-    Ok((Token::Int(i64::from(u32::from(value))), after))
-}
-
-/// What a backslash stands for, as in Go's string literals.
-fn escape(text: &str) -> Result<(char, &str), String> {
-    let c = text.chars().next().ok_or("unterminated quoted string")?;
-    let after = &text[c.len_utf8()..];
-    let coded = |digits: usize| {
-        let value = after.get(..digits).and_then(|hex| u32::from_str_radix(hex, 16).ok()).and_then(char::from_u32);
-        value.map(|value| (value, &after[digits..])).ok_or_else(|| "invalid escape in string".to_owned())
-    };
-    match c {
-        'n' => Ok(('\n', after)),
-        't' => Ok(('\t', after)),
-        'r' => Ok(('\r', after)),
-        '\\' | '"' | '\'' => Ok((c, after)),
-        'x' => coded(2),
-        'u' => coded(4),
-        'U' => coded(8),
-        _ => Err(format!("invalid escape `\\{c}` in string")),
-    }
+    let (token, after) = in_quotes(text, b'\'').ok_or("malformed character constant")?;
+    Ok((Token::Int(literal::character(token)?.int.unwrap_or_default()), after))
 }
 
 fn number(text: &str) -> Result<(Token, &str), String> {
-    let is_hex = text.trim_start_matches(['+', '-']).get(..2).is_some_and(|start| start.eq_ignore_ascii_case("0x"));
+    let is_hexadecimal =
+        text.trim_start_matches(['+', '-']).get(..2).is_some_and(|prefix| matches!(prefix, "0x" | "0X"));
     let mut before = ' ';
-    let mut inside = |c: char| {
-        // A sign belongs to the number only where an exponent begins.
-        let signs = matches!(c, '+' | '-') && matches!(before, 'e' | 'E') && !is_hex;
+    let ends = |c: char| {
+        let exponent = if is_hexadecimal { matches!(before, 'p' | 'P') } else { matches!(before, 'e' | 'E') };
+        let signed = matches!(c, '+' | '-') && (before == ' ' || exponent);
         before = c;
-        c.is_ascii_alphanumeric() || c == '.' || c == '_' || signs
+        !(signed || c.is_ascii_alphanumeric() || c == '.' || c == '_')
     };
-    let end = text[1..].find(|c: char| !inside(c)).map_or(text.len(), |end| end + 1);
-    let (literal, after) = text.split_at(end);
-    let digits = literal.replace('_', "");
-    let (sign, magnitude) = match digits.strip_prefix('-') {
-        Some(rest) => (-1, rest),
-        None => (1, digits.strip_prefix('+').unwrap_or(&digits)),
-    };
-    let integer = match magnitude.get(..2) {
-        Some("0x" | "0X") => i64::from_str_radix(&magnitude[2..], 16).ok(),
-        Some("0o" | "0O") => i64::from_str_radix(&magnitude[2..], 8).ok(),
-        Some("0b" | "0B") => i64::from_str_radix(&magnitude[2..], 2).ok(),
-        _ => magnitude.parse().ok(),
-    };
-    if let Some(value) = integer {
-        return Ok((Token::Int(sign * value), after));
-    }
-    match digits.parse::<f64>() {
-        Ok(value) if value.is_finite() => Ok((Token::Float(value), after)),
-        _ => Err(format!("bad number syntax: {literal:?}")),
+    let (token, after) = text.split_at(text.find(ends).unwrap_or(text.len()));
+    let number = literal::number(token)?;
+    match number.int {
+        None if !number.is_float => Err(format!("{token} overflows int")),
+        Some(int) if !number.is_float => Ok((Token::Int(int), after)),
+        _ => Ok((Token::Float(number.float), after)),
     }
 }

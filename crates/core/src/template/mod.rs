@@ -8,12 +8,22 @@
 mod ast;
 mod error;
 mod eval;
+mod fields;
+mod fold;
 mod format;
+mod function;
 mod functions;
+mod header;
 mod lex;
+mod literal;
 mod parse;
+mod runes;
 mod session_json;
+mod size;
+mod url;
 mod value;
+
+use std::sync::Arc;
 
 use http::HeaderMap;
 use serde_json::{Map, Value};
@@ -22,8 +32,13 @@ use zeroize::Zeroizing;
 pub use error::{RenderError, TemplateError};
 
 use crate::gate::GatedRequest;
-use crate::ports::SecretSource;
+use crate::ports::{Clock, Random, SecretSource};
 use crate::session::Session;
+use fold::Calls;
+use function::Surroundings;
+
+/// How many calls of functions that take long a template may have, and how many it may make.
+const MAX_EXPENSIVE: usize = 10;
 
 /// A compiled template.
 pub struct Template {
@@ -31,6 +46,9 @@ pub struct Template {
     definitions: ast::Definitions,
     constant: Option<Zeroizing<String>>,
     facts: ast::Facts,
+    size: usize,
+    clock: Arc<dyn Clock>,
+    random: Arc<dyn Random>,
 }
 
 /// What a template can see (pipeline spec 1.6).
@@ -100,23 +118,50 @@ impl<'a> TemplateData<'a> {
 impl Template {
     /// Parses, checks, resolves `env` and folds constants. A variable that is missing or empty is an
     /// error: an empty credential is never sent.
-    pub fn compile(text: &str, secrets: &dyn SecretSource) -> Result<Self, TemplateError> {
-        let (nodes, definitions, facts) = parse::parse(text, secrets)?;
-        let constant = match facts.reads_request {
-            true => None,
-            false => {
-                let mut rendered = Zeroizing::new(String::new());
-                eval::render(&nodes, &definitions, &EMPTY.with(), &mut rendered)
-                    .map_err(|error| TemplateError::new(text, 0, error.to_string()))?;
-                Some(rendered)
-            }
-        };
-        Ok(Self { nodes, definitions, constant, facts })
+    pub fn compile(
+        text: &str,
+        secrets: &dyn SecretSource,
+        clock: &Arc<dyn Clock>,
+        random: &Arc<dyn Random>,
+    ) -> Result<Self, TemplateError> {
+        let (mut nodes, mut definitions, facts) = parse::parse(text, secrets)?;
+        let around = Surroundings { clock: &**clock, random: &**random };
+        if facts.expensive > MAX_EXPENSIVE {
+            return Err(TemplateError::new(text, 0, "too many calls of functions that take long"));
+        }
+        definitions.values_mut().chain([&mut nodes]).for_each(|nodes| fold::fold(nodes, &around));
+        let calls = Calls::of(&nodes, &definitions);
+        if let Some(name) = calls.expensive
+            && facts.reads_request
+        {
+            let message = format!("`{name}` takes too long to be run for every request");
+            let hint = "call it with what does not depend on the request; it then runs once, at load";
+            return Err(TemplateError::new(text, 0, message).with_hint(hint));
+        }
+        let size = size::expected(&nodes);
+        let (clock, random) = (clock.clone(), random.clone());
+        let mut template = Self { nodes, definitions, constant: None, facts, size, clock, random };
+        // What is expensive runs once, even where it takes random bytes.
+        if !facts.reads_request && (!calls.outside || calls.expensive.is_some()) {
+            let mut rendered = Zeroizing::new(String::new());
+            template
+                .render(&EMPTY.with(), &mut rendered)
+                .map_err(|error| TemplateError::new(text, 0, error.to_string()))?;
+            template.constant = Some(rendered);
+            // Nothing is run again.
+            (template.nodes, template.definitions) = Default::default();
+        }
+        Ok(template)
     }
 
     /// The text it always renders to, when nothing in it depends on the request.
     pub fn constant(&self) -> Option<&str> {
         self.constant.as_ref().map(|text| text.as_str())
+    }
+
+    /// How much it can be expected to write, in bytes: what a buffer for it should hold.
+    pub fn expected_size(&self) -> usize {
+        self.constant().map_or(self.size, str::len)
     }
 
     /// Whether it holds a secret (`env`).
@@ -136,7 +181,10 @@ impl Template {
                 out.push_str(text);
                 Ok(())
             }
-            None => eval::render(&self.nodes, &self.definitions, data, out),
+            None => {
+                let around = Surroundings { clock: &*self.clock, random: &*self.random };
+                eval::render(&self.nodes, &self.definitions, data, &around, self.facts.mutates, out)
+            }
         }
     }
 }
@@ -170,5 +218,7 @@ impl Empty {
     }
 }
 
+#[cfg(test)]
+mod golden;
 #[cfg(test)]
 mod tests;

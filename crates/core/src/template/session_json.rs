@@ -2,10 +2,11 @@
 //! (pipeline spec 1.6).
 
 use http::{HeaderMap, HeaderName};
-use percent_encoding::percent_decode_str;
 use serde_json::{Value, json};
 
 use super::TemplateData;
+use super::url::Url;
+use super::value::Object;
 
 impl TemplateData<'_> {
     /// The whole session.
@@ -25,26 +26,9 @@ impl TemplateData<'_> {
     pub(super) fn match_context_json(&self) -> Value {
         json!({
             "regexp_capture_groups": self.captures,
-            "url": if self.has_no_url() { Value::Null } else { self.url_json() },
+            "url": if self.has_no_url() { Value::Null } else { Url::of(self).json().unwrap_or_default() },
             "method": self.method,
             "header": headers(self.request_header),
-        })
-    }
-
-    /// As the reference's language writes its URL type.
-    pub(super) fn url_json(&self) -> Value {
-        json!({
-            "Scheme": self.scheme,
-            "Opaque": "",
-            "User": null,
-            "Host": self.host,
-            "Path": percent_decode_str(self.path).decode_utf8_lossy(),
-            "Fragment": "",
-            "RawQuery": self.raw_query,
-            "RawPath": "",
-            "RawFragment": "",
-            "ForceQuery": false,
-            "OmitHost": false,
         })
     }
 }

@@ -21,6 +21,11 @@ impl SecretSource for Environment {
     }
 }
 
+fn compile_with(text: &str) -> Result<Template, TemplateError> {
+    let (clock, random): (Arc<dyn Clock>, Arc<dyn Random>) = (Arc::new(golden::Fixed), Arc::new(golden::Fixed));
+    Template::compile(text, &Environment, &clock, &random)
+}
+
 fn render(text: &str) -> Result<String, String> {
     let extra = json!({
         "iss": "issuer", "aud": "audience", "num": 5, "exp": 1_516_239_022, "million": 1_000_000, "small": 0.00001,
@@ -31,7 +36,7 @@ fn render(text: &str) -> Result<String, String> {
         HeaderMap::from_iter([(http::HeaderName::from_static("x-foo"), HeaderValue::from_static("bar"))])
     });
     let captures = ["Foo".to_owned(), "Bar".to_owned()];
-    let template = Template::compile(text, &Environment).map_err(|error| error.to_string())?;
+    let template = compile_with(text).map_err(|error| error.to_string())?;
     let data = TemplateData {
         subject: "alice",
         extra: extra.as_object(),
@@ -111,11 +116,13 @@ fn templates_render_as_in_the_reference() {
         ),
         ("{{ .MatchContext.URL }} {{ .MatchContext.URL.Hostname }}", "http://ex.com:8080/a%20b?a=7&b=8 ex.com"),
         ("{{ env \"TOKEN\" }}", "user:pässword"),
+        ("{{ expandenv \"[$TOKEN.${TOKEN}] $\" }}", "[user:pässword.user:pässword] $"),
         ("Basic {{ env \"TOKEN\" | b64enc }}", "Basic dXNlcjpww6Rzc3dvcmQ="),
         (
             "{{ replace \"l\" \"L\" .Extra.text }}{{ substr 0 2 .Extra.text }}{{ trimPrefix \"he\" .Extra.text }}",
             "heLLohello",
         ),
+        ("{{ .Subject }}:{{ derivePassword 1 \"pin\" \"a\" \"b\" \"c\" }}", "alice:9016"),
         ("{{ ternary \"y\" \"n\" (hasPrefix \"al\" .Subject) }}", "y"),
         ("{{ (splitList \",\" \"a,b,c\") | last }}{{ (split \",\" \"a,b\")._1 }}", "cb"),
         ("}} literal", "}} literal"),
@@ -163,8 +170,8 @@ fn faults_are_named() {
         ("{{ div 1 0 }}", "divide by zero"),
         ("{{ env \"MISSING\" }}", "environment variable `MISSING` is not set"),
         ("{{ env \"EMPTY\" }}", "environment variable `EMPTY` is empty"),
-        ("{{ env .Subject }}", "one constant name"),
-        ("{{ genPrivateKey \"rsa\" }}", "function `genPrivateKey` is not supported yet"),
+        ("{{ env .Subject }}", "one constant text"),
+        ("{{ getHostByName \"x\" }}", "`getHostByName` is refused"),
         ("{{ template \"x\" .Subject }}", "template \"x\" not defined"),
         ("{{ if true }}{{ define \"x\" }}{{ end }}{{ end }}", "unexpected {{define}}"),
         ("{{ define \"x\" }}a{{ end }}{{ define \"x\" }}b{{ end }}", "multiple definition"),
@@ -175,6 +182,11 @@ fn faults_are_named() {
         ("{{ range $i, $v := 3 }}{{ end }}", "can't iterate"),
         ("{{ range 1000000000 }}{{ end }}", "too long"),
         ("{{ $x }}", "undefined variable"),
+        ("{{ expandenv \"$MISSING\" }}", "environment variable `MISSING` is not set"),
+        ("{{ expandenv \"${a b}\" }}", "after `${`"),
+        ("{{ .Subject | expandenv }}", "one constant text"),
+        ("{{ bcrypt .Subject }}", "takes too long to be run for every request"),
+        ("{{ range 11 }}{{ $x := htpasswd \"u:\" \"p\" }}{{ end }}", "called too often"),
         ("{{ repeat 100000 \"abcdef\" }}", "too long"),
         ("{{ range until 9999 }}{{ range until 9999 }}x{{ end }}{{ end }}", "too long or writes too much"),
     ];
@@ -186,7 +198,7 @@ fn faults_are_named() {
 
 #[test]
 fn constants_fold_and_secrets_are_marked() {
-    let compile = |text| Template::compile(text, &Environment).unwrap();
+    let compile = |text| compile_with(text).unwrap();
     assert_eq!(compile("no-check").constant(), Some("no-check"));
     let basic = compile("Basic {{ env \"TOKEN\" }}");
     assert_eq!(basic.constant(), Some("Basic user:pässword"));
@@ -196,6 +208,9 @@ fn constants_fold_and_secrets_are_marked() {
     assert_eq!((subject.constant(), subject.is_sensitive(), subject.reads_captures()), (None, false, false));
     assert!(compile("{{ printIndex .MatchContext.RegexpCaptureGroups 0 }}").reads_captures());
     assert!(compile("{{ . }}").reads_captures());
+    // What the parts that never change print is known from the start.
+    let folded = compile("{{ upper \"ab\" }}-{{ if .Subject }}{{ add 1 2 }}{{ end }}{{ .Subject }}");
+    assert_eq!(folded.expected_size(), "AB-3".len() + compile("{{ .Subject }}").expected_size());
 }
 
 proptest::proptest! {

@@ -1,21 +1,25 @@
 //! Go's built-ins that escape text.
 
 use super::super::format;
-use super::{Function, MANY, Value, row};
+use super::super::function::Function;
+use super::super::function::Param::Any;
+use super::super::url;
+use super::Value;
+use super::arguments::text;
 
 pub(super) const ALL: &[Function] = &[
-    row("hello", 0, 0, |_| Ok(Value::text("Hello!"))),
-    row("html", 1, MANY, |args| Ok(Value::text(html(&joined(args))))),
-    row("js", 1, MANY, |args| Ok(Value::text(js(&joined(args))))),
+    Function::variadic("html", &[], Any, |args| text(html(&joined(args)))),
+    Function::variadic("js", &[], Any, |args| text(js(&joined(args)))),
+    Function::variadic("urlquery", &[], Any, |args| text(url::query_escape(&format::joined(args)))),
 ];
 
 fn joined(args: &[Value<'_>]) -> String {
-    args.iter().map(format::text).collect()
+    String::from_utf8_lossy(&format::joined(args)).into_owned()
 }
 
-fn html(text: &str) -> String {
-    let mut out = String::with_capacity(text.len());
-    for letter in text.chars() {
+fn html(from: &str) -> String {
+    let mut out = String::with_capacity(from.len());
+    for letter in from.chars() {
         match letter {
             '<' => out.push_str("&lt;"),
             '>' => out.push_str("&gt;"),
@@ -29,15 +33,15 @@ fn html(text: &str) -> String {
     out
 }
 
-fn js(text: &str) -> String {
-    let mut out = String::with_capacity(text.len());
-    for letter in text.chars() {
+fn js(from: &str) -> String {
+    let mut out = String::with_capacity(from.len());
+    for letter in from.chars() {
         match letter {
             '\\' => out.push_str("\\\\"),
             '\'' => out.push_str("\\'"),
             '"' => out.push_str("\\\""),
             '<' | '>' | '&' | '=' => out.push_str(&format!("\\u{:04X}", u32::from(letter))),
-            control if control < ' ' => out.push_str(&format!("\\u{:04X}", u32::from(control))),
+            other if !format::is_printed(other) => out.push_str(&format!("\\u{:04X}", u32::from(other))),
             other => out.push(other),
         }
     }

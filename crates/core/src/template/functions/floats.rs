@@ -1,74 +1,131 @@
-//! sprig's arithmetic on floats, and its sequences of numbers.
+//! Arithmetic on floats. Sums and products are made with exact decimals, as the reference does.
 
-use super::math::{to_float, to_int};
-use super::{Function, MANY, Outcome, Value, int, row};
+use num_bigint::BigInt;
 
-/// The longest sequence.
-const MAX_SEQUENCE: u64 = 10_000;
+use super::super::function::Function;
+use super::super::function::Param::{Any, Float, Int};
+use super::arguments::{float, int};
+use super::cast::to_float;
+use super::{Outcome, Value};
+
+/// Digits after the point that a quotient keeps.
+const QUOTIENT_DIGITS: i32 = 16;
 
 pub(super) const ALL: &[Function] = &[
-    row("add1f", 1, 1, |args| Ok(Value::Float(to_float(&args[0]) + 1.0))),
-    row("addf", 1, MANY, |args| fold(args, |one, other| one + other)),
-    row("subf", 1, MANY, |args| fold(args, |one, other| one - other)),
-    row("mulf", 1, MANY, |args| fold(args, |one, other| one * other)),
-    row("divf", 1, MANY, |args| fold(args, |one, other| one / other)),
-    row("maxf", 1, MANY, |args| fold(args, f64::max)),
-    row("minf", 1, MANY, |args| fold(args, f64::min)),
-    row("biggest", 1, MANY, |args| Ok(Value::Int(args.iter().map(to_int).max().unwrap_or(0)))),
-    row("ceil", 1, 1, |args| Ok(Value::Float(to_float(&args[0]).ceil()))),
-    row("floor", 1, 1, |args| Ok(Value::Float(to_float(&args[0]).floor()))),
-    row("round", 2, 3, round),
-    row("seq", 0, 3, sequence),
-    row("toDecimal", 1, 1, |args| {
-        let text = super::super::format::text(&args[0]);
-        Ok(Value::Int(i64::from_str_radix(&text, 8).unwrap_or(0)))
-    }),
-    row("untilStep", 3, 3, |args| {
-        let numbers = steps(int(&args[0])?, int(&args[1])?, int(&args[2])?)?;
-        Ok(Value::List(numbers.into_iter().map(Value::Int).collect()))
+    Function::pure("add1f", &[Any], |args| decimal(&args[0], &[Value::Int(1)], Decimal::add)),
+    Function::variadic("addf", &[], Any, |args| decimal(&Value::Float(0.0), args, Decimal::add)),
+    Function::variadic("subf", &[Any], Any, |args| decimal(&args[0], &args[1..], Decimal::subtract)),
+    Function::variadic("mulf", &[Any], Any, |args| decimal(&args[0], &args[1..], Decimal::multiply)),
+    Function::variadic("divf", &[Any], Any, |args| decimal(&args[0], &args[1..], Decimal::divide)),
+    Function::variadic("maxf", &[Any], Any, |args| extreme(args, |one, other| one > other)),
+    Function::variadic("minf", &[Any], Any, |args| extreme(args, |one, other| one < other)),
+    Function::pure("ceil", &[Any], |args| Ok(Value::Float(to_float(&args[0]).ceil()))),
+    Function::pure("floor", &[Any], |args| Ok(Value::Float(to_float(&args[0]).floor()))),
+    Function::variadic("round", &[Any, Int], Float, |args| {
+        let on = args.get(2).map_or(Ok(0.5), float)?;
+        Ok(Value::Float(rounded(to_float(&args[0]), int(&args[1])?, on)))
     }),
 ];
 
-fn fold<'a>(args: &[Value<'a>], step: fn(f64, f64) -> f64) -> Outcome<'a> {
-    Ok(Value::Float(args.iter().map(to_float).reduce(step).unwrap_or(0.0)))
+/// Up from `on` tenths of the last place, down below: negative numbers always go down.
+fn rounded(value: f64, places: i64, on: f64) -> f64 {
+    let scale = 10f64.powi(i32::try_from(places).unwrap_or(if places < 0 { i32::MIN } else { i32::MAX }));
+    let scaled = scale * value;
+    let whole = if scaled.fract() >= on { scaled.ceil() } else { scaled.floor() };
+    whole / scale
 }
 
-/// Half up, or from another fraction up, after so many places.
-fn round<'a>(args: &[Value<'a>]) -> Outcome<'a> {
-    let places = i32::try_from(int(&args[1])?).ok().filter(|places| (-300..=300).contains(places));
-    let Some(places) = places else { return Err("the number of places is out of range".to_owned()) };
-    let up_from = args.get(2).map_or(0.5, to_float);
-    let power = 10_f64.powi(places);
-    let digits = power * to_float(&args[0]);
-    let fraction = digits.fract();
-    let rounded = if fraction >= up_from { digits.ceil() } else { digits.floor() };
-    Ok(Value::Float(rounded / power))
-}
-
-fn sequence<'a>(args: &[Value<'a>]) -> Outcome<'a> {
-    let towards = |start: i64, end: i64| if end < start { -1 } else { 1 };
-    let (start, end, step) = match *args {
-        [] => return Ok(Value::text("")),
-        [ref end] => (1, int(end)?, towards(1, int(end)?)),
-        [ref start, ref end] => (int(start)?, int(end)?, towards(int(start)?, int(end)?)),
-        [ref start, ref step, ref end, ..] => (int(start)?, int(end)?, int(step)?),
+fn extreme<'a>(args: &[Value<'a>], wins: fn(f64, f64) -> bool) -> Outcome<'a> {
+    let pick = |one: f64, other: f64| {
+        if one.is_infinite() && wins(one, 0.0) || other.is_infinite() && wins(other, 0.0) {
+            if one.is_infinite() && wins(one, 0.0) { one } else { other }
+        } else if one.is_nan() || other.is_nan() {
+            f64::NAN
+        } else if one == 0.0 && other == 0.0 {
+            // Go knows which zero is larger.
+            if wins(1f64.copysign(one), 1f64.copysign(other)) { one } else { other }
+        } else if wins(one, other) {
+            one
+        } else {
+            other
+        }
     };
-    if (end < start) != (step < 0) {
-        return Ok(Value::text(""));
-    }
-    let numbers = steps(start, end.saturating_add(step.signum()), step)?;
-    Ok(Value::text(numbers.iter().map(i64::to_string).collect::<Vec<_>>().join(" ")))
+    Ok(Value::Float(args.iter().map(to_float).reduce(pick).unwrap_or(0.0)))
 }
 
-/// From `start` towards `stop`, which is left out.
-fn steps(start: i64, stop: i64, step: i64) -> Result<Vec<i64>, String> {
-    if step == 0 || (stop < start) != (step < 0) {
-        return Ok(Vec::new());
+fn decimal<'a>(
+    first: &Value<'a>,
+    others: &[Value<'a>],
+    step: fn(Decimal, Decimal) -> Result<Decimal, String>,
+) -> Outcome<'a> {
+    let start = Decimal::of(to_float(first))?;
+    let result = others.iter().try_fold(start, |so_far, value| step(so_far, Decimal::of(to_float(value))?))?;
+    Ok(Value::Float(result.float()))
+}
+
+/// `digits` times ten to the power of `exponent`.
+struct Decimal {
+    digits: BigInt,
+    exponent: i32,
+}
+
+impl Decimal {
+    /// The shortest decimal that reads as this float.
+    fn of(value: f64) -> Result<Self, String> {
+        if !value.is_finite() {
+            return Err("cannot compute with a value that is not finite".to_owned());
+        }
+        let shortest = format!("{value:e}");
+        let (mantissa, exponent) = shortest.split_once('e').unwrap_or((&shortest, "0"));
+        let fraction = mantissa.split_once('.').map_or(0, |(_, fraction)| fraction.len());
+        let digits = mantissa.replace('.', "").parse().unwrap_or_default();
+        let exponent = exponent.parse::<i32>().unwrap_or(0) - i32::try_from(fraction).unwrap_or(0);
+        Ok(Self { digits, exponent })
     }
-    if start.abs_diff(stop) / step.unsigned_abs() > MAX_SEQUENCE {
-        return Err("the list is too long".to_owned());
+
+    fn float(&self) -> f64 {
+        format!("{}e{}", self.digits, self.exponent).parse().unwrap_or(f64::NAN)
     }
-    let next = |at: &i64| at.checked_add(step);
-    let inside = |at: &i64| if step > 0 { *at < stop } else { *at > stop };
-    Ok(std::iter::successors(Some(start), next).take_while(inside).collect())
+
+    /// The digits as they are with a smaller exponent.
+    fn at(&self, exponent: i32) -> BigInt {
+        &self.digits * power(self.exponent - exponent)
+    }
+
+    fn add(self, other: Self) -> Result<Self, String> {
+        let exponent = self.exponent.min(other.exponent);
+        Ok(Self { digits: self.at(exponent) + other.at(exponent), exponent })
+    }
+
+    fn subtract(self, other: Self) -> Result<Self, String> {
+        self.add(Self { digits: -other.digits, exponent: other.exponent })
+    }
+
+    fn multiply(self, other: Self) -> Result<Self, String> {
+        Ok(Self { digits: self.digits * other.digits, exponent: self.exponent + other.exponent })
+    }
+
+    /// Rounded half away from zero.
+    fn divide(self, other: Self) -> Result<Self, String> {
+        let zero = BigInt::default();
+        if other.digits == zero {
+            return Err("decimal division by 0".to_owned());
+        }
+        let shift = self.exponent - other.exponent + QUOTIENT_DIGITS;
+        let (above, below) = if shift < 0 {
+            (self.digits, other.digits * power(-shift))
+        } else {
+            (self.digits * power(shift), other.digits)
+        };
+        let negative = (above < zero) != (below < zero);
+        let (quotient, remainder) = (&above / &below, &above % &below);
+        let twice = if remainder < zero { remainder * -2 } else { remainder * 2 };
+        let size = if below < zero { -below } else { below };
+        let up = BigInt::from(i32::from(twice >= size));
+        Ok(Self { digits: if negative { quotient - up } else { quotient + up }, exponent: -QUOTIENT_DIGITS })
+    }
+}
+
+fn power(exponent: i32) -> BigInt {
+    BigInt::from(10).pow(exponent.unsigned_abs())
 }

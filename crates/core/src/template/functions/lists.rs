@@ -1,126 +1,159 @@
-//! sprig's lists, dictionaries and defaults.
+//! Lists. Each function leaves its argument as it is and gives a new list.
 
-use super::super::format;
-use super::{Function, MANY, Outcome, Value, int, row, string};
+use super::super::function::Function;
+use super::super::function::Param::{Any, Int};
+use super::super::value::Element;
+use super::arguments::{elements, holds, int};
+use super::cast::to_int;
+use super::defaults::is_empty;
+use super::equality::deep_equal;
+use super::{Outcome, Value};
 
 pub(super) const ALL: &[Function] = &[
-    row("default", 1, 2, |args| match args {
-        [given, value] if !value.is_true() => Ok(given.clone()),
-        [_, value] => Ok(value.clone()),
-        _ => Ok(args[0].clone()),
-    }),
-    row("empty", 1, 1, |args| Ok(Value::Bool(!args[0].is_true()))),
-    row("coalesce", 0, MANY, |args| Ok(args.iter().find(|value| value.is_true()).cloned().unwrap_or(Value::Nil))),
-    row("ternary", 3, 3, |args| match args[2] {
-        Value::Bool(condition) => Ok(args[if condition { 0 } else { 1 }].clone()),
-        _ => Err("wrong type for value; expected bool".to_owned()),
-    }),
-    row("list", 0, MANY, |args| Ok(Value::List(args.to_vec()))),
-    row("tuple", 0, MANY, |args| Ok(Value::List(args.to_vec()))),
-    row("dict", 0, MANY, |args| {
-        let pairs =
-            args.chunks(2).map(|pair| (format::text(&pair[0]), pair.get(1).cloned().unwrap_or(Value::text(""))));
-        Ok(Value::Map(pairs.collect()))
-    }),
-    row("get", 2, 2, |args| match member(&args[0], string(&args[1])?)? {
-        Value::Nil => Ok(Value::text("")),
-        value => Ok(value),
-    }),
-    row("hasKey", 2, 2, |args| {
-        let key = string(&args[1])?;
-        let members = args[0].members().ok_or("wrong type for value; expected map")?;
-        Ok(Value::Bool(members.iter().any(|(known, _)| known == key)))
-    }),
-    row("keys", 1, MANY, |args| {
-        let members = args.iter().filter_map(Value::members).flatten();
-        Ok(Value::List(members.map(|(key, _)| Value::text(key)).collect()))
-    }),
-    row("join", 2, 2, |args| {
-        let separator = string(&args[0])?;
-        let words = strings(&args[1]);
-        Ok(Value::text(words.join(separator)))
-    }),
-    row("toStrings", 1, 1, |args| Ok(Value::List(strings(&args[0]).into_iter().map(Value::text).collect()))),
-    row("split", 2, 2, |args| {
-        let (separator, text) = (string(&args[0])?, string(&args[1])?);
-        let parts = pieces(text, separator);
-        Ok(Value::Map(parts.enumerate().map(|(index, part)| (format!("_{index}"), Value::text(part))).collect()))
-    }),
-    row("splitList", 2, 2, |args| {
-        let (separator, text) = (string(&args[0])?, string(&args[1])?);
-        Ok(Value::List(pieces(text, separator).map(Value::text).collect()))
-    }),
-    row("sortAlpha", 1, 1, |args| {
-        let mut words = strings(&args[0]);
-        words.sort();
-        Ok(Value::List(words.into_iter().map(Value::text).collect()))
-    }),
-    row("first", 1, 1, |args| Ok(elements(&args[0])?.first().cloned().unwrap_or(Value::Nil))),
-    row("last", 1, 1, |args| Ok(elements(&args[0])?.last().cloned().unwrap_or(Value::Nil))),
-    row("rest", 1, 1, |args| Ok(Value::List(elements(&args[0])?.into_iter().skip(1).collect()))),
-    row("initial", 1, 1, |args| {
-        let mut list = elements(&args[0])?;
-        list.pop();
-        Ok(Value::List(list))
-    }),
-    row("reverse", 1, 1, |args| Ok(Value::List(elements(&args[0])?.into_iter().rev().collect()))),
-    row("append", 2, 2, |args| {
-        let mut list = elements(&args[0])?;
-        list.push(args[1].clone());
-        Ok(Value::List(list))
-    }),
-    row("has", 2, 2, |args| {
-        let needle = format::json(&args[0], false);
-        Ok(Value::Bool(elements(&args[1])?.iter().any(|value| format::json(value, false) == needle)))
-    }),
-    row("without", 1, MANY, without),
-    row("mustWithout", 1, MANY, without),
-    row("uniq", 1, 1, uniq),
-    row("mustUniq", 1, 1, uniq),
-    row("until", 1, 1, |args| {
-        let count = int(&args[0])?;
-        if count.unsigned_abs() > 10_000 {
-            return Err("the list is too long".to_owned());
-        }
-        Ok(Value::List((0..count).map(Value::Int).collect()))
-    }),
+    Function::variadic("list", &[], Any, |args| Ok(Value::list(args.to_vec()))),
+    Function::variadic("tuple", &[], Any, |args| Ok(Value::list(args.to_vec()))),
+    Function::pure("append", &[Any, Any], push),
+    Function::pure("push", &[Any, Any], push),
+    Function::pure("mustAppend", &[Any, Any], push),
+    Function::pure("mustPush", &[Any, Any], push),
+    Function::pure("prepend", &[Any, Any], prepend),
+    Function::pure("mustPrepend", &[Any, Any], prepend),
+    Function::pure("first", &[Any], first),
+    Function::pure("mustFirst", &[Any], first),
+    Function::pure("last", &[Any], last),
+    Function::pure("mustLast", &[Any], last),
+    Function::pure("rest", &[Any], rest),
+    Function::pure("mustRest", &[Any], rest),
+    Function::pure("initial", &[Any], initial),
+    Function::pure("mustInitial", &[Any], initial),
+    Function::pure("reverse", &[Any], reverse),
+    Function::pure("mustReverse", &[Any], reverse),
+    Function::pure("uniq", &[Any], uniq),
+    Function::pure("mustUniq", &[Any], uniq),
+    Function::pure("compact", &[Any], compact),
+    Function::pure("mustCompact", &[Any], compact),
+    Function::variadic("without", &[Any], Any, without),
+    Function::variadic("mustWithout", &[Any], Any, without),
+    Function::pure("has", &[Any, Any], has),
+    Function::pure("mustHas", &[Any, Any], has),
+    Function::variadic("slice", &[Any], Any, slice),
+    Function::variadic("mustSlice", &[Any], Any, slice),
+    Function::variadic("concat", &[], Any, concat),
+    Function::pure("chunk", &[Int, Any], chunk),
+    Function::pure("mustChunk", &[Int, Any], chunk),
 ];
 
-fn without<'a>(args: &[Value<'a>]) -> Outcome<'a> {
-    let hidden: Vec<String> = args[1..].iter().map(|value| format::json(value, false)).collect();
-    let mut list = elements(&args[0])?;
-    list.retain(|value| !hidden.contains(&format::json(value, false)));
-    Ok(Value::List(list))
+fn push<'a>(args: &[Value<'a>]) -> Outcome<'a> {
+    let mut list = elements(&args[0], "push on")?;
+    holds(list.len() + 1)?;
+    list.push(args[1].clone());
+    Ok(Value::list(list))
+}
+
+fn prepend<'a>(args: &[Value<'a>]) -> Outcome<'a> {
+    let mut list = elements(&args[0], "prepend on")?;
+    holds(list.len() + 1)?;
+    list.insert(0, args[1].clone());
+    Ok(Value::list(list))
+}
+
+fn first<'a>(args: &[Value<'a>]) -> Outcome<'a> {
+    Ok(elements(&args[0], "find first on")?.into_iter().next().unwrap_or(Value::Nil))
+}
+
+fn last<'a>(args: &[Value<'a>]) -> Outcome<'a> {
+    Ok(elements(&args[0], "find last on")?.pop().unwrap_or(Value::Nil))
+}
+
+/// An empty list gives Go's nil list, here and below.
+fn rest<'a>(args: &[Value<'a>]) -> Outcome<'a> {
+    let list = elements(&args[0], "find rest on")?;
+    Ok(if list.is_empty() { Value::nil_list(Element::Any) } else { Value::list(list[1..].to_vec()) })
+}
+
+fn initial<'a>(args: &[Value<'a>]) -> Outcome<'a> {
+    let mut list = elements(&args[0], "find initial on")?;
+    Ok(if list.pop().is_none() { Value::nil_list(Element::Any) } else { Value::list(list) })
+}
+
+fn reverse<'a>(args: &[Value<'a>]) -> Outcome<'a> {
+    let mut list = elements(&args[0], "find reverse on")?;
+    list.reverse();
+    Ok(Value::list(list))
 }
 
 fn uniq<'a>(args: &[Value<'a>]) -> Outcome<'a> {
-    let mut seen = std::collections::HashSet::new();
-    let mut list = elements(&args[0])?;
-    list.retain(|value| seen.insert(format::json(value, false)));
-    Ok(Value::List(list))
-}
-
-fn member<'a>(map: &Value<'a>, key: &str) -> Result<Value<'a>, String> {
-    map.member(key).ok_or_else(|| format!("wrong type for value; expected map; got {}", map.type_name()))
-}
-
-pub(super) fn elements<'a>(value: &Value<'a>) -> Result<Vec<Value<'a>>, String> {
-    value.elements().ok_or_else(|| format!("cannot use type {} as a list", value.type_name()))
-}
-
-/// sprig's `strslice`: a list without its nils, a scalar alone, nil as nothing.
-fn strings(value: &Value<'_>) -> Vec<String> {
-    match (value.elements(), value) {
-        (Some(list), _) => list.iter().filter(|value| !matches!(value, Value::Nil)).map(format::text).collect(),
-        (None, Value::Nil) => Vec::new(),
-        (None, scalar) => vec![format::text(scalar)],
+    let mut kept = Vec::new();
+    for value in elements(&args[0], "find uniq on")? {
+        if !is_in(&value, &kept)? {
+            kept.push(value);
+        }
     }
+    Ok(Value::list(kept))
 }
 
-pub(super) fn pieces<'t>(text: &'t str, separator: &'t str) -> Box<dyn Iterator<Item = String> + 't> {
-    if separator.is_empty() {
-        Box::new(text.chars().map(String::from))
-    } else {
-        Box::new(text.split(separator).map(str::to_owned))
+fn compact<'a>(args: &[Value<'a>]) -> Outcome<'a> {
+    let mut list = elements(&args[0], "compact on")?;
+    list.retain(|value| !is_empty(value));
+    Ok(Value::list(list))
+}
+
+fn without<'a>(args: &[Value<'a>]) -> Outcome<'a> {
+    let mut kept = Vec::new();
+    for value in elements(&args[0], "find without on")? {
+        if !is_in(&value, &args[1..])? {
+            kept.push(value);
+        }
     }
+    Ok(Value::list(kept))
+}
+
+fn has<'a>(args: &[Value<'a>]) -> Outcome<'a> {
+    if args[1].is_nil() {
+        return Ok(Value::Bool(false));
+    }
+    is_in(&args[0], &elements(&args[1], "find has on")?).map(Value::Bool)
+}
+
+fn is_in(needle: &Value<'_>, list: &[Value<'_>]) -> Result<bool, String> {
+    for value in list {
+        if deep_equal(needle, value)? {
+            return Ok(true);
+        }
+    }
+    Ok(false)
+}
+
+fn slice<'a>(args: &[Value<'a>]) -> Outcome<'a> {
+    let list = elements(&args[0], "slice")?;
+    if list.is_empty() {
+        return Ok(Value::Nil);
+    }
+    let bound = |index: usize, otherwise: usize| match args.get(index) {
+        Some(value) => usize::try_from(to_int(value)).ok(),
+        None => Some(otherwise),
+    };
+    let part = bound(1, 0).zip(bound(2, list.len())).and_then(|(start, end)| list.get(start..end));
+    let part = part.ok_or_else(|| "slice bounds out of range".to_owned())?;
+    Ok(Value::typed_list(args[0].element_kind().unwrap_or(Element::Any), part.to_vec()))
+}
+
+fn concat<'a>(args: &[Value<'a>]) -> Outcome<'a> {
+    let mut all = Vec::new();
+    for list in args {
+        all.extend(elements(list, "concat as list")?);
+        holds(all.len())?;
+    }
+    Ok(if all.is_empty() { Value::nil_list(Element::Any) } else { Value::list(all) })
+}
+
+fn chunk<'a>(args: &[Value<'a>]) -> Outcome<'a> {
+    let list = elements(&args[1], "chunk")?;
+    let size = int(&args[0])?;
+    if size < 0 && list.len() > 1 && list.len() as u64 - 1 <= size.unsigned_abs() {
+        return Ok(Value::typed_list(Element::Lists, Vec::new()));
+    }
+    let size = usize::try_from(size).ok().filter(|size| *size > 0);
+    let size = size.ok_or_else(|| "the size of a chunk must be positive".to_owned())?;
+    Ok(Value::typed_list(Element::Lists, list.chunks(size).map(|part| Value::list(part.to_vec())).collect()))
 }

@@ -1,60 +1,65 @@
-//! sprig's integer arithmetic and conversions.
+//! Integer arithmetic and ranges. Arithmetic gives `int64` and wraps around, as in Go.
 
-use super::{Function, MANY, Value, row, string};
+use super::super::function::Function;
+use super::super::function::Param::{Any, Int};
+use super::super::value::Element;
+use super::arguments::{int, text};
+use super::cast::to_int;
+use super::{Outcome, Value};
 
 pub(super) const ALL: &[Function] = &[
-    row("int", 1, 1, |args| Ok(Value::Int(to_int(&args[0])))),
-    row("int64", 1, 1, |args| Ok(Value::Int(to_int(&args[0])))),
-    row("float64", 1, 1, |args| Ok(Value::Float(to_float(&args[0])))),
-    row("atoi", 1, 1, |args| Ok(Value::Int(string(&args[0])?.parse().unwrap_or(0)))),
-    row("add", 1, MANY, |args| fold(args, i64::wrapping_add)),
-    row("add1", 1, 1, |args| Ok(Value::Int(to_int(&args[0]).wrapping_add(1)))),
-    row("sub", 2, 2, |args| fold(args, i64::wrapping_sub)),
-    row("mul", 1, MANY, |args| fold(args, i64::wrapping_mul)),
-    row("div", 2, 2, |args| checked(args, i64::checked_div)),
-    row("mod", 2, 2, |args| checked(args, i64::checked_rem)),
-    row("max", 1, MANY, |args| fold(args, i64::max)),
-    row("min", 1, MANY, |args| fold(args, i64::min)),
+    Function::variadic("add", &[], Any, |args| fold(args, i64::wrapping_add)),
+    Function::pure("add1", &[Any], |args| Ok(Value::Int64(to_int(&args[0]).wrapping_add(1)))),
+    Function::pure("sub", &[Any, Any], |args| fold(args, i64::wrapping_sub)),
+    Function::variadic("mul", &[Any], Any, |args| fold(args, i64::wrapping_mul)),
+    Function::pure("div", &[Any, Any], |args| divide(args, i64::wrapping_div)),
+    Function::pure("mod", &[Any, Any], |args| divide(args, i64::wrapping_rem)),
+    Function::variadic("max", &[Any], Any, |args| fold(args, i64::max)),
+    Function::variadic("biggest", &[Any], Any, |args| fold(args, i64::max)),
+    Function::variadic("min", &[Any], Any, |args| fold(args, i64::min)),
+    Function::pure("until", &[Int], |args| {
+        let count = int(&args[0])?;
+        ints(0, count, if count < 0 { -1 } else { 1 })
+    }),
+    Function::pure("untilStep", &[Int, Int, Int], |args| ints(int(&args[0])?, int(&args[1])?, int(&args[2])?)),
+    Function::variadic("seq", &[], Int, |args| {
+        let given = args.iter().map(int).collect::<Result<Vec<i64>, String>>()?;
+        let toward = |from: i64, to: i64| if to < from { -1 } else { 1 };
+        let (start, step, end) = match given[..] {
+            [end] => (1, toward(1, end), end),
+            [start, end] => (start, toward(start, end), end),
+            [start, step, end] if end >= start || step <= 0 => (start, step, end),
+            _ => return text(""),
+        };
+        let words: Vec<String> =
+            range(start, end.wrapping_add(toward(start, end)), step)?.iter().map(i64::to_string).collect();
+        text(words.join(" "))
+    }),
 ];
 
-fn fold<'a>(args: &[Value<'a>], step: fn(i64, i64) -> i64) -> super::Outcome<'a> {
-    Ok(Value::Int(args.iter().map(to_int).reduce(step).unwrap_or(0)))
+fn fold<'a>(args: &[Value<'a>], step: fn(i64, i64) -> i64) -> Outcome<'a> {
+    Ok(Value::Int64(args.iter().map(to_int).reduce(step).unwrap_or(0)))
 }
 
-fn checked<'a>(args: &[Value<'a>], step: fn(i64, i64) -> Option<i64>) -> super::Outcome<'a> {
-    step(to_int(&args[0]), to_int(&args[1])).map(Value::Int).ok_or_else(|| "integer divide by zero".to_owned())
-}
-
-pub(super) fn to_int(value: &Value<'_>) -> i64 {
-    match value {
-        Value::Int(value) => *value,
-        #[allow(clippy::cast_possible_truncation)]
-        Value::Float(value) => *value as i64,
-        Value::Bool(value) => i64::from(*value),
-        Value::Text(text) => parse(text),
-        _ => 0,
+fn divide<'a>(args: &[Value<'a>], divide: fn(i64, i64) -> i64) -> Outcome<'a> {
+    match to_int(&args[1]) {
+        0 => Err("integer divide by zero".to_owned()),
+        divisor => Ok(Value::Int64(divide(to_int(&args[0]), divisor))),
     }
 }
 
-/// As the reference's library: a prefix names the base.
-fn parse(text: &str) -> i64 {
-    let (sign, digits) = text.strip_prefix('-').map_or((1, text), |rest| (-1, rest));
-    let value = match digits.get(..2).map(str::to_ascii_lowercase).as_deref() {
-        Some("0x") => i64::from_str_radix(&digits[2..], 16),
-        Some("0b") => i64::from_str_radix(&digits[2..], 2),
-        Some("0o") => i64::from_str_radix(&digits[2..], 8),
-        _ => digits.parse(),
-    };
-    value.map_or(0, |value: i64| sign * value)
+fn ints<'a>(start: i64, stop: i64, step: i64) -> Outcome<'a> {
+    Ok(Value::typed_list(Element::Int, range(start, stop, step)?.into_iter().map(Value::Int).collect()))
 }
 
-pub(super) fn to_float(value: &Value<'_>) -> f64 {
-    match value {
-        #[allow(clippy::cast_precision_loss)]
-        Value::Int(value) => *value as f64,
-        Value::Float(value) => *value,
-        Value::Bool(value) => f64::from(u8::from(*value)),
-        Value::Text(text) => text.parse().unwrap_or(0.0),
-        _ => 0.0,
+/// From `start` up or down to before `stop`; nothing when the step leads away from it.
+fn range(start: i64, stop: i64, step: i64) -> Result<Vec<i64>, String> {
+    let mut made = Vec::new();
+    let mut at = Some(start);
+    while let Some(value) = at.filter(|at| if step < 0 { *at > stop } else { step > 0 && *at < stop }) {
+        super::arguments::holds(made.len() + 1)?;
+        made.push(value);
+        at = value.checked_add(step);
     }
+    Ok(made)
 }

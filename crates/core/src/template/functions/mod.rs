@@ -1,134 +1,96 @@
-//! The functions a template can call: one row each.
+//! The functions a template can call: one file per subject, one row per function.
 
+mod aes;
+mod arguments;
+mod case;
+mod cast;
+mod copy;
+mod defaults;
 mod dicts;
 mod encoding;
+mod equality;
 mod escapes;
 mod floats;
+mod flow;
+mod hashes;
 mod json;
+mod json_text;
 mod lists;
 mod logic;
 mod math;
+mod merge;
+mod passwords;
 mod paths;
-mod regexes;
-mod sequences;
+mod random;
+mod reflection;
+mod regex;
+mod regex_syntax;
+mod semver;
+mod split;
 mod strings;
+mod time;
+mod urls;
+mod version_constraint;
 mod words;
+mod wrap;
 
+pub(super) use paths::clean as cleaned_path;
+
+use super::function::{Function, Outcome};
 use super::value::Value;
-
-/// One function.
-pub(super) struct Function {
-    pub(super) name: &'static str,
-    /// The fewest arguments, piped value included.
-    pub(super) least: usize,
-    /// The most arguments.
-    pub(super) most: usize,
-    pub(super) body: Body,
-    /// An argument of this truth decides at once (`and`, `or`).
-    pub(super) decides: Option<bool>,
-}
-
-pub(super) type Body = for<'a> fn(&[Value<'a>]) -> Outcome<'a>;
-pub(super) type Outcome<'a> = Result<Value<'a>, String>;
-
-/// Any number of arguments.
-const MANY: usize = usize::MAX;
-
-const fn row(name: &'static str, least: usize, most: usize, body: Body) -> Function {
-    Function { name, least, most, body, decides: None }
-}
 
 /// Every table.
 const TABLES: &[&[Function]] = &[
-    logic::ALL,
-    strings::ALL,
-    math::ALL,
-    encoding::ALL,
-    lists::ALL,
-    sequences::ALL,
+    aes::ALL,
+    case::ALL,
+    cast::ALL,
+    defaults::ALL,
     dicts::ALL,
-    words::ALL,
-    floats::ALL,
-    json::ALL,
-    regexes::ALL,
-    paths::ALL,
+    encoding::ALL,
     escapes::ALL,
+    flow::ALL,
+    floats::ALL,
+    hashes::ALL,
+    json::ALL,
+    lists::ALL,
+    logic::ALL,
+    math::ALL,
+    passwords::ALL,
+    paths::ALL,
+    random::ALL,
+    regex::ALL,
+    reflection::ALL,
+    semver::ALL,
+    split::ALL,
+    strings::ALL,
+    time::ALL,
+    urls::ALL,
+    wrap::ALL,
 ];
 
 /// Finds a function by name.
 pub(super) fn find(name: &str) -> Option<&'static Function> {
-    TABLES.iter().flat_map(|table| table.iter()).find(|function| function.name == name)
+    TABLES.iter().copied().flatten().find(|function| function.name == name)
 }
 
-/// Functions that rules may name and that are refused by name until they exist.
-pub(super) const PLANNED: &[&str] = &[
-    "adler32sum",
-    "ago",
-    "b32dec",
-    "b32enc",
-    "bcrypt",
-    "buildCustomCert",
-    "call",
-    "camelcase",
-    "date",
-    "dateInZone",
-    "dateModify",
-    "date_in_zone",
-    "date_modify",
-    "decryptAES",
-    "derivePassword",
-    "duration",
-    "durationRound",
-    "encryptAES",
-    "expandenv",
-    "genCA",
-    "genCAWithKey",
-    "genPrivateKey",
-    "genSelfSignedCert",
-    "genSelfSignedCertWithKey",
-    "genSignedCert",
-    "genSignedCertWithKey",
-    "getHostByName",
-    "htmlDate",
-    "htmlDateInZone",
-    "htpasswd",
-    "kebabcase",
-    "mustDateModify",
-    "mustToDate",
-    "must_date_modify",
-    "now",
-    "randAlpha",
-    "randAlphaNum",
-    "randAscii",
-    "randBytes",
-    "randInt",
-    "randNumeric",
-    "semver",
-    "semverCompare",
-    "set",
-    "shuffle",
-    "snakecase",
-    "toDate",
-    "unixEpoch",
-    "unset",
-    "urlJoin",
-    "urlParse",
-    "uuidv4",
-];
-
-/// The text of a string argument; Go refuses anything else.
-fn string<'v>(value: &'v Value<'_>) -> Result<&'v str, String> {
-    match value {
-        Value::Text(text) => Ok(text),
-        Value::Nil => Err("invalid value; expected string".to_owned()),
-        other => Err(format!("wrong type for value; expected string; got {}", other.type_name())),
-    }
-}
-
-/// An integer argument; JSON numbers are floats and do not count, as in Go.
-fn int(value: &Value<'_>) -> Result<i64, String> {
-    match value {
-        Value::Int(value) => Ok(*value),
-        other => Err(format!("wrong type for value; expected int; got {}", other.type_name())),
+/// Functions of the reference that cannot be had, with the reason and the remedy.
+pub(super) fn refused(name: &str) -> Option<(String, &'static str)> {
+    match name {
+        "getHostByName" => Some((
+            "`getHostByName` is refused: a template must not make a request wait for name servers".to_owned(),
+            "write the address, or let the rule's upstream name the host",
+        )),
+        "buildCustomCert"
+        | "genCA"
+        | "genCAWithKey"
+        | "genPrivateKey"
+        | "genSelfSignedCert"
+        | "genSelfSignedCertWithKey"
+        | "genSignedCert"
+        | "genSignedCertWithKey" => Some((
+            format!("`{name}` is refused: a proxy makes no keys and certificates, which nobody else would know"),
+            "make them where they are used, and pass on with `env` what a header needs of them",
+        )),
+        _ => None,
     }
 }

@@ -1,55 +1,62 @@
-//! sprig's functions on slash-separated paths.
+//! Slash-separated paths. The `os` variants are the same on the systems Keyward runs on.
 
-use super::{Function, Value, row, string};
+use super::super::function::Function;
+use super::super::function::Param::Text;
+use super::Value;
+use super::arguments::{bytes, text};
 
-pub(super) const ALL: &[Function] = &[
-    row("base", 1, 1, |args| Ok(Value::text(base(string(&args[0])?)))),
-    row("clean", 1, 1, |args| Ok(Value::text(clean(string(&args[0])?)))),
-    row("dir", 1, 1, |args| Ok(Value::text(dir(string(&args[0])?)))),
-    row("ext", 1, 1, |args| Ok(Value::text(ext(string(&args[0])?)))),
-    row("isAbs", 1, 1, |args| Ok(Value::Bool(string(&args[0])?.starts_with('/')))),
-    row("osBase", 1, 1, |args| Ok(Value::text(base(string(&args[0])?)))),
-    row("osClean", 1, 1, |args| Ok(Value::text(clean(string(&args[0])?)))),
-    row("osDir", 1, 1, |args| Ok(Value::text(dir(string(&args[0])?)))),
-    row("osExt", 1, 1, |args| Ok(Value::text(ext(string(&args[0])?)))),
-    row("osIsAbs", 1, 1, |args| Ok(Value::Bool(string(&args[0])?.starts_with('/')))),
-];
+macro_rules! both {
+    ($($name:literal $os_name:literal $body:expr;)*) => {
+        &[$(Function::pure($name, &[Text], $body), Function::pure($os_name, &[Text], $body),)*]
+    };
+}
 
-fn base(path: &str) -> &str {
+pub(super) const ALL: &[Function] = both! {
+    "base" "osBase" |args| text(base(bytes(&args[0])?));
+    "dir" "osDir" |args| {
+        let path = bytes(&args[0])?;
+        text(clean(&path[..memchr::memrchr(b'/', path).map_or(0, |slash| slash + 1)]))
+    };
+    "clean" "osClean" |args| text(clean(bytes(&args[0])?));
+    "ext" "osExt" |args| {
+        let path = bytes(&args[0])?;
+        let name = &path[memchr::memrchr(b'/', path).map_or(0, |slash| slash + 1)..];
+        text(memchr::memrchr(b'.', name).map_or(&name[..0], |dot| &name[dot..]))
+    };
+    "isAbs" "osIsAbs" |args| Ok(Value::Bool(bytes(&args[0])?.starts_with(b"/")));
+};
+
+fn base(path: &[u8]) -> &[u8] {
     if path.is_empty() {
-        return ".";
+        return b".";
     }
-    match path.trim_end_matches('/') {
-        "" => "/",
-        trimmed => trimmed.rsplit('/').next().unwrap_or(trimmed),
+    let end = path.iter().rposition(|byte| *byte != b'/').map_or(0, |last| last + 1);
+    let trimmed = &path[..end];
+    match memchr::memrchr(b'/', trimmed) {
+        _ if trimmed.is_empty() => b"/",
+        Some(slash) => &trimmed[slash + 1..],
+        None => trimmed,
     }
 }
 
-fn dir(path: &str) -> String {
-    clean(&path[..path.rfind('/').map_or(0, |slash| slash + 1)])
-}
-
-fn ext(path: &str) -> &str {
-    let name = path.rsplit('/').next().unwrap_or(path);
-    name.rfind('.').map_or("", |dot| &name[dot..])
-}
-
-fn clean(path: &str) -> String {
-    let rooted = path.starts_with('/');
-    let mut kept: Vec<&str> = Vec::new();
-    for segment in path.split('/') {
-        match segment {
-            "" | "." => {}
-            ".." if kept.last().is_some_and(|last| *last != "..") => {
+/// Without double slashes, `.`, and `..` where there is something to go up from.
+pub(in crate::template) fn clean(path: &[u8]) -> Vec<u8> {
+    let rooted = path.starts_with(b"/");
+    let mut kept: Vec<&[u8]> = Vec::new();
+    for part in path.split(|byte| *byte == b'/') {
+        match part {
+            b"" | b"." => {}
+            b".." if kept.last().is_some_and(|last| *last != b"..") => {
                 kept.pop();
             }
-            ".." if rooted => {}
-            other => kept.push(other),
+            b".." if rooted => {}
+            part => kept.push(part),
         }
     }
-    match (rooted, kept.join("/")) {
-        (true, path) => format!("/{path}"),
-        (false, path) if path.is_empty() => ".".to_owned(),
-        (false, path) => path,
+    let joined = kept.join(&b'/');
+    match (rooted, joined.is_empty()) {
+        (true, _) => [b"/", joined.as_slice()].concat(),
+        (false, true) => b".".to_vec(),
+        (false, false) => joined,
     }
 }

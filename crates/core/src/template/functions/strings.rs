@@ -1,87 +1,123 @@
-//! sprig's functions on text.
+//! Trimming, searching, replacing, quoting and repeating.
 
 use super::super::format;
-use super::{Function, MANY, Value, int, row, string};
-
-/// What `repeat` may produce.
-const MAX_REPEAT: usize = 64 * 1024;
+use super::super::function::Function;
+use super::super::function::Param::{Any, Int, Text};
+use super::super::runes;
+use super::Value;
+use super::arguments::{bytes, fits, int, shown, text, utf8};
 
 pub(super) const ALL: &[Function] = &[
-    row("upper", 1, 1, |args| Ok(Value::text(string(&args[0])?.to_uppercase()))),
-    row("lower", 1, 1, |args| Ok(Value::text(string(&args[0])?.to_lowercase()))),
-    row("title", 1, 1, |args| Ok(Value::text(title(string(&args[0])?)))),
-    row("trim", 1, 1, |args| Ok(Value::text(string(&args[0])?.trim()))),
-    row("trimAll", 2, 2, |args| Ok(Value::text(trim_all(string(&args[0])?, string(&args[1])?)))),
-    row("trimall", 2, 2, |args| Ok(Value::text(trim_all(string(&args[0])?, string(&args[1])?)))),
-    row("trimPrefix", 2, 2, |args| {
-        let (prefix, text) = (string(&args[0])?, string(&args[1])?);
-        Ok(Value::text(text.strip_prefix(prefix).unwrap_or(text)))
+    Function::pure("trim", &[Text], |args| text(trim(bytes(&args[0])?, char::is_whitespace))),
+    Function::pure("trimAll", &[Text, Text], trim_all),
+    Function::pure("trimall", &[Text, Text], trim_all),
+    Function::pure("trimPrefix", &[Text, Text], |args| {
+        let (prefix, from) = (bytes(&args[0])?, bytes(&args[1])?);
+        text(from.strip_prefix(prefix).unwrap_or(from))
     }),
-    row("trimSuffix", 2, 2, |args| {
-        let (suffix, text) = (string(&args[0])?, string(&args[1])?);
-        Ok(Value::text(text.strip_suffix(suffix).unwrap_or(text)))
+    Function::pure("trimSuffix", &[Text, Text], |args| {
+        let (suffix, from) = (bytes(&args[0])?, bytes(&args[1])?);
+        text(from.strip_suffix(suffix).unwrap_or(from))
     }),
-    row("nospace", 1, 1, |args| {
-        Ok(Value::text(string(&args[0])?.chars().filter(|c| !c.is_whitespace()).collect::<String>()))
+    Function::pure("nospace", &[Text], |args| text(without_space(bytes(&args[0])?))),
+    Function::pure("contains", &[Text, Text], |args| {
+        Ok(Value::Bool(memchr::memmem::find(bytes(&args[1])?, bytes(&args[0])?).is_some()))
     }),
-    row("contains", 2, 2, |args| Ok(Value::Bool(string(&args[1])?.contains(string(&args[0])?)))),
-    row("hasPrefix", 2, 2, |args| Ok(Value::Bool(string(&args[1])?.starts_with(string(&args[0])?)))),
-    row("hasSuffix", 2, 2, |args| Ok(Value::Bool(string(&args[1])?.ends_with(string(&args[0])?)))),
-    row("replace", 3, 3, |args| {
-        let (from, to, text) = (string(&args[0])?, string(&args[1])?, string(&args[2])?);
-        if text.len().saturating_mul(to.len() + 1) > MAX_REPEAT * 16 {
-            return Err("the result is too long".to_owned());
-        }
-        Ok(Value::text(text.replace(from, to)))
+    Function::pure("hasPrefix", &[Text, Text], |args| Ok(Value::Bool(bytes(&args[1])?.starts_with(bytes(&args[0])?)))),
+    Function::pure("hasSuffix", &[Text, Text], |args| Ok(Value::Bool(bytes(&args[1])?.ends_with(bytes(&args[0])?)))),
+    Function::pure("replace", &[Text, Text, Text], |args| {
+        text(replace(bytes(&args[2])?, bytes(&args[0])?, bytes(&args[1])?)?)
     }),
-    row("repeat", 2, 2, |args| {
-        let (count, text) = (usize::try_from(int(&args[0])?).unwrap_or(0), string(&args[1])?);
-        if text.len().saturating_mul(count) > MAX_REPEAT {
-            return Err("the result is too long".to_owned());
-        }
-        Ok(Value::text(text.repeat(count)))
+    Function::pure("repeat", &[Int, Text], |args| text(repeat(bytes(&args[1])?, int(&args[0])?)?)),
+    Function::pure("plural", &[Text, Text, Int], |args| Ok(args[if int(&args[2])? == 1 { 0 } else { 1 }].clone())),
+    Function::pure("indent", &[Int, Text], |args| text(indent(int(&args[0])?, bytes(&args[1])?)?)),
+    Function::pure("nindent", &[Int, Text], |args| {
+        let mut made = vec![b'\n'];
+        made.extend(indent(int(&args[0])?, bytes(&args[1])?)?);
+        text(made)
     }),
-    row("trunc", 2, 2, |args| {
-        let (count, text) = (int(&args[0])?, string(&args[1])?);
-        let length = text.len();
-        let size = usize::try_from(count.unsigned_abs()).unwrap_or(usize::MAX).min(length);
-        Ok(Value::text(if count < 0 { bytes(text, length - size, length) } else { bytes(text, 0, size) }))
+    Function::variadic("quote", &[], Any, |args| each(args, |value| format::quote(&shown(value)).into())),
+    Function::variadic("squote", &[], Any, |args| each(args, |value| [b"'", shown(value).as_slice(), b"'"].concat())),
+    Function::variadic("cat", &[], Any, |args| each(args, shown)),
+    Function::pure("toString", &[Any], |args| match &args[0] {
+        Value::Text(_) => Ok(args[0].clone()),
+        other => text(shown(other)),
     }),
-    row("substr", 3, 3, |args| {
-        let (start, end, text) = (int(&args[0])?, int(&args[1])?, string(&args[2])?);
-        let start = usize::try_from(start).unwrap_or(0).min(text.len());
-        let end = usize::try_from(end).unwrap_or(text.len()).min(text.len());
-        if end < start {
-            return Err(format!("slice bounds out of range [{start}:{end}]"));
-        }
-        Ok(Value::text(bytes(text, start, end)))
-    }),
-    row("quote", 1, MANY, |args| Ok(Value::text(each(args, |value| format::quote(&format::text(value)))))),
-    row("squote", 1, MANY, |args| Ok(Value::text(each(args, |value| format!("'{}'", format::text(value)))))),
-    row("cat", 1, MANY, |args| Ok(Value::text(each(args, format::text)))),
-    row("toString", 1, 1, |args| Ok(Value::text(format::text(&args[0])))),
 ];
 
-fn each(args: &[Value<'_>], show: impl Fn(&Value<'_>) -> String) -> String {
-    args.iter().filter(|value| !matches!(value, Value::Nil)).map(show).collect::<Vec<_>>().join(" ")
+/// Takes away what fits, from both ends.
+fn trim(mut from: &[u8], fits: impl Fn(char) -> bool) -> &[u8] {
+    while let Some((c, length)) = runes::first(from)
+        && fits(c)
+    {
+        from = &from[length..];
+    }
+    while let Some((c, length)) = runes::last(from)
+        && fits(c)
+    {
+        from = &from[..from.len() - length];
+    }
+    from
 }
 
-fn trim_all(set: &str, text: &str) -> String {
-    text.trim_matches(|c| set.contains(c)).to_owned()
+fn trim_all<'a>(args: &[Value<'a>]) -> super::Outcome<'a> {
+    let set = utf8(&args[0])?;
+    text(trim(bytes(&args[1])?, |c| set.contains(c)))
 }
 
-/// A byte range; half a character becomes the replacement character.
-fn bytes(text: &str, start: usize, end: usize) -> String {
-    String::from_utf8_lossy(&text.as_bytes()[start..end]).into_owned()
+/// The reference looks at bytes as if they were characters, and so garbles what is not ASCII once there is
+/// a space to remove.
+fn without_space(from: &[u8]) -> Vec<u8> {
+    let kept: String = from.iter().map(|byte| char::from(*byte)).filter(|c| !c.is_whitespace()).collect();
+    if kept.chars().count() == from.len() { from.to_vec() } else { kept.into_bytes() }
 }
 
-fn title(text: &str) -> String {
-    let mut starts = true;
-    text.chars()
-        .map(|c| {
-            let shown = if starts { c.to_uppercase().next().unwrap_or(c) } else { c };
-            starts = !(c.is_alphanumeric() || c == '_' || c == '\'');
-            shown
-        })
-        .collect()
+/// Replaces every occurrence; the empty text occurs around every character.
+pub(super) fn replace(from: &[u8], old: &[u8], new: &[u8]) -> Result<Vec<u8>, String> {
+    let mut made = Vec::with_capacity(from.len());
+    let mut rest = from;
+    if old.is_empty() {
+        while let Some((_, length)) = runes::first(rest) {
+            made.extend_from_slice(new);
+            made.extend_from_slice(&rest[..length]);
+            rest = &rest[length..];
+            fits(made.len())?;
+        }
+        made.extend_from_slice(new);
+        return Ok(made);
+    }
+    while let Some(at) = memchr::memmem::find(rest, old) {
+        made.extend_from_slice(&rest[..at]);
+        made.extend_from_slice(new);
+        rest = &rest[at + old.len()..];
+        fits(made.len())?;
+    }
+    made.extend_from_slice(rest);
+    Ok(made)
+}
+
+fn repeat(what: &[u8], count: i64) -> Result<Vec<u8>, String> {
+    let count = usize::try_from(count).map_err(|_| "negative repeat count".to_owned())?;
+    fits(what.len().saturating_mul(count))?;
+    Ok(what.repeat(count))
+}
+
+fn indent(spaces: i64, what: &[u8]) -> Result<Vec<u8>, String> {
+    let pad = repeat(b" ", spaces)?;
+    let mut made = pad.clone();
+    made.extend(replace(what, b"\n", &[b"\n", pad.as_slice()].concat())?);
+    Ok(made)
+}
+
+/// Every value that is not nil, with spaces between.
+fn each<'a>(args: &[Value<'a>], show: impl Fn(&Value<'_>) -> Vec<u8>) -> super::Outcome<'a> {
+    let mut made = Vec::new();
+    for (index, value) in args.iter().filter(|value| !value.is_nil()).enumerate() {
+        if index > 0 {
+            made.push(b' ');
+        }
+        made.extend(show(value));
+        fits(made.len())?;
+    }
+    text(made)
 }

@@ -1,112 +1,177 @@
-//! sprig's functions on words and lines.
+//! Identifiers taken apart and put together again: snake, kebab and Pascal case as `xstrings` makes them.
 
-use super::{Function, Value, int, row, string};
+use super::super::runes;
 
-/// What `indent` and `wrap` may produce.
-const MAX_TEXT: usize = 64 * 1024;
-
-pub(super) const ALL: &[Function] = &[
-    row("abbrev", 2, 2, |args| Ok(Value::text(abbreviate(string(&args[1])?, 0, int(&args[0])?)))),
-    row("abbrevboth", 3, 3, |args| Ok(Value::text(abbreviate(string(&args[2])?, int(&args[0])?, int(&args[1])?)))),
-    row("indent", 2, 2, |args| indented("", int(&args[0])?, string(&args[1])?)),
-    row("initials", 1, 1, |args| {
-        let words = string(&args[0])?.split_whitespace();
-        Ok(Value::text(words.filter_map(|word| word.chars().next()).collect::<String>()))
-    }),
-    row("nindent", 2, 2, |args| indented("\n", int(&args[0])?, string(&args[1])?)),
-    row("plural", 3, 3, |args| {
-        let (one, many) = (string(&args[0])?, string(&args[1])?);
-        Ok(Value::text(if int(&args[2])? == 1 { one } else { many }))
-    }),
-    row("swapcase", 1, 1, |args| Ok(Value::text(swapped(string(&args[0])?)))),
-    row("untitle", 1, 1, |args| Ok(Value::text(untitled(string(&args[0])?)))),
-    row("wrap", 2, 2, |args| wrapped(int(&args[0])?, "\n", string(&args[1])?, false)),
-    row("wrapWith", 3, 3, |args| wrapped(int(&args[0])?, string(&args[1])?, string(&args[2])?, true)),
-];
-
-/// At most `width` characters from `offset` on, with `...` where something is left out.
-fn abbreviate(text: &str, offset: i64, width: i64) -> String {
-    let letters: Vec<char> = text.chars().collect();
-    let (Ok(width), Ok(mut offset)) = (usize::try_from(width), usize::try_from(offset)) else { return text.to_owned() };
-    if width < 4 || (offset > 0 && width < 7) || letters.len() <= width {
-        return text.to_owned();
-    }
-    let slice =
-        |from: usize, to: usize| letters[from.min(letters.len())..to.min(letters.len())].iter().collect::<String>();
-    offset = offset.min(letters.len());
-    if letters.len() - offset < width - 3 {
-        offset = letters.len() - (width - 3);
-    }
-    if offset <= 4 {
-        return slice(0, width - 3) + "...";
-    }
-    if width < 7 {
-        return text.to_owned();
-    }
-    if offset + width - 3 < letters.len() {
-        return format!("...{}...", slice(offset, offset + width - 6));
-    }
-    format!("...{}", slice(letters.len() - (width - 3), letters.len()))
+/// What a run of characters is.
+#[derive(Clone, Copy, PartialEq)]
+enum Kind {
+    /// Digits.
+    Number,
+    /// Starts with an upper case letter.
+    Capital,
+    /// Other letters, except Chinese characters.
+    Letters,
+    /// Spaces, `-` and `_`.
+    Connector,
+    Punctuation,
+    Other,
 }
 
-fn indented<'a>(start: &str, spaces: i64, text: &str) -> super::Outcome<'a> {
-    let spaces = usize::try_from(spaces).map_err(|_| "negative Repeat count".to_owned())?;
-    if text.lines().count().saturating_add(1).saturating_mul(spaces).saturating_add(text.len()) > MAX_TEXT {
-        return Err("the result is too long".to_owned());
-    }
-    let pad = " ".repeat(spaces);
-    Ok(Value::text(format!("{start}{pad}{}", text.replace('\n', &format!("\n{pad}")))))
-}
-
-/// Small letters become capital, and capital ones small.
-fn swapped(text: &str) -> String {
-    let mut out = String::with_capacity(text.len());
-    for letter in text.chars() {
-        if letter.is_uppercase() {
-            out.extend(letter.to_lowercase());
-        } else {
-            out.extend(letter.to_uppercase());
+/// Lower-case words with a connector between them.
+pub(super) fn joined(from: &[u8], connector: char) -> String {
+    let characters: Vec<char> = runes::all(from).into_iter().filter(|c| *c != char::REPLACEMENT_CHARACTER).collect();
+    let runs = runs(&characters);
+    let mut out = String::new();
+    let mut at = 0;
+    while at < runs.len() {
+        let (kind, text) = runs[at];
+        put(&mut out, kind, text, connector);
+        at += 1;
+        match kind {
+            Kind::Number => {
+                at = attached(&runs, at, connector, &mut out);
+                separate(&runs, at, connector, &mut out);
+            }
+            Kind::Connector | Kind::Punctuation => {}
+            Kind::Capital | Kind::Letters | Kind::Other => match (runs.get(at), runs.get(at + 1)) {
+                // A number stays with the word before it, unless letters in lower case come after it: then it
+                // begins the next word. At the very end it always stays.
+                (Some((Kind::Number, number)), Some((Kind::Letters, _))) => {
+                    out.push(connector);
+                    put(&mut out, Kind::Number, number, connector);
+                    at = attached(&runs, at + 1, connector, &mut out);
+                    separate(&runs, at, connector, &mut out);
+                }
+                (Some((Kind::Number, number)), Some(_)) => {
+                    put(&mut out, Kind::Number, number, connector);
+                    at += 1;
+                    separate(&runs, at, connector, &mut out);
+                }
+                (Some((Kind::Number, _)), None) => {}
+                _ => separate(&runs, at, connector, &mut out),
+            },
         }
     }
     out
 }
 
-fn untitled(text: &str) -> String {
-    let mut starts = true;
-    let letters = text.chars().map(|letter| {
-        let shown = if starts { letter.to_lowercase().next().unwrap_or(letter) } else { letter };
-        starts = letter.is_whitespace();
-        shown
-    });
-    letters.collect()
+/// Puts the numbers and lower-case letters that follow a number behind it.
+fn attached(runs: &[(Kind, &[char])], mut at: usize, connector: char, out: &mut String) -> usize {
+    while let Some((kind @ (Kind::Letters | Kind::Number), text)) = runs.get(at) {
+        put(out, *kind, text, connector);
+        at += 1;
+    }
+    at
 }
 
-/// Lines of at most `width` characters where words allow it; long words are cut only when asked to.
-fn wrapped<'a>(width: i64, separator: &str, text: &str, cuts: bool) -> super::Outcome<'a> {
-    let width = usize::try_from(width).unwrap_or(0).max(1);
-    if text.len().saturating_mul(separator.len() + 1) > MAX_TEXT * 4 {
-        return Err("the result is too long".to_owned());
+/// A connector, unless the text ends here or what follows separates by itself.
+fn separate(runs: &[(Kind, &[char])], at: usize, connector: char, out: &mut String) {
+    if runs.get(at).is_some_and(|(kind, _)| !matches!(kind, Kind::Connector | Kind::Punctuation)) {
+        out.push(connector);
     }
-    let letters: Vec<char> = text.chars().collect();
-    let (mut lines, mut offset) = (Vec::new(), 0);
-    while letters.len() - offset > width {
-        if letters[offset] == ' ' {
-            offset += 1;
+}
+
+fn put(out: &mut String, kind: Kind, text: &[char], connector: char) {
+    out.extend(text.iter().map(|c| match kind {
+        Kind::Connector => connector,
+        Kind::Capital if runes::UPPER.has(*c) => runes::lower(*c),
+        _ => *c,
+    }));
+}
+
+/// Words that each start with an upper-case letter, nothing between them.
+pub(super) fn pascal(from: &[u8]) -> String {
+    let characters = runes::all(from);
+    let mut rest = characters.iter().copied();
+    let mut out = String::new();
+    // Leading connectors stay.
+    let Some(mut before) = rest.by_ref().find(|c| {
+        let connects = connects(*c);
+        if connects {
+            out.push(*c);
+        }
+        !connects
+    }) else {
+        // Where there is nothing else, the reference repeats the last one.
+        out.extend(characters.last());
+        return out;
+    };
+    let mut shouting = runes::UPPER.has(before);
+    if rest.len() > 0 {
+        before = runes::upper(before);
+    } else {
+        out.push(runes::upper(before));
+        return out;
+    }
+    for mut c in rest {
+        if connects(before) && connects(c) {
+            out.push(before);
             continue;
         }
-        let limit = offset + width;
-        let space = (offset..=limit).rev().find(|at| letters[*at] == ' ').filter(|at| *at >= offset);
-        let (end, next) = match space {
-            Some(at) => (at, at + 1),
-            None if cuts => (limit, limit),
-            None => match (limit..letters.len()).find(|at| letters[*at] == ' ') {
-                Some(at) => (at, at + 1),
-                None => break,
-            },
-        };
-        lines.push(letters[offset..end].iter().collect::<String>());
-        offset = next;
+        if connects(before) {
+            shouting = runes::UPPER.has(c);
+            c = runes::upper(c);
+        } else {
+            if shouting {
+                if runes::UPPER.has(c) {
+                    c = runes::lower(c);
+                } else {
+                    shouting = false;
+                }
+            }
+            out.push(before);
+        }
+        before = c;
     }
-    lines.push(letters[offset..].iter().collect());
-    Ok(Value::text(lines.join(separator)))
+    out.push(before);
+    out
+}
+
+fn connects(c: char) -> bool {
+    c == '-' || c == '_' || c.is_whitespace()
+}
+
+/// Letters that have words; Chinese characters do not.
+fn is_letter(c: char) -> bool {
+    let chinese = matches!(c, '\u{4e00}'..='\u{9fcc}' | '\u{3400}'..='\u{4d85}' | '\u{20000}'..='\u{2b81d}');
+    !chinese && runes::LETTER.has(c)
+}
+
+fn runs(characters: &[char]) -> Vec<(Kind, &[char])> {
+    let mut rest = characters;
+    let mut runs = Vec::new();
+    while let Some(first) = rest.first() {
+        let (kind, length) = run(*first, rest);
+        let (text, after) = rest.split_at(length);
+        runs.push((kind, text));
+        rest = after;
+    }
+    runs
+}
+
+/// The kind and length of the run at the beginning.
+fn run(first: char, text: &[char]) -> (Kind, usize) {
+    let lower = |c: char| is_letter(c) && !runes::UPPER.has(c);
+    let length = |fits: &dyn Fn(char) -> bool| 1 + text[1..].iter().take_while(|c| fits(**c)).count();
+    if connects(first) {
+        (Kind::Connector, length(&connects))
+    } else if runes::PUNCTUATION.has(first) {
+        (Kind::Punctuation, length(&|c| runes::PUNCTUATION.has(c)))
+    } else if runes::UPPER.has(first) {
+        let capitals = length(&|c| runes::UPPER.has(c));
+        let ends_in_word = text.get(capitals).is_some_and(|c| is_letter(*c));
+        match (capitals, ends_in_word) {
+            (1, _) => (Kind::Capital, length(&lower)),
+            // The last capital belongs to the word that follows.
+            (capitals, true) => (Kind::Capital, capitals - 1),
+            (capitals, false) => (Kind::Capital, capitals),
+        }
+    } else if is_letter(first) {
+        (Kind::Letters, length(&lower))
+    } else if runes::NUMBER.has(first) {
+        (Kind::Number, length(&|c| runes::NUMBER.has(c)))
+    } else {
+        let other = |c: char| !(connects(c) || is_letter(c) || runes::NUMBER.has(c) || runes::PUNCTUATION.has(c));
+        (Kind::Other, length(&other))
+    }
 }
