@@ -10,7 +10,8 @@ use crate::rule::pattern::steps::Steps;
 
 /// An immutable set of rules. A request sees one set from beginning to end.
 pub struct RuleSet {
-    rules: Vec<Rule>,
+    #[expect(clippy::vec_box, reason = "a list of many thousands grew by copies, whose holes stayed in memory")]
+    rules: Vec<Box<Rule>>,
     index: RuleIndex,
     aliases: Aliases,
     version: String,
@@ -33,8 +34,7 @@ struct Aliases {
 
 impl RuleSet {
     /// Indexes compiled rules; `rules[n].number` must be `n`.
-    pub fn new(mut rules: Vec<Rule>, authorities: Authorities, version: String) -> Self {
-        rules.shrink_to_fit();
+    pub fn new(rules: Vec<Box<Rule>>, authorities: Authorities, version: String) -> Self {
         let patterns = || rules.iter().filter_map(|rule| rule.pattern.as_ref().map(|pattern| (rule.number, pattern)));
         let index = RuleIndex::build(patterns());
         let targets: BTreeSet<String> = patterns()
@@ -49,8 +49,13 @@ impl RuleSet {
     }
 
     /// The rules, in order.
-    pub fn rules(&self) -> &[Rule] {
+    pub fn rules(&self) -> &[Box<Rule>] {
         &self.rules
+    }
+
+    /// The rule of a number.
+    pub fn rule(&self, number: u32) -> Option<&Rule> {
+        self.rules.get(number as usize).map(|rule| &**rule)
     }
 
     /// What identifies this set: a hash of its content.

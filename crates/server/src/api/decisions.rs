@@ -78,7 +78,7 @@ impl Api {
 
     fn record(&self, live: &Live, verdict: &Verdict, begun: (Instant, SystemTime), asked: &Asked) {
         let snapshot = &live.snapshot;
-        let rule = verdict.rule.and_then(|number| snapshot.rules.rules().get(number as usize));
+        let rule = verdict.rule.and_then(|number| snapshot.rules.rule(number));
         let status = verdict.response.status();
         let outcome = match verdict.reason {
             None => "allowed",

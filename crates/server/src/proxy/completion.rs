@@ -191,8 +191,7 @@ impl Drop for Completion {
             self.status = if reason == Some("internal") { 500 } else { CALLER_GONE };
         }
         let took = self.elapsed();
-        let number = self.rule.map(|number| number as usize);
-        let rule = number.and_then(|number| self.live.snapshot.rules.rules().get(number));
+        let rule = self.rule.and_then(|number| self.live.snapshot.rules.rule(number));
         let credential = rule.filter(|_| self.upstream_url.is_some()).and_then(names_of_credential_headers);
         let caller = self.caller.as_ref();
         self.sinks.audit.write(&AuditRecord {

@@ -31,7 +31,7 @@ pub(super) fn lint(files: &[PathBuf], format: Format) -> ExitCode {
     let findings = [loaded.warnings, built.unread, built.findings].concat();
     match format {
         Format::Json => {
-            let rules: Vec<Value> = rules.iter().map(rule_json).collect();
+            let rules: Vec<Value> = rules.iter().map(|rule| rule_json(rule)).collect();
             print_json(&json!({"usable": errors + unread == 0, "findings": findings_json(&findings), "rules": rules}));
         }
         Format::Text => {
