@@ -33,8 +33,9 @@ use super::stall::Stall;
 use super::upgrade::tunnel;
 use crate::cors;
 use crate::serving::Live;
+use crate::upstream::answer::Answer;
 use crate::upstream::error::ForwardError;
-use crate::upstream::forward::{Answer, Forwarder};
+use crate::upstream::forward::Forwarder;
 use crate::upstream::outbound::Outbound;
 
 /// One core's service.

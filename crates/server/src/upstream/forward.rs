@@ -9,8 +9,8 @@ use std::sync::Arc;
 use std::task::Poll;
 use std::time::{Duration, Instant};
 
-use http::header::{CONNECTION, CONTENT_LENGTH, HOST, TE, TRANSFER_ENCODING, UPGRADE};
-use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, Response, Uri, Version};
+use http::header::UPGRADE;
+use http::{Request, Response};
 use hyper::body::Incoming;
 use hyper::client::conn::{TrySendError, http1, http2};
 use hyper_util::rt::{TokioIo, TokioTimer};
@@ -19,10 +19,11 @@ use keyward_core::ports::LocalFuture;
 use keyward_core::rule::upstream::UpstreamOrigin;
 use rustls::ClientConfig;
 
+use super::answer::Answer;
 use super::connect::connect;
 use super::error::{ForwardError, chain};
-use super::framing;
 use super::pool::{Lease, Pool, Taken};
+use super::request_form::{http1_form, http1_request, http2_form, repeatable};
 use super::resolve::Resolver;
 use crate::local_executor::LocalExecutor;
 use crate::proxy::body::{RequestBody, RequestTally};
@@ -54,14 +55,6 @@ pub struct UpstreamTls {
     pub any: Arc<ClientConfig>,
     /// Offers HTTP/1.1 only.
     pub http1: Arc<ClientConfig>,
-}
-
-/// The head of an answer, its body still to come.
-pub struct Answer {
-    /// Hop-by-hop fields are gone.
-    pub response: Response<Incoming>,
-    /// The connection, when it can be used again once the body has ended.
-    pub lease: Option<Lease>,
 }
 
 impl Forwarder {
@@ -105,7 +98,7 @@ impl Forwarder {
                 // Its peer may be gone without a word, and others must not wait for it too.
                 self.pool.forget_http2(&origin);
             }
-            self.cleaned(outcome?, upgrade.as_ref())
+            outcome?.cleaned(upgrade.as_ref())
         }
     }
 
@@ -126,18 +119,6 @@ impl Forwarder {
             Some(again) => self.within(Box::pin(self.fresh(origin.clone(), again)), wait).await?,
             None => Err(exchange_error(error)),
         }
-    }
-
-    /// An answer that may be passed on.
-    fn cleaned(&self, mut answer: Answer, upgrade: Option<&HeaderValue>) -> Result<Answer, ForwardError> {
-        check_upgrade(&answer.response, upgrade)?;
-        let said_twice = framing::settle(answer.response.headers_mut())?;
-        let switches = answer.response.status() == http::StatusCode::SWITCHING_PROTOCOLS;
-        if switches || said_twice {
-            answer.lease = None;
-        }
-        remove_hop_by_hop(answer.response.headers_mut(), switches);
-        Ok(answer)
     }
 
     /// Limits the wait for an answer's head. While the caller's body moves, the wait has not begun.
@@ -262,83 +243,6 @@ fn exchange_error<T>(error: TrySendError<T>) -> ForwardError {
     ForwardError::Exchange(chain(&error.into_error()))
 }
 
-/// A copy that may be sent again without doing anything twice (RFC 9110 section 9.2.2).
-fn repeatable(request: &Request<RequestBody>) -> Option<Request<RequestBody>> {
-    let idempotent =
-        [Method::GET, Method::HEAD, Method::OPTIONS, Method::PUT, Method::DELETE].contains(request.method());
-    if !idempotent || !request.body().is_empty() || request.headers().contains_key(UPGRADE) {
-        return None;
-    }
-    let mut again = Request::new(RequestBody::Empty);
-    *again.method_mut() = request.method().clone();
-    *again.uri_mut() = request.uri().clone();
-    *again.headers_mut() = request.headers().clone();
-    Some(again)
-}
-
-/// Origin form with `Host` (RFC 9112 section 3.2.1).
-fn http1_request(outgoing: Outgoing, body: RequestBody) -> Result<Request<RequestBody>, ForwardError> {
-    let mut request = Request::new(body);
-    *request.method_mut() = outgoing.method;
-    *request.uri_mut() = Uri::try_from(outgoing.target)
-        .map_err(|_| ForwardError::Exchange("the target is not a valid request target".to_owned()))?;
-    *request.headers_mut() = outgoing.headers;
-    announce_body(&mut request);
-    let headers = request.headers_mut();
-    if let Some(protocol) = outgoing.upgrade {
-        headers.insert(CONNECTION, HeaderValue::from_static("upgrade"));
-        headers.insert(UPGRADE, protocol);
-    } else if outgoing.accepts_trailers {
-        headers.insert(TE, HeaderValue::from_static("trailers"));
-        headers.insert(CONNECTION, HeaderValue::from_static("te"));
-    }
-    Ok(request)
-}
-
-/// Unless told so, hyper takes a GET or HEAD to have no body, and sends none.
-fn announce_body(request: &mut Request<RequestBody>) {
-    if !request.body().is_empty() && !request.headers().contains_key(CONTENT_LENGTH) {
-        request.headers_mut().insert(TRANSFER_ENCODING, HeaderValue::from_static("chunked"));
-    }
-}
-
-/// The same request in HTTP/2's form: authority in the target, no connection fields (RFC 9113 section 8.2.2).
-fn http2_form(request: Request<RequestBody>, origin: &UpstreamOrigin) -> Result<Request<RequestBody>, ForwardError> {
-    let (mut head, body) = request.into_parts();
-    let host = head.headers.remove(HOST);
-    head.headers.remove(CONNECTION);
-    head.headers.remove(TRANSFER_ENCODING);
-    let authority = match host.as_ref().and_then(|host| host.to_str().ok()) {
-        Some(host) => host.to_owned(),
-        None => origin.authority(),
-    };
-    let target = head.uri.path_and_query().map_or("/", |target| target.as_str());
-    head.uri = Uri::builder()
-        .scheme(origin.scheme.as_str())
-        .authority(authority)
-        .path_and_query(target)
-        .build()
-        .map_err(|error| ForwardError::Exchange(error.to_string()))?;
-    head.version = Version::HTTP_2;
-    Ok(Request::from_parts(head, body))
-}
-
-/// Back to origin form: the next connection may speak HTTP/1.1.
-fn http1_form(mut request: Request<RequestBody>) -> Request<RequestBody> {
-    let mut uri = std::mem::take(request.uri_mut()).into_parts();
-    if let Some(host) = uri.authority.take().and_then(|host| HeaderValue::from_str(host.as_str()).ok()) {
-        request.headers_mut().insert(HOST, host);
-    }
-    uri.scheme = None;
-    *request.uri_mut() = Uri::from_parts(uri).unwrap_or_default();
-    *request.version_mut() = Version::HTTP_11;
-    announce_body(&mut request);
-    if request.headers().contains_key(TE) {
-        request.headers_mut().insert(CONNECTION, HeaderValue::from_static("te"));
-    }
-    request
-}
-
 /// Sends over an HTTP/2 connection; an error carries the request back when nothing of it went out.
 async fn try_send_http2(
     mut sender: http2::SendRequest<RequestBody>,
@@ -350,59 +254,5 @@ async fn try_send_http2(
     match sender.try_send_request(request).await {
         Ok(response) => Ok(Answer { response, lease: None }),
         Err(mut error) => Err((error.take_message(), exchange_error(error))),
-    }
-}
-
-/// A 101 counts only when it was asked for, and names the same protocol (CVE-2026-73548).
-fn check_upgrade(response: &Response<Incoming>, asked: Option<&HeaderValue>) -> Result<(), ForwardError> {
-    if response.status() != http::StatusCode::SWITCHING_PROTOCOLS {
-        return Ok(());
-    }
-    let given = response.headers().get(UPGRADE);
-    match (asked, given) {
-        (None, _) => Err(ForwardError::Upgrade("switched protocols without being asked")),
-        (Some(asked), Some(given)) if given.as_bytes().eq_ignore_ascii_case(asked.as_bytes()) => Ok(()),
-        _ => Err(ForwardError::Upgrade("switched to another protocol than was asked for")),
-    }
-}
-
-/// Fields that end at one hop (RFC 9110 section 7.6.1), and `Proxy-Connection`, which some still send.
-fn ends_at_this_hop(name: &HeaderName) -> bool {
-    matches!(
-        name.as_str(),
-        "connection"
-            | "transfer-encoding"
-            | "upgrade"
-            | "te"
-            | "proxy-authenticate"
-            | "keep-alive"
-            | "proxy-connection"
-    )
-}
-
-/// Removes the fields of the upstream's own hop. A 101 keeps the protocol it names.
-fn remove_hop_by_hop(headers: &mut HeaderMap, switches: bool) {
-    let mut doomed: Vec<HeaderName> = Vec::new();
-    let mut has_connection = false;
-    for name in headers.keys().filter(|name| ends_at_this_hop(name)) {
-        if *name == CONNECTION {
-            has_connection = true;
-        } else {
-            doomed.push(name.clone());
-        }
-    }
-    if has_connection {
-        let values = headers.get_all(CONNECTION).iter().map(HeaderValue::as_bytes);
-        // What nearly every answer says names no other field.
-        let lists = values.filter(|value| !matches!(*value, b"keep-alive" | b"close"));
-        doomed.extend(
-            lists
-                .flat_map(|list| list.split(|byte| *byte == b','))
-                .filter_map(|name| HeaderName::from_bytes(name.trim_ascii()).ok()),
-        );
-        headers.remove(CONNECTION);
-    }
-    for name in doomed.iter().filter(|name| !(switches && **name == UPGRADE)) {
-        headers.remove(name);
     }
 }

@@ -1,10 +1,12 @@
 //! Connections to upstreams: names to addresses, TLS, the per-core pool, and sending.
 
+pub mod answer;
 pub mod connect;
 pub mod error;
 pub mod forward;
 mod framing;
 pub mod outbound;
 pub mod pool;
+mod request_form;
 pub mod resolve;
 pub mod tls;

@@ -1,0 +1,89 @@
+//! A request as it is written to an upstream, in the form of either version of HTTP.
+
+use http::header::{CONNECTION, CONTENT_LENGTH, HOST, TE, TRANSFER_ENCODING, UPGRADE};
+use http::{HeaderValue, Method, Request, Uri, Version};
+use keyward_core::pipeline::grant::Outgoing;
+use keyward_core::rule::upstream::UpstreamOrigin;
+
+use super::error::ForwardError;
+use crate::proxy::body::RequestBody;
+
+/// A copy that may be sent again without doing anything twice (RFC 9110 section 9.2.2).
+pub(super) fn repeatable(request: &Request<RequestBody>) -> Option<Request<RequestBody>> {
+    let idempotent =
+        [Method::GET, Method::HEAD, Method::OPTIONS, Method::PUT, Method::DELETE].contains(request.method());
+    if !idempotent || !request.body().is_empty() || request.headers().contains_key(UPGRADE) {
+        return None;
+    }
+    let mut again = Request::new(RequestBody::Empty);
+    *again.method_mut() = request.method().clone();
+    *again.uri_mut() = request.uri().clone();
+    *again.headers_mut() = request.headers().clone();
+    Some(again)
+}
+
+/// Origin form with `Host` (RFC 9112 section 3.2.1).
+pub(super) fn http1_request(outgoing: Outgoing, body: RequestBody) -> Result<Request<RequestBody>, ForwardError> {
+    let mut request = Request::new(body);
+    *request.method_mut() = outgoing.method;
+    *request.uri_mut() = Uri::try_from(outgoing.target)
+        .map_err(|_| ForwardError::Exchange("the target is not a valid request target".to_owned()))?;
+    *request.headers_mut() = outgoing.headers;
+    announce_body(&mut request);
+    let headers = request.headers_mut();
+    if let Some(protocol) = outgoing.upgrade {
+        headers.insert(CONNECTION, HeaderValue::from_static("upgrade"));
+        headers.insert(UPGRADE, protocol);
+    } else if outgoing.accepts_trailers {
+        headers.insert(TE, HeaderValue::from_static("trailers"));
+        headers.insert(CONNECTION, HeaderValue::from_static("te"));
+    }
+    Ok(request)
+}
+
+/// Unless told so, hyper takes a GET or HEAD to have no body, and sends none.
+fn announce_body(request: &mut Request<RequestBody>) {
+    if !request.body().is_empty() && !request.headers().contains_key(CONTENT_LENGTH) {
+        request.headers_mut().insert(TRANSFER_ENCODING, HeaderValue::from_static("chunked"));
+    }
+}
+
+/// The same request in HTTP/2's form: authority in the target, no connection fields (RFC 9113 section 8.2.2).
+pub(super) fn http2_form(
+    request: Request<RequestBody>,
+    origin: &UpstreamOrigin,
+) -> Result<Request<RequestBody>, ForwardError> {
+    let (mut head, body) = request.into_parts();
+    let host = head.headers.remove(HOST);
+    head.headers.remove(CONNECTION);
+    head.headers.remove(TRANSFER_ENCODING);
+    let authority = match host.as_ref().and_then(|host| host.to_str().ok()) {
+        Some(host) => host.to_owned(),
+        None => origin.authority(),
+    };
+    let target = head.uri.path_and_query().map_or("/", |target| target.as_str());
+    head.uri = Uri::builder()
+        .scheme(origin.scheme.as_str())
+        .authority(authority)
+        .path_and_query(target)
+        .build()
+        .map_err(|error| ForwardError::Exchange(error.to_string()))?;
+    head.version = Version::HTTP_2;
+    Ok(Request::from_parts(head, body))
+}
+
+/// Back to origin form: the next connection may speak HTTP/1.1.
+pub(super) fn http1_form(mut request: Request<RequestBody>) -> Request<RequestBody> {
+    let mut uri = std::mem::take(request.uri_mut()).into_parts();
+    if let Some(host) = uri.authority.take().and_then(|host| HeaderValue::from_str(host.as_str()).ok()) {
+        request.headers_mut().insert(HOST, host);
+    }
+    uri.scheme = None;
+    *request.uri_mut() = Uri::from_parts(uri).unwrap_or_default();
+    *request.version_mut() = Version::HTTP_11;
+    announce_body(&mut request);
+    if request.headers().contains_key(TE) {
+        request.headers_mut().insert(CONNECTION, HeaderValue::from_static("te"));
+    }
+    request
+}
