@@ -61,7 +61,10 @@ impl Compiler<'_> {
         };
         let mut findings = warnings.into_inner();
         if let (None, Ok(pattern)) = (&written.problem, &pattern) {
-            findings.extend(matches_nothing(written, pattern));
+            findings.extend(match pattern {
+                Some(pattern) => matches_nothing(written, pattern),
+                None => Some(for_middleware(written)),
+            });
         }
         findings.extend(self.without_effect(definition));
         findings.extend(plan.as_ref().err().cloned());
@@ -80,7 +83,7 @@ impl Compiler<'_> {
             number,
             id: definition.id.as_str().into(),
             methods,
-            pattern: pattern.ok(),
+            pattern: pattern.ok().flatten(),
             plan,
             errors,
             document: shown::document(definition).to_string().into(),
@@ -103,13 +106,14 @@ impl Compiler<'_> {
         BindContext { rule_id, strategy: self.strategy, outside: self.outside, shared: &self.shared, warnings }
     }
 
-    fn pattern(&self, written: &WrittenRule) -> Result<Pattern, Diagnostic> {
+    /// What the rule matches; nothing for an RPC rule.
+    fn pattern(&self, written: &WrittenRule) -> Result<Option<Pattern>, Diagnostic> {
         let Some(matches) = &written.definition.matches else {
             return Err(Diagnostic::error("`match` is missing").hint("add `match: {url: ..., methods: [...]}`"));
         };
         let origin = written.node.get("match").map_or(&written.node.origin, |node| &node.origin);
-        if matches.full_method.is_some() || matches.authority.is_some() {
-            return Err(Diagnostic::error("RPC rules (`match.full_method`) are not supported yet").at(origin));
+        if matches.is_rpc() {
+            return Ok(None);
         }
         let url = matches.url.as_deref().unwrap_or_default();
         let origin = written.node.get("match.url").map_or(origin, |node| &node.origin);
@@ -121,6 +125,7 @@ impl Compiler<'_> {
             Strategy::Regexp => "`<...>` holds a regular expression that is whole by itself; the rest is literal",
         };
         Pattern::compile(url, self.strategy)
+            .map(Some)
             .map_err(|error| Diagnostic::error(format!("`match.url`: {error}")).at(origin).hint(hint))
     }
 
@@ -291,6 +296,15 @@ fn check_version(written: &WrittenRule) -> Result<(), Diagnostic> {
         }
         _ => Ok(()),
     }
+}
+
+/// An RPC rule is for the middleware of Oathkeeper's Go library; its proxy and its decision API pass such rules
+/// over, too (serving spec 5.1).
+fn for_middleware(written: &WrittenRule) -> Diagnostic {
+    let place = written.node.get("match.full_method").unwrap_or(&written.node);
+    Diagnostic::warning("`match.full_method` makes it an RPC rule, which no HTTP request matches")
+        .at(&place.origin)
+        .hint("write `match: {url: ..., methods: [...]}` for requests that come to this proxy")
 }
 
 /// What is no mistake to the reference, but leaves a rule without any request.

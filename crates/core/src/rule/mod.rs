@@ -69,6 +69,11 @@ impl Rule {
         self.plan.as_ref().err()
     }
 
+    /// Whether it is for RPC alone, and no HTTP request matches it (serving spec 5.1).
+    pub fn is_rpc(&self) -> bool {
+        self.pattern.is_none() && self.plan.is_ok()
+    }
+
     /// Its upstream; none for a rule that only serves the decision API.
     pub fn upstream(&self) -> Option<&Upstream> {
         self.plan.as_ref().ok().and_then(|plan| plan.upstream.as_ref())

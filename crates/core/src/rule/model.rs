@@ -53,15 +53,22 @@ pub struct MatchDefinition {
     /// The URL pattern: scheme, host and path; `<...>` holds glob or regexp syntax.
     #[serde(default)]
     pub url: Option<String>,
-    /// RPC rules are not supported.
+    /// Of an RPC rule: the authority pattern.
     #[serde(default)]
     pub authority: Option<String>,
-    /// RPC rules are not supported.
+    /// Makes it an RPC rule, which is for Oathkeeper's middleware and matches no HTTP request.
     #[serde(default)]
     pub full_method: Option<String>,
-    /// RPC rules are not supported.
+    /// Of an RPC rule: it may be called with GET.
     #[serde(default)]
     pub allow_http_get: Option<bool>,
+}
+
+impl MatchDefinition {
+    /// Whether it is of an RPC rule (serving spec 5.1).
+    pub fn is_rpc(&self) -> bool {
+        self.full_method.is_some()
+    }
 }
 
 /// A handler by name, with settings that go over the global ones.

@@ -15,7 +15,14 @@ const HIDDEN_MAPS: &[&str] = &["headers", "cookies", "additional_headers", "intr
 const HIDDEN_WORDS: &[&str] = &["secret", "password"];
 
 pub(super) fn document(rule: &RuleDefinition) -> Value {
-    let matches = rule.matches.as_ref().map(|matches| json!({"methods": matches.methods, "url": matches.url}));
+    let matches = rule.matches.as_ref().map(|matches| match &matches.full_method {
+        Some(full_method) => json!({
+            "authority": matches.authority.as_deref().unwrap_or_default(),
+            "full_method": full_method,
+            "allow_http_get": matches.allow_http_get.unwrap_or_default(),
+        }),
+        None => json!({"methods": matches.methods, "url": matches.url}),
+    });
     let upstream = rule.upstream.clone().unwrap_or_default();
     let mut shown = Map::new();
     shown.insert("id".into(), rule.id.clone().into());

@@ -67,7 +67,8 @@ pub fn nearest(snapshot: &Snapshot, strategy: Strategy, request: &GatedRequest, 
         let common = |url: &String| prefix.bytes().zip(url.bytes()).take_while(|(one, other)| one == other).count();
         std::cmp::Reverse(urls.iter().map(common).max())
     };
-    let mut candidates: Vec<&Rule> = snapshot.rules.rules().iter().map(|rule| &**rule).collect();
+    let mut candidates: Vec<&Rule> =
+        snapshot.rules.rules().iter().map(|rule| &**rule).filter(|rule| !rule.is_rpc()).collect();
     candidates.sort_by_key(beginning);
     candidates.truncate(CANDIDATES);
     let of_rule = |rule: &Rule| urls.iter().map(|url| compare(rule, strategy, request, url)).max_by_key(closeness);

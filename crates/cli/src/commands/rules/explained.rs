@@ -93,8 +93,9 @@ fn unmatched(verdict: &Verdict<'_>, snapshot: &Snapshot, strategy: Strategy, out
         let _ = writeln!(out, "\n{}", if several { "several rules take it" } else { "there are no rules" });
         return;
     }
-    let _ = writeln!(out, "\nno rule takes it; the nearest");
-    for near in nearest(snapshot, strategy, request, NEAREST) {
+    let near = nearest(snapshot, strategy, request, NEAREST);
+    let _ = writeln!(out, "\nno rule takes it{}", if near.is_empty() { "" } else { "; the nearest" });
+    for near in near {
         let Some(rule) = rules.get(near.number as usize) else { continue };
         let _ = writeln!(out, "  rule {}", name(rule));
         misfit(rule, &near, request.method().as_str(), out);

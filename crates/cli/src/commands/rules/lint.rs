@@ -51,6 +51,7 @@ pub(super) fn lint(files: &[PathBuf], format: Format) -> ExitCode {
 fn what_it_does(rule: &Rule) -> String {
     match (rule.broken(), rule.upstream()) {
         (Some(_), _) => "denies every request (see above)".to_owned(),
+        (None, _) if rule.is_rpc() => "takes no HTTP request: it is an RPC rule".to_owned(),
         (None, Some(upstream)) => {
             let origin = upstream.origin();
             let headers = written_headers(rule);
