@@ -32,7 +32,9 @@ pub fn rules() -> Value {
         map.insert("required".to_owned(), json!(["match", "authenticators", "mutators"]));
         map.insert("oneOf".to_owned(), json!([{"required": ["authorizer"]}, {"required": ["authorizers"]}]));
     }
-    rule["properties"]["match"]["required"] = json!(["methods", "url"]);
+    // An RPC rule has neither.
+    rule["properties"]["match"]["if"] = json!({"required": ["full_method"]});
+    rule["properties"]["match"]["else"] = json!({"required": ["methods", "url"]});
     definitions.insert("rule".to_owned(), rule);
     let schema = json!({
         "description": "A list of rules. Exactly one of them must match a request.",
