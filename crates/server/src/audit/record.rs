@@ -3,6 +3,9 @@
 use std::cell::Cell;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
+use jiff::Timestamp;
+use jiff::tz::Offset;
+
 /// What is recorded about one request. Queries, headers and credentials' values have no place here.
 #[derive(Debug, Default)]
 pub struct AuditRecord<'a> {
@@ -214,15 +217,14 @@ fn timestamp(time: SystemTime, out: &mut Vec<u8>) {
 }
 
 fn until_seconds(seconds: u64) -> [u8; 20] {
-    let (year, month, day) = civil(i64::try_from(seconds / 86_400).unwrap_or(0));
-    let second = seconds % 86_400;
+    let at = i64::try_from(seconds).ok().and_then(|seconds| Timestamp::from_second(seconds).ok());
+    let at = Offset::UTC.to_datetime(at.unwrap_or_default());
     let mut text = *b"0000-00-00T00:00:00.";
-    digits(&mut text[0..4], u64::try_from(year).unwrap_or(0));
-    digits(&mut text[5..7], month);
-    digits(&mut text[8..10], day);
-    digits(&mut text[11..13], second / 3600);
-    digits(&mut text[14..16], second / 60 % 60);
-    digits(&mut text[17..19], second % 60);
+    digits(&mut text[0..4], u64::from(at.year().unsigned_abs()));
+    let places = [(5, at.month()), (8, at.day()), (11, at.hour()), (14, at.minute()), (17, at.second())];
+    for (place, value) in places {
+        digits(&mut text[place..place + 2], u64::from(value.unsigned_abs()));
+    }
     text
 }
 
@@ -232,20 +234,6 @@ fn digits(places: &mut [u8], mut value: u64) {
         *place = b'0' + (value % 10) as u8;
         value /= 10;
     }
-}
-
-/// Days since 1970-01-01 to year, month, day (Howard Hinnant's `civil_from_days`).
-fn civil(days: i64) -> (i64, u64, u64) {
-    let days = days + 719_468;
-    let era = days.div_euclid(146_097);
-    let day_of_era = days.rem_euclid(146_097);
-    let year_of_era = (day_of_era - day_of_era / 1460 + day_of_era / 36_524 - day_of_era / 146_096) / 365;
-    let day_of_year = day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
-    let shifted = (5 * day_of_year + 2) / 153;
-    let day = day_of_year - (153 * shifted + 2) / 5 + 1;
-    let month = if shifted < 10 { shifted + 3 } else { shifted - 9 };
-    let year = year_of_era + era * 400 + i64::from(month <= 2);
-    (year, u64::try_from(month).unwrap_or(1), u64::try_from(day).unwrap_or(1))
 }
 
 #[cfg(test)]
