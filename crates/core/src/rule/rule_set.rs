@@ -98,7 +98,7 @@ impl<'s> Search<'s, '_> {
     fn run(&mut self, url: &str) -> Result<(), Denial> {
         let mut denial = None;
         self.set.index.candidates(url, |number| {
-            let Some(rule) = self.set.rules.get(number as usize) else { return };
+            let Some(rule) = self.set.rule(number) else { return };
             if denial.is_some() || !rule.allows_method(self.request.method()) {
                 return;
             }

@@ -87,16 +87,15 @@ fn words(step: &Taken) -> String {
 
 fn unmatched(verdict: &Verdict<'_>, snapshot: &Snapshot, strategy: Strategy, out: &mut String) {
     let Some(request) = &verdict.request else { return };
-    let rules = snapshot.rules.rules();
     let several = matches!(&verdict.end, End::Denied { denial, .. } if denial.reason.as_str() == "several_rules");
-    if several || rules.is_empty() {
+    if several || snapshot.rules.rules().is_empty() {
         let _ = writeln!(out, "\n{}", if several { "several rules take it" } else { "there are no rules" });
         return;
     }
     let near = nearest(snapshot, strategy, request, NEAREST);
     let _ = writeln!(out, "\nno rule takes it{}", if near.is_empty() { "" } else { "; the nearest" });
     for near in near {
-        let Some(rule) = rules.get(near.number as usize) else { continue };
+        let Some(rule) = snapshot.rules.rule(near.number) else { continue };
         let _ = writeln!(out, "  rule {}", name(rule));
         misfit(rule, &near, request.method().as_str(), out);
     }

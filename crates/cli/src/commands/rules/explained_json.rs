@@ -16,9 +16,8 @@ pub(super) fn json(verdict: &Verdict<'_>, snapshot: &Snapshot, strategy: Strateg
         (Some(request), None) => nearest(snapshot, strategy, request, NEAREST),
         _ => Vec::new(),
     };
-    let rules = snapshot.rules.rules();
     let near: Vec<Value> =
-        near.iter().filter_map(|near| Some(near_json(near, rules.get(near.number as usize)?))).collect();
+        near.iter().filter_map(|near| Some(near_json(near, snapshot.rules.rule(near.number)?))).collect();
     let mut whole = json!({
         "method": verdict.request.as_ref().map(|request| request.method().as_str()),
         "url": verdict.request.as_ref().map(|request| request.url()),
