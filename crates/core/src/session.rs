@@ -9,7 +9,7 @@ use serde_json::{Map, Value};
 #[derive(Clone, Debug, Default)]
 pub struct Session {
     /// Who asks, for rules and for the audit record.
-    pub caller: Caller,
+    pub caller: Arc<Caller>,
     /// Everything else the authenticator learned; `None` where the reference has a null map.
     pub extra: Option<Arc<Map<String, Value>>>,
     /// What will be set on the upstream request, or answered by the decision API.
@@ -83,7 +83,21 @@ pub struct Caller {
 impl Session {
     /// A session that knows nothing but the subject.
     pub fn of(subject: impl Into<Arc<str>>) -> Self {
-        Self { caller: Caller { subject: subject.into(), ..Caller::default() }, ..Self::default() }
+        Self { caller: Arc::new(Caller { subject: subject.into(), ..Caller::default() }), ..Self::default() }
+    }
+
+    /// The session of a caller whose credential was read before: both are shared with whoever remembers it.
+    pub fn remembered(caller: Arc<Caller>, extra: Arc<Map<String, Value>>) -> Self {
+        Self {
+            caller,
+            extra: Some(extra),
+            header: HeaderMap::new(),
+            captures: Vec::new(),
+            cookies: Vec::new(),
+            sets_cookies: false,
+            echoes_request: false,
+            match_context: None,
+        }
     }
 
     /// Sets a header, replacing every earlier value of that name.

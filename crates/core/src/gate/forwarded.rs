@@ -1,11 +1,15 @@
 //! The decision API's way through the gate: the request to decide on is described by headers
 //! (serving spec 7.9), and canonicalised by the same code.
 
+use std::sync::Arc;
+
 use bytes::Bytes;
 use http::Method;
 use http::request::Parts;
 
-use super::{Arrival, GatePolicy, GatedRequest, RefusalReason, Scheme, Target, authority, fields, path, query};
+use super::{
+    Arrival, CanonicalTarget, GatePolicy, GatedRequest, RefusalReason, Scheme, authority, fields, path, query,
+};
 
 /// Where the decision API lives.
 const PREFIX: &str = "/decisions";
@@ -40,7 +44,7 @@ pub fn admit_forwarded(head: Parts, arrival: &Arrival, policy: &GatePolicy) -> R
         "" => path::CanonicalPath { text: "".into(), has_encoded_slash: false },
         text => path::canonicalize(text).map_err(|_| RefusalReason::Path)?,
     };
-    let target = Target::new(scheme, &authority, &canonical.text, query(&head.uri, policy)?);
+    let target = Arc::new(CanonicalTarget::new(scheme, &authority, &canonical.text, query(&head.uri, policy)?));
     let mut headers = head.headers;
     let trusting = GatePolicy { trust_forwarded_headers: true, ..policy.clone() };
     let facts = fields::filter(&mut headers, head.version, &trusting)?;

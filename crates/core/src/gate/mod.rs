@@ -12,6 +12,7 @@ mod refusal;
 
 use std::borrow::Cow;
 use std::net::SocketAddr;
+use std::sync::Arc;
 
 use bytes::Bytes;
 use http::header::HOST;
@@ -72,7 +73,7 @@ impl Default for GatePolicy {
 #[derive(Clone, Debug)]
 pub struct GatedRequest {
     method: Method,
-    target: Target,
+    target: Arc<CanonicalTarget>,
     headers: HeaderMap,
     facts: fields::Facts,
     has_encoded_slash: bool,
@@ -93,7 +94,7 @@ pub fn admit(head: Parts, arrival: &Arrival, policy: &GatePolicy) -> Result<Gate
     let query = query(&head.uri, policy)?;
     let path = path::canonicalize(head.uri.path()).map_err(|_| RefusalReason::Path)?;
     let has_encoded_slash = path.has_encoded_slash;
-    let mut target = Target::new(scheme, &authority, &path.text, query);
+    let mut target = CanonicalTarget::new(scheme, &authority, &path.text, query);
     let mut headers = head.headers;
     let facts = fields::filter(&mut headers, head.version, policy)?;
     let seen = match facts.forwarded_https {
@@ -105,11 +106,11 @@ pub fn admit(head: Parts, arrival: &Arrival, policy: &GatePolicy) -> Result<Gate
         // The port was judged by the connection's scheme; the rules see the caller's.
         let query = target.query.take();
         let authority = authority::canonicalize(target.authority(), seen);
-        target = Target::new(seen, authority.as_deref().unwrap_or(target.authority()), target.path(), query);
+        target = CanonicalTarget::new(seen, authority.as_deref().unwrap_or(target.authority()), target.path(), query);
     }
     Ok(GatedRequest {
         method: head.method,
-        target,
+        target: Arc::new(target),
         headers,
         facts,
         has_encoded_slash,
@@ -118,9 +119,9 @@ pub fn admit(head: Parts, arrival: &Arrival, policy: &GatePolicy) -> Result<Gate
     })
 }
 
-/// The canonical target of a request.
-#[derive(Clone, Debug)]
-struct Target {
+/// The canonical target of a request: what was asked for, also when the request itself has gone on.
+#[derive(Debug)]
+pub struct CanonicalTarget {
     scheme: Scheme,
     /// `scheme://authority/path`
     url: String,
@@ -128,7 +129,7 @@ struct Target {
     query: Option<String>,
 }
 
-impl Target {
+impl CanonicalTarget {
     fn new(scheme: Scheme, authority: &str, path: &str, query: Option<String>) -> Self {
         let mut url = String::with_capacity(scheme.as_str().len() + 3 + authority.len() + path.len());
         url.push_str(scheme.as_str());
@@ -139,11 +140,13 @@ impl Target {
         Self { scheme, url, authority_end, query }
     }
 
-    fn authority(&self) -> &str {
+    /// See [`GatedRequest::authority`].
+    pub fn authority(&self) -> &str {
         &self.url[self.scheme.as_str().len() + 3..self.authority_end]
     }
 
-    fn path(&self) -> &str {
+    /// See [`GatedRequest::path`].
+    pub fn path(&self) -> &str {
         &self.url[self.authority_end..]
     }
 }
@@ -209,6 +212,11 @@ impl GatedRequest {
     /// The method.
     pub fn method(&self) -> &Method {
         &self.method
+    }
+
+    /// What is asked for.
+    pub fn target(&self) -> &Arc<CanonicalTarget> {
+        &self.target
     }
 
     /// The scheme the rules see.

@@ -18,12 +18,13 @@ use super::claims::VerifiedToken;
 /// A bounded cache, shared by every rule and core. Found by a keyed hash, matched by the whole token:
 /// a fast hash alone is no identity.
 pub struct TokenCache {
-    entries: Cache<Key, Arc<Entry>, TokenWeight, foldhash::quality::RandomState>,
+    entries: Cache<Key, Entry, TokenWeight, foldhash::quality::RandomState>,
     /// Thousands of rules share a few profiles.
     profiles: Mutex<HashSet<Arc<str>>>,
 }
 
 /// What is remembered about a token.
+#[derive(Clone)]
 pub(super) struct Entry {
     pub(super) token: Arc<VerifiedToken>,
     /// Which source's key verified it, and which key that was.
@@ -47,11 +48,14 @@ struct KeyRef<'a> {
 #[derive(Clone)]
 struct TokenWeight;
 
+/// How much of a token's end is hashed, in bytes.
+const HASHED: usize = 64;
+
 /// What an entry takes besides its text and its claims, roughly.
 const ENTRY_OVERHEAD: usize = 512;
 
-impl Weighter<Key, Arc<Entry>> for TokenWeight {
-    fn weight(&self, key: &Key, _: &Arc<Entry>) -> u64 {
+impl Weighter<Key, Entry> for TokenWeight {
+    fn weight(&self, key: &Key, _: &Entry) -> u64 {
         // Decoded claims take about as much as the token that holds them.
         (key.token.len() * 2 + ENTRY_OVERHEAD) as u64
     }
@@ -86,13 +90,13 @@ impl TokenCache {
         profile
     }
 
-    pub(super) fn get(&self, profile: &Arc<str>, token: &[u8]) -> Option<Arc<Entry>> {
+    pub(super) fn get(&self, profile: &Arc<str>, token: &[u8]) -> Option<Entry> {
         self.entries.get(&KeyRef { profile, token })
     }
 
     pub(super) fn insert(&self, profile: &Arc<str>, token: &str, entry: Entry) {
         let key = Key { profile: profile.clone(), token: Zeroizing::new(token.to_owned()) };
-        self.entries.insert(key, Arc::new(entry));
+        self.entries.insert(key, entry);
     }
 
     /// How many tokens are remembered.
@@ -112,15 +116,21 @@ impl fmt::Debug for TokenCache {
     }
 }
 
+/// The part of a token that finds it: its end is the end of its signature, and differs where anything does.
+/// Nobody can fill a bucket, since only tokens that were verified get in.
+fn hashed(token: &[u8]) -> &[u8] {
+    token.last_chunk::<HASHED>().map_or(token, |end| end)
+}
+
 impl Hash for Key {
     fn hash<H: Hasher>(&self, state: &mut H) {
-        self.token.as_bytes().hash(state);
+        hashed(self.token.as_bytes()).hash(state);
     }
 }
 
 impl Hash for KeyRef<'_> {
     fn hash<H: Hasher>(&self, state: &mut H) {
-        self.token.hash(state);
+        hashed(self.token).hash(state);
     }
 }
 

@@ -13,7 +13,7 @@ use crate::session::{Caller, Session};
 /// A token whose signature was verified, in the shape that sessions need. Shared by reference.
 #[derive(Debug)]
 pub struct VerifiedToken {
-    caller: Caller,
+    caller: Arc<Caller>,
     audience: Vec<String>,
     extra: Arc<Map<String, Value>>,
     times: Times,
@@ -63,18 +63,18 @@ impl VerifiedToken {
             _ => Vec::new(),
         };
         let scopes = scopes(&mut claims);
-        let caller = Caller { subject, issuer, scopes: scopes.into() };
+        let caller = Arc::new(Caller { subject, issuer, scopes: scopes.into() });
         Ok(Self { caller, audience, extra: Arc::new(claims), times })
     }
 
     /// Who the token speaks for.
-    pub fn caller(&self) -> &Caller {
+    pub fn caller(&self) -> &Arc<Caller> {
         &self.caller
     }
 
     /// The session it establishes.
     pub fn session(&self) -> Session {
-        Session { caller: self.caller.clone(), extra: Some(self.extra.clone()), ..Session::default() }
+        Session::remembered(self.caller.clone(), self.extra.clone())
     }
 
     pub(super) fn times(&self) -> Times {

@@ -1,6 +1,7 @@
 //! Why a request is not forwarded: what the caller may know, and what the operator must know.
 
 use std::borrow::Cow;
+use std::sync::Arc;
 
 use http::{HeaderMap, StatusCode};
 
@@ -184,7 +185,7 @@ pub struct Denial {
     /// Which handler said so.
     pub handler: Option<&'static str>,
     /// Who asked, when the credential itself was verified.
-    pub caller: Option<Caller>,
+    pub caller: Option<Arc<Caller>>,
     /// Rate-limit headers to pass on with a 429 (pipeline spec 1.7).
     pub headers: HeaderMap,
 }
@@ -235,7 +236,7 @@ impl Denial {
     }
 
     /// Names the caller, once the credential itself was verified.
-    pub fn of(mut self, caller: Caller) -> Self {
+    pub fn of(mut self, caller: Arc<Caller>) -> Self {
         self.caller = Some(caller);
         self
     }

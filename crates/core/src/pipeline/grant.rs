@@ -28,7 +28,7 @@ impl Grant {
     }
 
     /// Who was permitted.
-    pub fn caller(&self) -> &Caller {
+    pub fn caller(&self) -> &Arc<Caller> {
         &self.session.caller
     }
 
@@ -156,16 +156,6 @@ impl CredentialedRequest {
     /// Takes it apart, to be sent.
     pub fn into_outgoing(self) -> Outgoing {
         self.0
-    }
-
-    /// Where it will go, for the audit record: no query.
-    pub fn upstream_url(&self) -> String {
-        let path = self.0.target.split('?').next().unwrap_or_default();
-        let mut url = String::with_capacity(path.len() + self.0.origin.host.len() + 16);
-        url.extend([self.0.origin.scheme.as_str(), "://"]);
-        self.0.origin.push_authority(&mut url);
-        url.push_str(path);
-        url
     }
 }
 

@@ -90,10 +90,6 @@ pub trait ErrorHandlerKind: HandlerKind {
 }
 
 /// Outcome of an authenticator that found no fault.
-#[expect(
-    clippy::large_enum_variant,
-    reason = "the large variant is the common one; boxing it would cost every request"
-)]
 pub enum Authentication {
     /// The caller is known.
     Established(Session),

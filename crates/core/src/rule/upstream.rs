@@ -1,6 +1,7 @@
 //! Where a rule sends requests: the destination is bound when the rule is compiled, and nothing in a
 //! request can change it.
 
+use std::fmt;
 use std::sync::Arc;
 
 use http::HeaderValue;
@@ -21,21 +22,8 @@ pub struct UpstreamOrigin {
 impl UpstreamOrigin {
     /// The `Host` of requests to it: the port only where it is not the scheme's default.
     pub fn authority(&self) -> String {
-        let mut text = String::with_capacity(self.host.len() + 8);
-        self.push_authority(&mut text);
-        text
-    }
-
-    /// Appends [`authority`](Self::authority).
-    pub(crate) fn push_authority(&self, out: &mut String) {
-        if self.host.contains(':') {
-            out.extend(["[", &self.host, "]"]);
-        } else {
-            out.push_str(&self.host);
-        }
-        if self.port != self.scheme.default_port() {
-            out.extend([":", itoa::Buffer::new().format(self.port)]);
-        }
+        let host = if self.host.contains(':') { format!("[{}]", self.host) } else { self.host.clone() };
+        if self.port == self.scheme.default_port() { host } else { format!("{host}:{}", self.port) }
     }
 }
 
@@ -116,23 +104,55 @@ impl Upstream {
     /// The request target for a canonical path and a query. `strip_path` is removed only as a leading
     /// prefix that ends at a segment border; a trailing slash of the caller survives.
     pub fn target(&self, path: &str, query: Option<&str>) -> String {
-        let rest = match path.strip_prefix(self.strip_path.as_str()) {
-            Some(rest) if rest.is_empty() || rest.starts_with('/') => rest,
-            _ => path,
-        };
-        let rest = if rest == "/" && !self.base_path.is_empty() { "" } else { rest };
+        let rest = self.below_base_path(path);
         let mut target =
-            String::with_capacity(self.base_path.len() + rest.len() + query.map_or(0, |query| query.len() + 1) + 1);
+            String::with_capacity(self.base_path.len() + rest.len() + query.map_or(0, |query| query.len() + 1));
         target.push_str(&self.base_path);
         target.push_str(rest);
-        if target.is_empty() {
-            target.push('/');
-        }
         if let Some(query) = query {
             target.push('?');
             target.push_str(query);
         }
         target
+    }
+
+    /// Where a request for a canonical path goes, without its query.
+    pub fn url<'a>(&'a self, path: &'a str) -> UpstreamUrl<'a> {
+        UpstreamUrl { upstream: self, rest: self.below_base_path(path) }
+    }
+
+    /// What of a path stands behind the upstream's own.
+    fn below_base_path<'a>(&self, path: &'a str) -> &'a str {
+        let rest = match path.strip_prefix(self.strip_path.as_str()) {
+            Some(rest) if rest.is_empty() || rest.starts_with('/') => rest,
+            _ => path,
+        };
+        match (rest, self.base_path.is_empty()) {
+            ("/", false) => "",
+            ("", true) => "/",
+            _ => rest,
+        }
+    }
+}
+
+/// The URL of a request to an upstream, without query; in pieces, since records are many.
+#[derive(Clone, Copy, Debug)]
+pub struct UpstreamUrl<'a> {
+    upstream: &'a Upstream,
+    rest: &'a str,
+}
+
+impl<'a> UpstreamUrl<'a> {
+    /// The pieces, in order. ASCII, as every part of a URL.
+    pub fn pieces(&self) -> [&'a [u8]; 5] {
+        let Upstream { origin, host, base_path, .. } = self.upstream;
+        [origin.scheme.as_str().as_bytes(), b"://", host.as_bytes(), base_path.as_bytes(), self.rest.as_bytes()]
+    }
+}
+
+impl fmt::Display for UpstreamUrl<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.pieces().iter().try_for_each(|piece| f.write_str(&String::from_utf8_lossy(piece)))
     }
 }
 
@@ -185,7 +205,10 @@ mod tests {
             ("http://u", "/", "/a/b", "/a/b"),
         ];
         for (url, strip, path, expected) in rows {
-            assert_eq!(Upstream::parse(url, strip).unwrap().target(path, None), expected, "{url} {strip} {path}");
+            let upstream = Upstream::parse(url, strip).unwrap();
+            assert_eq!(upstream.target(path, None), expected, "{url} {strip} {path}");
+            let origin = format!("http://{}", upstream.origin().authority());
+            assert_eq!(upstream.url(path).to_string(), format!("{origin}{expected}"), "{url} {strip} {path}");
         }
     }
 

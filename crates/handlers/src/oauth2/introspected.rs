@@ -17,7 +17,7 @@ pub(crate) struct Introspected {
     pub(crate) audience: Vec<String>,
     /// Separated by spaces.
     pub(crate) scope: String,
-    pub(crate) caller: Caller,
+    pub(crate) caller: Arc<Caller>,
     /// What it takes in memory, roughly.
     pub(crate) bytes: usize,
     extra: Arc<Map<String, Value>>,
@@ -82,11 +82,11 @@ impl Introspected {
             token_use,
             expires: members.get("exp").and_then(Value::as_i64).unwrap_or(0),
             audience,
-            caller: Caller {
+            caller: Arc::new(Caller {
                 subject: subject.into(),
                 issuer: (!issuer.is_empty()).then(|| issuer.into()),
                 scopes: scope.split(' ').filter(|scope| !scope.is_empty()).map(str::to_owned).collect(),
-            },
+            }),
             scope,
             // Decoded members take about as much as the text that held them.
             bytes: body.len() * 2,
@@ -96,7 +96,7 @@ impl Introspected {
 
     /// The session it establishes.
     pub(crate) fn session(&self) -> Session {
-        Session { caller: self.caller.clone(), extra: Some(self.extra.clone()), ..Session::default() }
+        Session::remembered(self.caller.clone(), self.extra.clone())
     }
 }
 

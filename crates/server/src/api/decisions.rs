@@ -1,6 +1,7 @@
 //! `/decisions`: the same gate, rules and decision as the proxy, and no upstream (serving spec 7.9).
 
 use std::rc::Rc;
+use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
 
 use bytes::Bytes;
@@ -17,7 +18,7 @@ use keyward_core::rule::Rule;
 use keyward_core::session::Caller;
 
 use super::{Api, error, respond};
-use crate::audit::ids::trace_id;
+use crate::audit::ids::RequestName;
 use crate::audit::record::AuditRecord;
 use crate::http_server::Arrived;
 use crate::issuer::routes::now;
@@ -33,7 +34,7 @@ const BODY_PAUSE: Duration = Duration::from_secs(10);
 struct Verdict {
     response: Response<Full<Bytes>>,
     rule: Option<u32>,
-    caller: Option<Caller>,
+    caller: Option<Arc<Caller>>,
     reason: Option<Reason>,
 }
 
@@ -44,8 +45,7 @@ impl Api {
         let snapshot = &live.snapshot;
         let (head, body) = request.into_parts();
         let mut asked = Asked {
-            request_id: self.request_ids.of(&head.headers),
-            trace_id: trace_id(&head.headers),
+            name: self.request_ids.name(&head.headers),
             method: head.method.clone(),
             path: String::new(),
             host: String::new(),
@@ -58,7 +58,7 @@ impl Api {
                 asked.path = request.path().to_owned();
                 asked.host = request.authority().to_owned();
                 if self.audit.admits() {
-                    judge(snapshot, request, body, &asked.request_id).await
+                    judge(snapshot, request, body, &asked.name.id).await
                 } else {
                     let kind = ErrorKind::Overloaded;
                     Verdict::without_rule(Reason::Overloaded, error(kind.status(), kind.generic_message()))
@@ -66,7 +66,7 @@ impl Api {
             }
             Err(refusal) => {
                 self.metrics.refused(refusal.as_str());
-                let (request_id, refusal_text) = (&asked.request_id, refusal.as_str());
+                let (request_id, refusal_text) = (&*asked.name.id, refusal.as_str());
                 tracing::info!(request_id, peer = %arrived.peer, refusal = refusal_text, "decision: refused");
                 let answer = error(refusal.status(), ErrorKind::BadRequest.generic_message());
                 Verdict::without_rule(Reason::RequestRefused, answer)
@@ -93,8 +93,8 @@ impl Api {
         let took = begun.0.elapsed();
         self.audit.write(&AuditRecord {
             ts: Some(begun.1),
-            request_id: &asked.request_id,
-            trace_id: asked.trace_id.as_deref(),
+            request_id: &asked.name.id,
+            trace_id: asked.name.trace_id.as_deref(),
             subject: caller.map(|caller| &*caller.subject).filter(|subject| !subject.is_empty()),
             issuer: caller.and_then(|caller| caller.issuer.as_deref()),
             scopes: caller.map_or(&[], |caller| &caller.scopes),
@@ -124,8 +124,7 @@ impl Verdict {
 
 /// What was asked, for the record. What the gate refused has no path and no host that could be relied on.
 struct Asked {
-    request_id: String,
-    trace_id: Option<String>,
+    name: RequestName,
     method: Method,
     path: String,
     host: String,

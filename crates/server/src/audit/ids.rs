@@ -1,8 +1,9 @@
 //! How records name a request: the caller's id or one of ours, and the id of its trace.
 
 use std::cell::Cell;
+use std::ops::Deref;
 
-use http::{HeaderMap, HeaderName};
+use http::{HeaderMap, HeaderName, HeaderValue};
 
 const X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 const TRACEPARENT: HeaderName = HeaderName::from_static("traceparent");
@@ -12,36 +13,77 @@ const MAX_REQUEST_ID: usize = 128;
 
 /// Ids for requests that bring none: a random start per core, then counted.
 pub struct RequestIds {
-    prefix: String,
+    prefix: [u8; 16],
     next: Cell<u64>,
+}
+
+/// What a request is called in records and logs.
+#[derive(Debug)]
+pub struct RequestName {
+    /// The caller's `X-Request-Id`, or one of ours.
+    pub id: RequestId,
+    /// From `traceparent`.
+    pub trace_id: Option<String>,
+}
+
+/// The id of a request. Ours are in place: they have one length, and most requests get one.
+#[derive(Clone, Debug)]
+pub struct RequestId(Source);
+
+#[derive(Clone, Debug)]
+enum Source {
+    Caller(Box<str>),
+    Counted([u8; 32]),
+}
+
+impl Deref for RequestId {
+    type Target = str;
+
+    fn deref(&self) -> &str {
+        match &self.0 {
+            Source::Caller(id) => id,
+            Source::Counted(digits) => std::str::from_utf8(digits).unwrap_or_default(),
+        }
+    }
 }
 
 impl RequestIds {
     /// A series that starts at random.
     pub fn new() -> Self {
         let (prefix, next) = uuid::Uuid::new_v4().as_u64_pair();
-        Self { prefix: format!("{prefix:016x}"), next: Cell::new(next) }
+        Self { prefix: digits(prefix), next: Cell::new(next) }
     }
 
-    /// The caller's `X-Request-Id`, or the next one of ours.
-    pub fn of(&self, headers: &HeaderMap) -> String {
-        headers
-            .get(X_REQUEST_ID)
+    /// The name of a request with these headers. One walk over them: most have neither field.
+    pub fn name(&self, headers: &HeaderMap) -> RequestName {
+        let (mut id, mut parent) = (None, None);
+        for (name, value) in headers {
+            if *name == X_REQUEST_ID {
+                id.get_or_insert(value);
+            } else if *name == TRACEPARENT {
+                parent.get_or_insert(value);
+            }
+        }
+        let id = id
             .and_then(|value| value.to_str().ok())
             .filter(|id| !id.is_empty() && id.len() <= MAX_REQUEST_ID)
-            .map_or_else(|| self.next(), str::to_owned)
+            .map_or_else(|| self.next(), |id| RequestId(Source::Caller(id.into())));
+        RequestName { id, trace_id: parent.and_then(trace_id) }
     }
 
-    fn next(&self) -> String {
+    /// The next one of ours.
+    pub fn next(&self) -> RequestId {
         let number = self.next.get();
         self.next.set(number.wrapping_add(1));
-        let digits: [u8; 16] =
-            std::array::from_fn(|place| b"0123456789abcdef"[(number >> (60 - place * 4) & 15) as usize]);
-        let mut id = String::with_capacity(32);
-        id.push_str(&self.prefix);
-        id.push_str(std::str::from_utf8(&digits).unwrap_or_default());
-        id
+        let mut id = [0; 32];
+        id[..16].copy_from_slice(&self.prefix);
+        id[16..].copy_from_slice(&digits(number));
+        RequestId(Source::Counted(id))
     }
+}
+
+fn digits(number: u64) -> [u8; 16] {
+    std::array::from_fn(|place| b"0123456789abcdef"[(number >> (60 - place * 4) & 15) as usize])
 }
 
 impl Default for RequestIds {
@@ -51,9 +93,8 @@ impl Default for RequestIds {
 }
 
 /// The trace id of a `traceparent` (W3C Trace Context section 3.2.2).
-pub fn trace_id(headers: &HeaderMap) -> Option<String> {
-    let parent = headers.get(TRACEPARENT).and_then(|value| value.to_str().ok())?;
-    let id = parent.split('-').nth(1)?;
+fn trace_id(parent: &HeaderValue) -> Option<String> {
+    let id = parent.to_str().ok()?.split('-').nth(1)?;
     let is_valid =
         id.len() == 32 && id.bytes().all(|byte| byte.is_ascii_hexdigit()) && id.bytes().any(|byte| byte != b'0');
     is_valid.then(|| id.to_ascii_lowercase())
@@ -61,8 +102,6 @@ pub fn trace_id(headers: &HeaderMap) -> Option<String> {
 
 #[cfg(test)]
 mod tests {
-    use http::HeaderValue;
-
     use super::*;
 
     fn with(name: &'static str, value: &str) -> HeaderMap {
@@ -72,10 +111,10 @@ mod tests {
     #[test]
     fn a_callers_id_is_repeated_unless_it_is_empty_or_too_long() {
         let ids = RequestIds::new();
-        assert_eq!(ids.of(&with("x-request-id", "r-1")), "r-1");
-        let own = [ids.of(&HeaderMap::new()), ids.of(&with("x-request-id", "")), ids.of(&HeaderMap::new())];
-        assert!(own.iter().all(|id| id.len() == 32) && own[0] != own[1] && own[1] != own[2], "{own:?}");
-        assert_eq!(ids.of(&with("x-request-id", &"x".repeat(MAX_REQUEST_ID + 1))).len(), 32);
+        assert_eq!(&*ids.name(&with("x-request-id", "r-1")).id, "r-1");
+        let own = [HeaderMap::new(), with("x-request-id", ""), HeaderMap::new()].map(|headers| ids.name(&headers).id);
+        assert!(own.iter().all(|id| id.len() == 32) && *own[0] != *own[1] && *own[1] != *own[2], "{own:?}");
+        assert_eq!(ids.name(&with("x-request-id", &"x".repeat(MAX_REQUEST_ID + 1))).id.len(), 32);
     }
 
     #[test]
@@ -89,7 +128,8 @@ mod tests {
             ("x".to_owned(), None),
         ];
         for (parent, expected) in rows {
-            assert_eq!(trace_id(&with("traceparent", &parent)).as_deref(), expected, "{parent}");
+            let name = RequestIds::new().name(&with("traceparent", &parent));
+            assert_eq!(name.trace_id.as_deref(), expected, "{parent}");
         }
     }
 }

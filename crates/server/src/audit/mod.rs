@@ -2,6 +2,7 @@
 
 pub mod handle;
 pub mod ids;
+mod line;
 pub mod record;
 pub mod sink;
 pub mod state;

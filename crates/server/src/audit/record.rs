@@ -1,10 +1,10 @@
-//! The audit record and its encoding: by hand, into a buffer, one line whatever the input.
+//! The audit record: what is in it, in which order.
 
-use std::cell::Cell;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use jiff::Timestamp;
-use jiff::tz::Offset;
+use keyward_core::rule::upstream::UpstreamUrl;
+
+use super::line::Line;
 
 /// What is recorded about one request. Queries, headers and credentials' values have no place here.
 #[derive(Debug, Default)]
@@ -36,7 +36,7 @@ pub struct AuditRecord<'a> {
     /// The host the caller named.
     pub host: &'a str,
     /// Where it was sent, without query.
-    pub upstream_url: Option<&'a str>,
+    pub upstream_url: Option<UpstreamUrl<'a>>,
     /// The status the caller got.
     pub status: u16,
     /// The status the upstream gave.
@@ -70,169 +70,40 @@ impl AuditRecord<'_> {
 
     /// Appends the record as one line of JSON.
     pub fn encode(&self, out: &mut Vec<u8>) {
-        out.extend_from_slice(b"{\"ts\":\"");
-        timestamp(self.ts.unwrap_or(UNIX_EPOCH), out);
-        out.push(b'"');
-        text(out, key!("request_id"), Some(self.request_id));
-        text(out, key!("trace_id"), self.trace_id);
-        text(out, key!("subject"), self.subject);
-        text(out, key!("issuer"), self.issuer);
-        out.extend_from_slice(b",\"scopes\":[");
-        for (index, scope) in self.scopes.iter().enumerate() {
-            if index > 0 {
-                out.push(b',');
-            }
-            string(out, scope);
+        let start = out.len();
+        let mut line = Line::plain(out);
+        self.write(&mut line);
+        if !line.is_sound(start) {
+            out.truncate(start);
+            self.write(&mut Line::escaping(out));
         }
-        out.push(b']');
-        text(out, key!("rule_id"), self.rule_id);
-        plain(out, key!("rules_version"), Some(self.rules_version));
-        plain(out, key!("outcome"), Some(self.outcome));
-        plain(out, key!("reason"), self.reason);
-        text(out, key!("method"), Some(self.method));
-        text(out, key!("path"), Some(self.path));
-        text(out, key!("host"), Some(self.host));
-        text(out, key!("upstream_url"), self.upstream_url);
-        number(out, key!("status"), Some(u64::from(self.status)));
-        number(out, key!("upstream_status"), self.upstream_status.map(u64::from));
-        number(out, key!("bytes_in"), Some(self.bytes_in));
-        number(out, key!("bytes_out"), Some(self.bytes_out));
-        milliseconds(out, key!("duration_ms"), Some(self.duration));
-        milliseconds(out, key!("upstream_ms"), self.upstream_duration);
-        plain(out, key!("client_ip"), self.client_ip);
-        plain(out, key!("credential"), self.credential);
-        out.extend_from_slice(b"}\n");
+        out.push(b'\n');
     }
-}
 
-fn text(out: &mut Vec<u8>, key: &str, value: Option<&str>) {
-    out.extend_from_slice(key.as_bytes());
-    match value {
-        Some(value) => string(out, value),
-        None => out.extend_from_slice(b"null"),
-    }
-}
-
-/// Our own words, addresses and header names: nothing in them is ever escaped.
-fn plain(out: &mut Vec<u8>, key: &str, value: Option<&str>) {
-    out.extend_from_slice(key.as_bytes());
-    match value {
-        Some(value) => {
-            debug_assert!(is_plain(value.as_bytes()), "{key} would have to be escaped");
-            out.push(b'"');
-            out.extend_from_slice(value.as_bytes());
-            out.push(b'"');
-        }
-        None => out.extend_from_slice(b"null"),
-    }
-}
-
-fn number(out: &mut Vec<u8>, key: &str, value: Option<u64>) {
-    out.extend_from_slice(key.as_bytes());
-    match value {
-        Some(value) => out.extend_from_slice(itoa::Buffer::new().format(value).as_bytes()),
-        None => out.extend_from_slice(b"null"),
-    }
-}
-
-/// Milliseconds with three decimals.
-fn milliseconds(out: &mut Vec<u8>, key: &str, value: Option<Duration>) {
-    let Some(value) = value else { return number(out, key, None) };
-    let micros = u64::try_from(value.as_micros()).unwrap_or(u64::MAX);
-    number(out, key, Some(micros / 1000));
-    let mut decimals = *b".000";
-    digits(&mut decimals[1..], micros % 1000);
-    out.extend_from_slice(&decimals);
-}
-
-/// A JSON string. Control characters are escaped, so a record is always one line.
-fn string(out: &mut Vec<u8>, value: &str) {
-    out.push(b'"');
-    if is_plain(value.as_bytes()) {
-        out.extend_from_slice(value.as_bytes());
-    } else {
-        escaped(out, value);
-    }
-    out.push(b'"');
-}
-
-/// Whether nothing has to be escaped. Looks at eight bytes at a time; the last eight overlap.
-fn is_plain(bytes: &[u8]) -> bool {
-    let Some(last) = bytes.last_chunk() else { return !bytes.iter().any(|byte| is_escaped(*byte)) };
-    let (eights, _) = bytes.as_chunks();
-    eights.iter().fold(escapes_in(*last), |found, eight| found | escapes_in(*eight)) == 0
-}
-
-/// Not zero when [`is_escaped`] holds for one of eight bytes: a subtraction carries into a byte's high bit
-/// where the byte is below what is taken off it, and bytes with that bit set already are above everything
-/// that is escaped.
-fn escapes_in(eight: [u8; 8]) -> u64 {
-    const EACH: u64 = u64::from_ne_bytes([1; 8]);
-    let eight = u64::from_ne_bytes(eight);
-    let below = |value: u64, limit: u8| value.wrapping_sub(EACH * u64::from(limit)) & !value;
-    let is = |byte: u8| below(eight ^ (EACH * u64::from(byte)), 1);
-    (below(eight, 0x20) | is(b'"') | is(b'\\') | is(0x7f)) & (EACH << 7)
-}
-
-fn is_escaped(byte: u8) -> bool {
-    byte < 0x20 || byte == b'"' || byte == b'\\' || byte == 0x7f
-}
-
-fn escaped(out: &mut Vec<u8>, value: &str) {
-    let mut plain = 0;
-    for (index, byte) in value.bytes().enumerate().filter(|(_, byte)| is_escaped(*byte)) {
-        out.extend_from_slice(&value.as_bytes()[plain..index]);
-        plain = index + 1;
-        match byte {
-            b'"' => out.extend_from_slice(b"\\\""),
-            b'\\' => out.extend_from_slice(b"\\\\"),
-            byte => {
-                const DIGITS: &[u8; 16] = b"0123456789abcdef";
-                out.extend_from_slice(b"\\u00");
-                out.push(DIGITS[usize::from(byte >> 4)]);
-                out.push(DIGITS[usize::from(byte & 15)]);
-            }
-        }
-    }
-    out.extend_from_slice(&value.as_bytes()[plain..]);
-}
-
-thread_local! {
-    /// The last second that was written: a core writes many records in one.
-    static SECOND: Cell<(u64, [u8; 20])> = const { Cell::new((0, *b"1970-01-01T00:00:00.")) };
-}
-
-/// RFC 3339 in UTC with milliseconds.
-fn timestamp(time: SystemTime, out: &mut Vec<u8>) {
-    let since = time.duration_since(UNIX_EPOCH).unwrap_or_default();
-    let (mut second, mut text) = SECOND.get();
-    if second != since.as_secs() {
-        (second, text) = (since.as_secs(), until_seconds(since.as_secs()));
-        SECOND.set((second, text));
-    }
-    out.extend_from_slice(&text);
-    let mut millis = *b"000Z";
-    digits(&mut millis[..3], u64::from(since.subsec_millis()));
-    out.extend_from_slice(&millis);
-}
-
-fn until_seconds(seconds: u64) -> [u8; 20] {
-    let at = i64::try_from(seconds).ok().and_then(|seconds| Timestamp::from_second(seconds).ok());
-    let at = Offset::UTC.to_datetime(at.unwrap_or_default());
-    let mut text = *b"0000-00-00T00:00:00.";
-    digits(&mut text[0..4], u64::from(at.year().unsigned_abs()));
-    let places = [(5, at.month()), (8, at.day()), (11, at.hour()), (14, at.minute()), (17, at.second())];
-    for (place, value) in places {
-        digits(&mut text[place..place + 2], u64::from(value.unsigned_abs()));
-    }
-    text
-}
-
-/// A number in as many digits as there are places.
-fn digits(places: &mut [u8], mut value: u64) {
-    for place in places.iter_mut().rev() {
-        *place = b'0' + (value % 10) as u8;
-        value /= 10;
+    fn write(&self, line: &mut Line<'_>) {
+        line.time("{\"ts\":", self.ts.unwrap_or(UNIX_EPOCH));
+        line.text(key!("request_id"), Some(self.request_id));
+        line.text(key!("trace_id"), self.trace_id);
+        line.text(key!("subject"), self.subject);
+        line.text(key!("issuer"), self.issuer);
+        line.strings(key!("scopes"), self.scopes);
+        line.text(key!("rule_id"), self.rule_id);
+        line.text(key!("rules_version"), Some(self.rules_version));
+        line.text(key!("outcome"), Some(self.outcome));
+        line.text(key!("reason"), self.reason);
+        line.text(key!("method"), Some(self.method));
+        line.text(key!("path"), Some(self.path));
+        line.text(key!("host"), Some(self.host));
+        line.pieces(key!("upstream_url"), self.upstream_url.map(|url| url.pieces()));
+        line.number(key!("status"), Some(u64::from(self.status)));
+        line.number(key!("upstream_status"), self.upstream_status.map(u64::from));
+        line.number(key!("bytes_in"), Some(self.bytes_in));
+        line.number(key!("bytes_out"), Some(self.bytes_out));
+        line.milliseconds(key!("duration_ms"), Some(self.duration));
+        line.milliseconds(key!("upstream_ms"), self.upstream_duration);
+        line.text(key!("client_ip"), self.client_ip);
+        line.text(key!("credential"), self.credential);
+        line.punctuation(b"}");
     }
 }
 
@@ -271,18 +142,6 @@ mod tests {
             "ts request_id trace_id subject issuer scopes rule_id rules_version outcome reason method path host \
              upstream_url status upstream_status bytes_in bytes_out duration_ms upstream_ms client_ip credential"
         );
-    }
-
-    #[test]
-    fn every_byte_that_is_escaped_is_found_wherever_it_stands() {
-        for byte in 0..=u8::MAX {
-            for place in 0..21 {
-                let mut bytes = [b'a'; 21];
-                bytes[place] = byte;
-                assert_eq!(is_plain(&bytes), !is_escaped(byte), "{byte:#x} at {place}");
-                assert_eq!(is_plain(&bytes[place..]), !is_escaped(byte), "{byte:#x} before {}", 20 - place);
-            }
-        }
     }
 
     proptest::proptest! {

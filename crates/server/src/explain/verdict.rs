@@ -54,7 +54,7 @@ pub enum CameTo {
     /// The request went on.
     Passed {
         /// Who asks.
-        caller: Caller,
+        caller: Arc<Caller>,
         /// Headers that this step set or changed.
         sets: Vec<String>,
     },
@@ -81,9 +81,9 @@ pub enum End {
         answer: ErrorResponse,
     },
     /// It is permitted, and this is sent.
-    Forwarded(Outgoing, Caller),
+    Forwarded(Outgoing, Arc<Caller>),
     /// It is permitted by a rule without an upstream: this is what the decision API answers with.
-    Decided(HeaderMap, Caller),
+    Decided(HeaderMap, Arc<Caller>),
 }
 
 impl Verdict<'_> {

@@ -5,7 +5,7 @@ use std::io;
 use std::pin::Pin;
 use std::rc::Rc;
 use std::task::{Context, Poll, ready};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use bytes::{Buf, Bytes};
 use http_body::{Body, Frame, SizeHint};
@@ -210,13 +210,13 @@ pub struct UpstreamBody {
 
 impl UpstreamBody {
     fn end(&mut self) {
-        if let Some(completion) = &mut self.completion {
-            completion.complete();
+        let now = Instant::now();
+        if let Some(mut completion) = self.completion.take() {
+            completion.complete(now);
         }
-        self.completion = None;
         // A request body that was not read to its end would be the next caller's problem.
         if let Some(lease) = self.lease.take().filter(|_| self.request.ended.get()) {
-            lease.give_back();
+            lease.give_back(now);
         }
     }
 }

@@ -7,13 +7,16 @@ use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
 
 use http::{HeaderMap, Method, StatusCode};
+use keyward_core::gate::CanonicalTarget;
 use keyward_core::rule::Rule;
+use keyward_core::rule::upstream::UpstreamUrl;
 use keyward_core::session::Caller;
 
 use super::body::RequestTally;
 use super::connection::Connection;
+use super::in_force::InForce;
 use crate::audit::handle::AuditHandle;
-use crate::audit::ids::{RequestIds, trace_id};
+use crate::audit::ids::{RequestIds, RequestName};
 use crate::audit::record::AuditRecord;
 use crate::metrics::worker::{Finished, WorkerMetrics};
 use crate::serving::Live;
@@ -31,13 +34,13 @@ pub struct Sinks {
 impl Sinks {
     /// Records a request that never became one: its head could not be read.
     pub fn unread(&self, rules_version: &str, connection: &Connection, status: StatusCode) {
-        let request_id = self.request_ids.of(&HeaderMap::new());
+        let request_id = &*self.request_ids.next();
         let (refusal, peer) = ("unreadable", connection.peer);
         self.metrics.shared().refused(refusal);
         tracing::info!(request_id, %peer, refusal, "request refused");
         self.audit.write(&AuditRecord {
             ts: Some(SystemTime::now()),
-            request_id: &request_id,
+            request_id,
             rules_version,
             outcome: "denied",
             reason: Some("request_refused"),
@@ -54,28 +57,25 @@ const CALLER_GONE: u16 = 499;
 /// What is known about an exchange so far; written down when it is dropped.
 pub struct Completion {
     sinks: Rc<Sinks>,
-    live: Arc<Live>,
+    in_force: Rc<InForce>,
     connection: Rc<Connection>,
     method: Method,
     arrived: Instant,
     arrived_at: SystemTime,
-    request_id: String,
-    trace_id: Option<String>,
-    completed: bool,
+    name: RequestName,
+    completed: Option<Instant>,
     bytes_in: u64,
     bytes_out: u64,
     /// What went through of the request body.
     pub tally: Rc<RequestTally>,
-    /// The canonical path, without query.
-    pub path: String,
-    /// The host the caller named.
-    pub host: String,
+    /// What was asked for.
+    pub asked: Asked,
     /// Who asked.
-    pub caller: Option<Caller>,
+    pub caller: Option<Arc<Caller>>,
     /// The number of the rule that matched.
     pub rule: Option<u32>,
-    /// Where it was sent.
-    pub upstream_url: Option<String>,
+    /// It was given the rule's credential, and handed on to its upstream.
+    pub is_forwarded: bool,
     /// The status the caller gets.
     pub status: u16,
     /// The status the upstream gave.
@@ -88,35 +88,68 @@ pub struct Completion {
     pub reason: Option<&'static str>,
 }
 
+/// What a request asked for, as far as it is known.
+pub enum Asked {
+    /// Nothing yet.
+    Unknown,
+    /// What the gate did not pass, as it was written.
+    Refused {
+        /// The path.
+        path: String,
+        /// The host.
+        host: String,
+    },
+    /// What the gate passed.
+    Canonical(Arc<CanonicalTarget>),
+}
+
+impl Asked {
+    /// The path, without query.
+    fn path(&self) -> &str {
+        match self {
+            Asked::Unknown => "",
+            Asked::Refused { path, .. } => path,
+            Asked::Canonical(target) => target.path(),
+        }
+    }
+
+    /// The host the caller named.
+    fn host(&self) -> &str {
+        match self {
+            Asked::Unknown => "",
+            Asked::Refused { host, .. } => host,
+            Asked::Canonical(target) => target.authority(),
+        }
+    }
+}
+
 impl Completion {
     /// The beginning of an exchange. Boxed, since it goes from hand to hand until the end.
     pub fn begin(
         sinks: Rc<Sinks>,
-        live: Arc<Live>,
+        in_force: Rc<InForce>,
         connection: Rc<Connection>,
         method: Method,
         headers: &HeaderMap,
     ) -> Box<Self> {
         connection.active.set(connection.active.get() + 1);
-        let (request_id, trace_id) = (sinks.request_ids.of(headers), trace_id(headers));
+        let name = sinks.request_ids.name(headers);
         Box::new(Self {
             sinks,
-            live,
+            in_force,
             connection,
             method,
             arrived: Instant::now(),
             arrived_at: SystemTime::now(),
-            request_id,
-            trace_id,
-            completed: false,
+            name,
+            completed: None,
             bytes_in: 0,
             bytes_out: 0,
             tally: Rc::default(),
-            path: String::new(),
-            host: String::new(),
+            asked: Asked::Unknown,
             caller: None,
             rule: None,
-            upstream_url: None,
+            is_forwarded: false,
             status: 0,
             upstream_status: None,
             upstream_duration: None,
@@ -126,23 +159,18 @@ impl Completion {
     }
 
     /// What the exchange is judged by and served under.
-    pub fn live(&self) -> &Arc<Live> {
-        &self.live
+    pub fn live(&self) -> &Live {
+        &self.in_force.live
     }
 
     /// The id for logs.
     pub fn request_id(&self) -> &str {
-        &self.request_id
+        &self.name.id
     }
 
     /// When the request arrived.
     pub fn arrived_at(&self) -> SystemTime {
         self.arrived_at
-    }
-
-    /// Time since then.
-    pub fn elapsed(&self) -> Duration {
-        self.arrived.elapsed()
     }
 
     /// The connection's peer.
@@ -166,8 +194,18 @@ impl Completion {
     }
 
     /// The exchange ended as it should.
-    pub fn complete(&mut self) {
-        self.completed = true;
+    pub fn complete(&mut self, now: Instant) {
+        self.completed = Some(now);
+    }
+
+    fn rule(&self) -> Option<&Rule> {
+        self.rule.and_then(|number| self.live().snapshot.rules.rule(number))
+    }
+
+    /// Where it was sent.
+    pub fn upstream_url(&self) -> Option<UpstreamUrl<'_>> {
+        let upstream = self.rule().filter(|_| self.is_forwarded)?.upstream()?;
+        Some(upstream.url(self.asked.path()))
     }
 
     /// What it ended as. A stream that broke is an error, though it was allowed.
@@ -176,7 +214,7 @@ impl Completion {
             // Given up before there was an answer: the caller left, unless this is the wake of a panic.
             return ("error", Some(if std::thread::panicking() { "internal" } else { "caller_gone" }));
         }
-        if self.completed || self.outcome != "allowed" {
+        if self.completed.is_some() || self.outcome != "allowed" {
             return (self.outcome, self.reason);
         }
         ("error", Some(self.tally.fault.get().map_or("stream_broken", |fault| fault.reason())))
@@ -190,25 +228,26 @@ impl Drop for Completion {
         if self.status == 0 {
             self.status = if reason == Some("internal") { 500 } else { CALLER_GONE };
         }
-        let took = self.elapsed();
-        let rule = self.rule.and_then(|number| self.live.snapshot.rules.rule(number));
-        let credential = rule.filter(|_| self.upstream_url.is_some()).and_then(names_of_credential_headers);
-        let caller = self.caller.as_ref();
+        let took = self.completed.unwrap_or_else(Instant::now).duration_since(self.arrived);
+        let live = self.live();
+        let rule = self.rule();
+        let credential = rule.filter(|_| self.is_forwarded).and_then(names_of_credential_headers);
+        let (caller, path) = (self.caller.as_deref(), self.asked.path());
         self.sinks.audit.write(&AuditRecord {
             ts: Some(self.arrived_at),
-            request_id: &self.request_id,
-            trace_id: self.trace_id.as_deref(),
+            request_id: &self.name.id,
+            trace_id: self.name.trace_id.as_deref(),
             subject: caller.map(|caller| &*caller.subject).filter(|subject| !subject.is_empty()),
             issuer: caller.and_then(|caller| caller.issuer.as_deref()),
             scopes: caller.map_or(&[], |caller| &caller.scopes),
             rule_id: rule.map(|rule| &**rule.id()),
-            rules_version: self.live.snapshot.rules.version(),
+            rules_version: live.snapshot.rules.version(),
             outcome,
             reason,
             method: self.method.as_str(),
-            path: &self.path,
-            host: &self.host,
-            upstream_url: self.upstream_url.as_deref(),
+            path,
+            host: self.asked.host(),
+            upstream_url: self.upstream_url(),
             status: self.status,
             upstream_status: self.upstream_status,
             bytes_in: self.bytes_in + self.tally.bytes.get(),
@@ -219,11 +258,11 @@ impl Drop for Completion {
             credential: credential.as_deref(),
         });
         self.sinks.metrics.finished(&Finished {
-            generation: self.live.snapshot.generation,
-            labels: self.live.serving.labels,
+            generation: live.snapshot.generation,
+            labels: live.serving.labels,
             rule: rule.map(|rule| (rule.number(), &**rule.id())),
             method: &self.method,
-            path: &self.path,
+            path,
             status: self.status,
             outcome,
             took,

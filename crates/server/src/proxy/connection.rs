@@ -143,7 +143,7 @@ async fn serve_http1<T: AsyncRead + AsyncWrite + Unpin + Send + 'static>(
     let (own, records) = (connection.clone(), service.clone());
     let service = service_fn(move |request| service.clone().serve(request, connection.clone()));
     let mut builder = http1::Builder::new();
-    builder.header_read_timeout(None).max_headers(128).max_buf_size(64 * 1024).half_close(false).writev(false);
+    builder.header_read_timeout(None).max_buf_size(64 * 1024).half_close(false).writev(false);
     let served = builder.serve_connection(io, service).with_upgrades();
     tokio::pin!(served);
     let watched = own.clone();

@@ -165,19 +165,18 @@ impl HeadScanner {
             }
             return;
         }
-        let mut words = line.split(|byte| *byte == b' ');
-        let (method, target, version) = (words.next(), words.next(), words.next());
-        match version {
-            Some(b"HTTP/1.1") => {}
-            Some(b"HTTP/1.0") => self.head.is_http_10 = true,
+        let words = line.strip_suffix(b" HTTP/1.1").or_else(|| {
+            self.head.is_http_10 = true;
+            line.strip_suffix(b" HTTP/1.0")
+        });
+        match words.and_then(|words| memchr::memchr(b' ', words).map(|end| words.split_at(end))) {
+            Some((method, target)) if !method.is_empty() => match memchr::memchr2(b' ', b'#', &target[1..]) {
+                // hyper drops a fragment; others would not.
+                Some(found) if target[1 + found] == b'#' => self.note(RefusalReason::Path),
+                Some(_) => self.note(RefusalReason::Syntax),
+                None => {}
+            },
             _ => self.note(RefusalReason::Syntax),
-        }
-        if words.next().is_some() || method.is_none_or(<[u8]>::is_empty) {
-            self.note(RefusalReason::Syntax);
-        }
-        // hyper drops a fragment; others would not.
-        if target.is_some_and(|target| memchr::memchr(b'#', target).is_some()) {
-            self.note(RefusalReason::Path);
         }
         self.state = State::Fields;
     }

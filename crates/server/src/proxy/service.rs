@@ -1,7 +1,6 @@
 //! One request from its head to the answer's: the walk through gate, rules, decision and upstream. It
 //! holds no policy of its own.
 
-use std::cell::{Cell, RefCell};
 use std::convert::Infallible;
 use std::rc::Rc;
 use std::sync::Arc;
@@ -25,9 +24,10 @@ use keyward_core::ports::UnixTime;
 use keyward_core::rule::Rule;
 
 use super::body::{BodyFault, RequestBody, ResponseBody, UpstreamBody};
-use super::completion::{Completion, Sinks};
+use super::completion::{Asked, Completion, Sinks};
 use super::connection::Connection;
 use super::held_body::HeldBody;
+use super::in_force::{Follower, InForce};
 use super::panics::caught;
 use super::stall::Stall;
 use super::upgrade::tunnel;
@@ -36,15 +36,11 @@ use crate::serving::Live;
 use crate::upstream::answer::Answer;
 use crate::upstream::error::ForwardError;
 use crate::upstream::forward::Forwarder;
-use crate::upstream::outbound::Outbound;
 
 /// One core's service.
 pub struct Service {
-    live: Arc<ArcSwap<Live>>,
+    follower: Follower,
     sinks: Rc<Sinks>,
-    generation: Cell<u64>,
-    /// The way out that it was made for, and the forwarder.
-    forwarder: RefCell<(Arc<Outbound>, Rc<Forwarder>)>,
 }
 
 /// Limits on bodies.
@@ -59,7 +55,7 @@ pub struct BodyLimits {
 }
 
 /// A request that matched a rule, and what has to be remembered until its answer.
-struct Asked<'l> {
+struct Matched<'l> {
     record: Box<Completion>,
     request: GatedRequest,
     rule: &'l Rule,
@@ -78,19 +74,19 @@ struct Sending<F> {
 impl Service {
     /// A service over what is in force, whatever that is when a request arrives.
     pub fn new(live: Arc<ArcSwap<Live>>, sinks: Rc<Sinks>) -> Self {
-        let outbound = live.load().serving.outbound.clone();
-        let forwarder = Rc::new(outbound.forwarder());
-        Self { live, sinks, generation: Cell::new(0), forwarder: RefCell::new((outbound, forwarder)) }
+        sinks.metrics.begin(live.load().snapshot.generation);
+        Self { follower: Follower::new(live), sinks }
     }
 
-    /// Regular upkeep: hands audit records over.
-    pub fn flush(&self) {
+    /// Regular upkeep: hands audit records over, and lets go of what is no longer in force.
+    pub fn keep_up(&self) {
         self.sinks.audit.flush();
+        self.current();
     }
 
     /// Regular upkeep: drops upstream connections that have been idle too long.
     pub fn sweep(&self) {
-        self.forwarder.borrow().1.pool().sweep();
+        self.current().forwarder.pool().sweep();
     }
 
     /// Serves one request. Never fails: whatever goes wrong has an answer.
@@ -117,12 +113,13 @@ impl Service {
     }
 
     async fn walk(self: Rc<Self>, request: Request<Incoming>, connection: Rc<Connection>) -> Response<ResponseBody> {
-        let (live, forwarder) = self.current();
+        let in_force = self.current();
+        let live = &in_force.live;
         let policy = live.serving.proxy_cors.as_ref();
         let verdict = policy.map(|policy| policy.judge(request.method(), request.headers()));
         let preflight = matches!(verdict, Some(cors::Verdict::Preflight(_)));
-        let mut response = match self.arrive(request, &connection, &live, preflight) {
-            Ok(asked) => self.exchange(asked, &connection, &forwarder).await,
+        let mut response = match self.arrive(request, &connection, &in_force, preflight) {
+            Ok(matched) => self.exchange(matched, &connection, &in_force.forwarder).await,
             Err(response) => response,
         };
         if let Some(cors::Verdict::Preflight(fields) | cors::Verdict::Actual(fields)) = verdict {
@@ -136,23 +133,22 @@ impl Service {
         &self,
         mut request: Request<Incoming>,
         connection: &Rc<Connection>,
-        live: &'l Arc<Live>,
+        in_force: &'l Rc<InForce>,
         preflight: bool,
-    ) -> Result<Box<Asked<'l>>, Response<ResponseBody>> {
+    ) -> Result<Box<Matched<'l>>, Response<ResponseBody>> {
         let number = connection.requests.replace(connection.requests.get() + 1);
-        let (snapshot, limits) = (&live.snapshot, live.serving.bodies);
+        let (snapshot, limits) = (&in_force.live.snapshot, in_force.live.serving.bodies);
         let client_upgrade = request.headers().contains_key(UPGRADE).then(|| hyper::upgrade::on(&mut request));
         let (head, body) = request.into_parts();
-        let mut record =
-            Completion::begin(self.sinks.clone(), live.clone(), connection.clone(), head.method.clone(), &head.headers);
+        let (sinks, served_under) = (self.sinks.clone(), in_force.clone());
+        let mut record = Completion::begin(sinks, served_under, connection.clone(), head.method.clone(), &head.headers);
         let (uri, host) = (head.uri.clone(), head.headers.get(HOST).cloned());
         let arrival = Arrival { tls: connection.tls, peer: connection.peer, violation: connection.verdict.on(number) };
         let request = match admit(head, &arrival, &snapshot.gate) {
             Ok(request) => request,
             Err(reason) => return Err(self.refuse(record, reason, &uri, host.as_ref())),
         };
-        record.path = request.path().to_owned();
-        record.host = request.authority().to_owned();
+        record.asked = Asked::Canonical(request.target().clone());
         if !self.sinks.audit.admits() {
             return Err(shed(record));
         }
@@ -166,18 +162,18 @@ impl Service {
         record.rule = Some(rule.number());
         let body = RequestBody::new(body, record.tally.clone(), limits.request_pause, limits.request_bytes);
         let body = HeldBody::new(body, snapshot.max_held_body_bytes);
-        Ok(Box::new(Asked { record, request, rule, body, client_upgrade }))
+        Ok(Box::new(Matched { record, request, rule, body, client_upgrade }))
     }
 
     async fn exchange(
         &self,
-        mut asked: Box<Asked<'_>>,
+        mut matched: Box<Matched<'_>>,
         connection: &Connection,
         forwarder: &Forwarder,
     ) -> Response<ResponseBody> {
-        let now = unix(asked.record.arrived_at());
-        let decided = decide(asked.rule, &mut asked.request, &mut asked.body, now).await;
-        let Sending { mut record, client_upgrade, begun, answer } = match self.send(*asked, decided, forwarder) {
+        let now = unix(matched.record.arrived_at());
+        let decided = decide(matched.rule, &mut matched.request, &mut matched.body, now).await;
+        let Sending { mut record, client_upgrade, begun, answer } = match self.send(*matched, decided, forwarder) {
             Ok(sending) => sending,
             Err(response) => return response,
         };
@@ -192,11 +188,11 @@ impl Service {
     /// From the decision to the upstream. As [`arrive`](Self::arrive), nothing of it is kept while waiting.
     fn send<'f>(
         &self,
-        asked: Asked<'_>,
+        matched: Matched<'_>,
         decided: Result<Grant, Denial>,
         forwarder: &'f Forwarder,
     ) -> Result<Sending<impl Future<Output = Result<Answer, ForwardError>> + use<'f>>, Response<ResponseBody>> {
-        let Asked { mut record, request, rule, body, client_upgrade } = asked;
+        let Matched { mut record, request, rule, body, client_upgrade } = matched;
         let grant = match decided {
             Ok(grant) => grant,
             Err(denial) => {
@@ -216,7 +212,7 @@ impl Service {
             Ok(credentialed) => credentialed,
             Err(refused) => return Err(self.deny(record, Some(rule), &refused.0, &refused.1)),
         };
-        record.upstream_url = Some(credentialed.upstream_url());
+        record.is_forwarded = true;
         let begun = Instant::now();
         Ok(Sending { record, client_upgrade, begun, answer: forwarder.send(credentialed, body, begun) })
     }
@@ -229,21 +225,12 @@ impl Service {
             // The connection broke or ended: there was no request.
             (false, false) => return,
         };
-        self.sinks.unread(self.live.load().snapshot.rules.version(), connection, status);
+        self.sinks.unread(self.current().live.snapshot.rules.version(), connection, status);
     }
 
     /// What a request is served under, from its beginning to its end.
-    fn current(&self) -> (Arc<Live>, Rc<Forwarder>) {
-        let live = self.live.load_full();
-        if self.generation.replace(live.snapshot.generation) != live.snapshot.generation {
-            self.sinks.metrics.begin(live.snapshot.generation);
-            let outbound = &live.serving.outbound;
-            let mut held = self.forwarder.borrow_mut();
-            if !Arc::ptr_eq(&held.0, outbound) {
-                *held = (outbound.clone(), Rc::new(outbound.forwarder()));
-            }
-        }
-        (live, self.forwarder.borrow().1.clone())
+    fn current(&self) -> Rc<InForce> {
+        self.follower.current(|live| self.sinks.metrics.begin(live.snapshot.generation))
     }
 
     /// The gate's no: nothing about the request can be relied on, so the connection ends.
@@ -255,8 +242,8 @@ impl Service {
         host: Option<&HeaderValue>,
     ) -> Response<ResponseBody> {
         self.sinks.metrics.shared().refused(reason.as_str());
-        record.path = uri.path().to_owned();
-        record.host = host.and_then(|host| host.to_str().ok()).unwrap_or_default().to_owned();
+        let host = host.and_then(|host| host.to_str().ok()).unwrap_or_default().to_owned();
+        record.asked = Asked::Refused { path: uri.path().to_owned(), host };
         record.outcome = "denied";
         record.reason = Some("request_refused");
         let refusal = reason.as_str();
@@ -325,7 +312,7 @@ impl Service {
             return fault.refuse(record);
         }
         self.sinks.metrics.shared().upstream_failed(error.reason());
-        let (request_id, upstream) = (record.request_id(), record.upstream_url.as_deref().unwrap_or_default());
+        let (request_id, upstream) = (record.request_id(), record.upstream_url().map(tracing::field::display));
         tracing::error!(request_id, upstream, %error, "upstream failed");
         record.outcome = "error";
         record.reason = Some(error.reason());
@@ -367,7 +354,7 @@ fn shed(mut record: Box<Completion>) -> Response<ResponseBody> {
 fn answered(mut record: Box<Completion>, response: Response<ResponseBody>) -> Response<ResponseBody> {
     record.status = response.status().as_u16();
     record.add_bytes_out(response.body().size_hint().exact().unwrap_or(0));
-    record.complete();
+    record.complete(Instant::now());
     response
 }
 

@@ -1,5 +1,7 @@
 //! After a 101 on both sides: bytes both ways until either side ends.
 
+use std::time::Instant;
+
 use hyper::upgrade::OnUpgrade;
 use hyper_util::rt::TokioIo;
 
@@ -16,6 +18,6 @@ pub fn tunnel(client: OnUpgrade, upstream: OnUpgrade, mut completion: Box<Comple
             completion.add_bytes_in(bytes_in);
             completion.add_bytes_out(bytes_out);
         }
-        completion.complete();
+        completion.complete(Instant::now());
     })
 }

@@ -127,7 +127,7 @@ async fn upkeep(service: Rc<Service>) {
     let mut rounds = 0_u32;
     loop {
         tokio::time::sleep(UPKEEP).await;
-        service.flush();
+        service.keep_up();
         rounds = rounds.wrapping_add(1);
         if rounds.is_multiple_of(SWEEP_EVERY) {
             service.sweep();

@@ -61,22 +61,19 @@ fn ends_at_this_hop(name: &HeaderName) -> bool {
 fn remove_hop_by_hop(headers: &mut HeaderMap, switches: bool) {
     let mut doomed: Vec<HeaderName> = Vec::new();
     let mut has_connection = false;
-    for name in headers.keys().filter(|name| ends_at_this_hop(name)) {
-        if *name == CONNECTION {
-            has_connection = true;
-        } else {
+    for (name, value) in headers.iter().filter(|(name, _)| ends_at_this_hop(name)) {
+        if *name != CONNECTION {
             doomed.push(name.clone());
+            continue;
+        }
+        has_connection = true;
+        // What nearly every answer says names no other field.
+        if !matches!(value.as_bytes(), b"keep-alive" | b"close") {
+            let names = value.as_bytes().split(|byte| *byte == b',');
+            doomed.extend(names.filter_map(|name| HeaderName::from_bytes(name.trim_ascii()).ok()));
         }
     }
     if has_connection {
-        let values = headers.get_all(CONNECTION).iter().map(HeaderValue::as_bytes);
-        // What nearly every answer says names no other field.
-        let lists = values.filter(|value| !matches!(*value, b"keep-alive" | b"close"));
-        doomed.extend(
-            lists
-                .flat_map(|list| list.split(|byte| *byte == b','))
-                .filter_map(|name| HeaderName::from_bytes(name.trim_ascii()).ok()),
-        );
         headers.remove(CONNECTION);
     }
     for name in doomed.iter().filter(|name| !(switches && **name == UPGRADE)) {

@@ -29,8 +29,6 @@ use crate::local_executor::LocalExecutor;
 use crate::proxy::body::{RequestBody, RequestTally};
 use crate::proxy::stall::Stall;
 
-/// What an answer's head may hold.
-const MAX_RESPONSE_HEADERS: usize = 128;
 /// The read buffer of an upstream connection.
 const MAX_BUFFER: usize = 64 * 1024;
 
@@ -206,7 +204,7 @@ impl Forwarder {
             return try_send_http2(sender, http2_form(request, &origin)?).await.map_err(|(_, error)| error);
         }
         let mut builder = http1::Builder::new();
-        builder.writev(false).max_headers(MAX_RESPONSE_HEADERS).max_buf_size(MAX_BUFFER);
+        builder.writev(false).max_buf_size(MAX_BUFFER);
         let (mut sender, connection) = builder.handshake(TokioIo::new(stream)).await.map_err(broken)?;
         tokio::task::spawn_local(connection.with_upgrades());
         sender.ready().await.map_err(broken)?;

@@ -10,23 +10,30 @@ use super::error::ForwardError;
 /// the transfer coding counts, and the connection is not to be used again.
 pub(super) fn settle(headers: &mut HeaderMap) -> Result<bool, ForwardError> {
     let ambiguous = |what: &str| ForwardError::Exchange(format!("the answer's framing is ambiguous: {what}"));
-    let mut codings = headers.get_all(TRANSFER_ENCODING).iter();
-    if let Some(coding) = codings.next() {
-        if codings.next().is_some() || !coding.as_bytes().eq_ignore_ascii_case(b"chunked") {
-            return Err(ambiguous("a transfer coding other than `chunked` alone"));
+    let (mut is_chunked, mut length) = (false, None);
+    let (mut is_repeated, mut is_one) = (false, true);
+    for (name, value) in headers.iter() {
+        if *name == TRANSFER_ENCODING {
+            if is_chunked || !value.as_bytes().eq_ignore_ascii_case(b"chunked") {
+                return Err(ambiguous("a transfer coding other than `chunked` alone"));
+            }
+            is_chunked = true;
+        } else if *name == CONTENT_LENGTH {
+            is_repeated |= length.is_some();
+            is_one &= *length.get_or_insert(value) == value;
         }
+    }
+    if is_chunked {
         return Ok(headers.remove(CONTENT_LENGTH).is_some());
     }
-    let mut lengths = headers.get_all(CONTENT_LENGTH).iter();
-    let Some(length) = lengths.next() else { return Ok(false) };
+    let Some(length) = length else { return Ok(false) };
     if length.is_empty() || !length.as_bytes().iter().all(u8::is_ascii_digit) {
         return Err(ambiguous("a length that is not a number"));
     }
-    let mut others = lengths.peekable();
-    if others.peek().is_some() {
-        if others.any(|other| other != length) {
-            return Err(ambiguous("several lengths"));
-        }
+    if !is_one {
+        return Err(ambiguous("several lengths"));
+    }
+    if is_repeated {
         let length = length.clone();
         headers.insert(CONTENT_LENGTH, length);
     }

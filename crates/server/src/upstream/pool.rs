@@ -117,15 +117,15 @@ impl Pool {
 }
 
 impl Lease {
-    /// Puts the connection back. Call only when request and answer ended cleanly.
-    pub fn give_back(self) {
+    /// Puts the connection back. Call only when request and answer ended cleanly, and that is now.
+    pub fn give_back(self, now: Instant) {
         let Self { sender, home: Some(home) } = self else { return };
         if sender.is_closed() {
             return;
         }
         let idle = &mut home.borrow_mut().http1;
         if idle.len() < MAX_IDLE_PER_ORIGIN {
-            idle.push((sender, Instant::now()));
+            idle.push((sender, now));
         }
     }
 }
