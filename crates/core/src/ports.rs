@@ -31,6 +31,11 @@ pub trait KeySource: Send + Sync {
     /// The set in force: `None` before the first success and after the hard ceiling has passed.
     fn current(&self) -> Option<Arc<KeySet>>;
 
+    /// Whether the key with a fingerprint, which was in the set of a revision, is in the set in force.
+    fn publishes(&self, revision: u64, fingerprint: u64) -> bool {
+        self.current().is_some_and(|set| set.publishes(revision, fingerprint))
+    }
+
     /// Waits for a fetch, because no key fits a token. At most one fetch per location per 10 s is
     /// made however often this is called, and it resolves within the location's maximum wait.
     fn refresh(&self) -> LocalFuture<'_, ()>;

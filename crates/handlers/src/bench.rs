@@ -176,7 +176,7 @@ pub(crate) fn request(authorization: &str) -> GatedRequest {
     let request = http::Request::builder().uri("/x").header("host", "proxy.example");
     let request = request.header("authorization", authorization).body(()).unwrap();
     let arrival = Arrival { tls: false, peer: ([127, 0, 0, 1], 1).into(), violation: None };
-    admit(request.into_parts().0, &arrival, &GatePolicy::default()).unwrap()
+    admit(&mut request.into_parts().0, &arrival, &GatePolicy::default()).unwrap()
 }
 
 pub(crate) fn shown(outcome: Result<Authentication, Denial>) -> Result<String, u16> {

@@ -81,8 +81,8 @@ pub struct GatedRequest {
     body: Bytes,
 }
 
-/// Makes the canonical request, or says why there is none.
-pub fn admit(head: Parts, arrival: &Arrival, policy: &GatePolicy) -> Result<GatedRequest, RefusalReason> {
+/// Makes the canonical request out of a head, whose headers it takes, or says why there is none.
+pub fn admit(head: &mut Parts, arrival: &Arrival, policy: &GatePolicy) -> Result<GatedRequest, RefusalReason> {
     if let Some(violation) = arrival.violation {
         return Err(violation);
     }
@@ -95,8 +95,7 @@ pub fn admit(head: Parts, arrival: &Arrival, policy: &GatePolicy) -> Result<Gate
     let path = path::canonicalize(head.uri.path()).map_err(|_| RefusalReason::Path)?;
     let has_encoded_slash = path.has_encoded_slash;
     let mut target = CanonicalTarget::new(scheme, &authority, &path.text, query);
-    let mut headers = head.headers;
-    let facts = fields::filter(&mut headers, head.version, policy)?;
+    let facts = fields::filter(&mut head.headers, head.version, policy)?;
     let seen = match facts.forwarded_https {
         Some(true) => Scheme::Https,
         Some(false) => Scheme::Http,
@@ -109,9 +108,9 @@ pub fn admit(head: Parts, arrival: &Arrival, policy: &GatePolicy) -> Result<Gate
         target = CanonicalTarget::new(seen, authority.as_deref().unwrap_or(target.authority()), target.path(), query);
     }
     Ok(GatedRequest {
-        method: head.method,
+        method: head.method.clone(),
         target: Arc::new(target),
-        headers,
+        headers: std::mem::take(&mut head.headers),
         facts,
         has_encoded_slash,
         peer: arrival.peer,

@@ -91,19 +91,19 @@ pub fn encode_literal(text: &str) -> String {
 }
 
 fn is_canonical(path: &[u8]) -> bool {
-    path.iter().enumerate().all(|(index, byte)| match byte {
-        b'/' => !matches!(path.get(index + 1), Some(b'/' | b'.')),
-        b'%' => false,
-        byte => PATH_CHARACTERS[usize::from(*byte)],
+    let mut previous = b'a';
+    path.iter().all(|&byte| {
+        let before = std::mem::replace(&mut previous, byte);
+        CANONICAL_CHARACTERS[usize::from(byte)] && !(before == b'/' && matches!(byte, b'/' | b'.'))
     })
 }
 
-/// [`is_path_character`] of every byte: one look instead of several comparisons.
-const PATH_CHARACTERS: [bool; 256] = {
+/// What may stand in a path that is canonical as it is: one look instead of several comparisons.
+const CANONICAL_CHARACTERS: [bool; 256] = {
     let mut table = [false; 256];
     let mut byte = 0;
     while byte < table.len() {
-        table[byte] = is_path_character(byte as u8);
+        table[byte] = byte as u8 == b'/' || is_path_character(byte as u8);
         byte += 1;
     }
     table

@@ -22,7 +22,7 @@ fn parts(method: &str, target: &str, headers: &[(&str, &str)]) -> Parts {
 }
 
 fn pass(target: &str, headers: &[(&str, &str)]) -> Result<GatedRequest, RefusalReason> {
-    admit(parts("GET", target, headers), &ARRIVAL, &GatePolicy::default())
+    admit(&mut parts("GET", target, headers), &ARRIVAL, &GatePolicy::default())
 }
 
 #[test]
@@ -73,7 +73,7 @@ fn requests_that_could_be_read_twice_are_refused() {
     }
     for method in ["CONNECT", "TRACE"] {
         let target = if method == "CONNECT" { "h:443" } else { "/" };
-        let refused = admit(parts(method, target, &[host]), &ARRIVAL, &GatePolicy::default());
+        let refused = admit(&mut parts(method, target, &[host]), &ARRIVAL, &GatePolicy::default());
         assert_eq!(refused.unwrap_err(), Method);
     }
 }
@@ -161,7 +161,7 @@ fn ghsa_vhr5_ggp3_qq85_forwarded_proto_counts_only_when_trusted() {
         let mut headers = vec![("host", "h")];
         headers.extend(proto.map(|proto| ("x-forwarded-proto", proto)));
         let policy = GatePolicy { trust_forwarded_headers, ..GatePolicy::default() };
-        let request = admit(parts("GET", "/", &headers), &Arrival { tls, ..ARRIVAL }, &policy).unwrap();
+        let request = admit(&mut parts("GET", "/", &headers), &Arrival { tls, ..ARRIVAL }, &policy).unwrap();
         assert_eq!(request.scheme().as_str(), expected, "{tls} {trust_forwarded_headers} {proto:?}");
         assert_eq!(request.headers().contains_key("x-forwarded-proto"), proto.is_some() && trust_forwarded_headers);
     }
@@ -236,7 +236,7 @@ fn cookies_split_by_http2_are_one_field_again() {
     for (version, expected) in [(Version::HTTP_2, &["a=1; b=2"][..]), (Version::HTTP_11, &["a=1", "b=2"])] {
         let mut head = parts("GET", "/", &crumbs);
         head.version = version;
-        let request = admit(head, &ARRIVAL, &GatePolicy::default()).unwrap();
+        let request = admit(&mut head, &ARRIVAL, &GatePolicy::default()).unwrap();
         assert_eq!(request.headers().get_all(http::header::COOKIE).iter().collect::<Vec<_>>(), expected, "{version:?}");
     }
 }

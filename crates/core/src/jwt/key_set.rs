@@ -205,8 +205,13 @@ impl KeySet {
         self.ambiguous.iter().any(|id| id == key_id)
     }
 
+    /// Whether the key with a fingerprint, which was in the set of a revision, is in this one.
+    pub fn publishes(&self, revision: u64, fingerprint: u64) -> bool {
+        self.revision == revision || self.holds(fingerprint)
+    }
+
     /// Whether a key is still in the set.
-    pub(super) fn holds(&self, fingerprint: u64) -> bool {
+    fn holds(&self, fingerprint: u64) -> bool {
         self.keys.iter().any(|key| key.fingerprint == fingerprint)
     }
 }

@@ -49,9 +49,8 @@ impl TokenVerifier {
     /// text was seen then.
     pub fn known(&self, token: &[u8]) -> Option<Arc<VerifiedToken>> {
         let entry = self.cache.get(&self.profile, token)?;
-        let set = self.sources.get(entry.source)?.current()?;
-        let is_published = set.revision() == entry.revision || set.holds(entry.fingerprint);
-        is_published.then(|| entry.token.clone())
+        let source = self.sources.get(entry.source)?;
+        source.publishes(entry.revision, entry.fingerprint).then_some(entry.token)
     }
 
     fn check(&self, token: &str) -> Result<Arc<VerifiedToken>, Reason> {

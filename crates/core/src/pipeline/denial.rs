@@ -1,6 +1,7 @@
 //! Why a request is not forwarded: what the caller may know, and what the operator must know.
 
 use std::borrow::Cow;
+use std::ops::{Deref, DerefMut};
 use std::sync::Arc;
 
 use http::{HeaderMap, StatusCode};
@@ -168,9 +169,14 @@ impl Reason {
     }
 }
 
-/// A request that will not be forwarded.
+/// A request that will not be forwarded. Boxed: whatever may end in one is handed up through every step of
+/// requests that do not.
 #[derive(Clone, Debug)]
-pub struct Denial {
+pub struct Denial(Box<Facts>);
+
+/// What is known about a [`Denial`].
+#[derive(Clone, Debug)]
+pub struct Facts {
     /// What the caller may know.
     pub error: ErrorKind,
     /// What audit, log and metrics say.
@@ -190,8 +196,23 @@ pub struct Denial {
     pub headers: HeaderMap,
 }
 
+impl Deref for Denial {
+    type Target = Facts;
+
+    fn deref(&self) -> &Facts {
+        &self.0
+    }
+}
+
+impl DerefMut for Denial {
+    fn deref_mut(&mut self) -> &mut Facts {
+        &mut self.0
+    }
+}
+
 impl Denial {
     /// A denial with the reference's verbose message for its class.
+    #[cold]
     pub fn new(error: ErrorKind, reason: Reason) -> Self {
         let message = match (error, reason) {
             (_, Reason::SeveralRules) => "Expected exactly one rule but found multiple rules",
@@ -202,7 +223,7 @@ impl Denial {
             (ErrorKind::UpstreamNotFound, _) => "Upstream service not found",
             _ => error.generic_message(),
         };
-        Self {
+        Self(Box::new(Facts {
             error,
             reason,
             message: message.into(),
@@ -211,7 +232,7 @@ impl Denial {
             handler: None,
             caller: None,
             headers: HeaderMap::new(),
-        }
+        }))
     }
 
     /// Access credentials are invalid or missing: 401.

@@ -93,7 +93,7 @@ impl Api {
         let took = begun.0.elapsed();
         self.audit.write(&AuditRecord {
             ts: Some(begun.1),
-            request_id: &asked.name.id,
+            request_id: asked.name.id.as_bytes(),
             trace_id: asked.name.trace_id.as_deref(),
             subject: caller.map(|caller| &*caller.subject).filter(|subject| !subject.is_empty()),
             issuer: caller.and_then(|caller| caller.issuer.as_deref()),
@@ -167,5 +167,5 @@ fn denied(
         tracing::info!(request_id, rule_id, reason, detail, handler, "decision: denied");
     }
     let response = respond(answer(rule, &snapshot.fallback, &denial, &facts));
-    Verdict { response, rule: rule.map(Rule::number), reason: Some(denial.reason), caller: denial.caller }
+    Verdict { response, rule: rule.map(Rule::number), reason: Some(denial.reason), caller: denial.caller.clone() }
 }

@@ -36,6 +36,16 @@ enum Source {
     Counted([u8; 32]),
 }
 
+impl RequestId {
+    /// As it is recorded.
+    pub fn as_bytes(&self) -> &[u8] {
+        match &self.0 {
+            Source::Caller(id) => id.as_bytes(),
+            Source::Counted(digits) => digits,
+        }
+    }
+}
+
 impl Deref for RequestId {
     type Target = str;
 

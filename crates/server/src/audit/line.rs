@@ -122,7 +122,9 @@ impl<'o> Line<'o> {
 
 /// Whether nothing in a line had to be escaped, given how many quotation marks are its own.
 fn is_plain(line: &[u8], own_quotes: usize) -> bool {
-    const LANES: usize = 32;
+    // As wide as what every machine of this kind compares at once; a lane is all ones where it holds.
+    const LANES: usize = 16;
+    let lanes = |holds: bool| if holds { u8::MAX } else { 0 };
     let (mut escaped, mut quotes) = ([0_u8; LANES], 0);
     let (chunks, rest) = line.as_chunks::<LANES>();
     // Lanes count to 255; what comes after that many chunks is counted anew.
@@ -130,8 +132,8 @@ fn is_plain(line: &[u8], own_quotes: usize) -> bool {
         let mut quotes_of = [0_u8; LANES];
         for chunk in chunks {
             for lane in 0..LANES {
-                escaped[lane] |= u8::from(is_escaped(chunk[lane]));
-                quotes_of[lane] += u8::from(chunk[lane] == b'"');
+                escaped[lane] |= lanes(is_escaped(chunk[lane]));
+                quotes_of[lane] = quotes_of[lane].wrapping_sub(lanes(chunk[lane] == b'"'));
             }
         }
         quotes += quotes_of.iter().map(|quotes| usize::from(*quotes)).sum::<usize>();
@@ -143,7 +145,7 @@ fn is_plain(line: &[u8], own_quotes: usize) -> bool {
 
 /// Bytes that JSON wants escaped, and DEL; besides the quotation mark, which is counted.
 const fn is_escaped(byte: u8) -> bool {
-    byte < 0x20 || byte == b'\\' || byte == 0x7f
+    (byte < 0x20) | (byte == b'\\') | (byte == 0x7f)
 }
 
 fn escape(out: &mut Vec<u8>, value: &[u8]) {

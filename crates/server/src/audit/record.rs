@@ -12,7 +12,7 @@ pub struct AuditRecord<'a> {
     /// When the request arrived.
     pub ts: Option<SystemTime>,
     /// The caller's `X-Request-Id`, or one of ours.
-    pub request_id: &'a str,
+    pub request_id: &'a [u8],
     /// From `traceparent`.
     pub trace_id: Option<&'a str>,
     /// Who asked, when verified.
@@ -82,7 +82,7 @@ impl AuditRecord<'_> {
 
     fn write(&self, line: &mut Line<'_>) {
         line.time("{\"ts\":", self.ts.unwrap_or(UNIX_EPOCH));
-        line.text(key!("request_id"), Some(self.request_id));
+        line.pieces(key!("request_id"), Some([self.request_id]));
         line.text(key!("trace_id"), self.trace_id);
         line.text(key!("subject"), self.subject);
         line.text(key!("issuer"), self.issuer);
@@ -117,7 +117,7 @@ mod tests {
         let scopes = ["jira:read".to_owned()];
         let record = AuditRecord {
             ts: Some(UNIX_EPOCH + Duration::from_millis(1_795_523_696_007)),
-            request_id: "r1",
+            request_id: b"r1",
             subject: Some("alice"),
             scopes: &scopes,
             rule_id: Some("jira"),

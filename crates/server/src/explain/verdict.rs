@@ -100,7 +100,7 @@ impl Verdict<'_> {
 }
 
 /// Judges a request under the rules of a snapshot that was compiled for this world.
-pub async fn judge<'s>(asked: Asked, snapshot: &'s Snapshot, world: &World) -> Verdict<'s> {
+pub async fn judge<'s>(mut asked: Asked, snapshot: &'s Snapshot, world: &World) -> Verdict<'s> {
     let arrival = asked.arrival();
     let (body, now) = (asked.body.clone(), world.now);
     world.side.take_calls();
@@ -112,7 +112,7 @@ pub async fn judge<'s>(asked: Asked, snapshot: &'s Snapshot, world: &World) -> V
         end: End::Refused(RefusalReason::Syntax),
         missing_keys: Vec::new(),
     };
-    let mut request = match admit(asked.head, &arrival, &snapshot.gate) {
+    let mut request = match admit(&mut asked.head, &arrival, &snapshot.gate) {
         Ok(request) => request,
         Err(reason) => return Verdict { end: End::Refused(reason), ..verdict },
     };

@@ -122,8 +122,13 @@ impl<D: Document> Source<D> {
 
     /// The set in force.
     pub(super) fn set(&self) -> Option<Arc<D>> {
+        self.look(Arc::clone)
+    }
+
+    /// A look at the set in force.
+    fn look<T>(&self, at: impl FnOnce(&Arc<D>) -> T) -> Option<T> {
         let held = self.set.load();
-        held.as_ref().filter(|held| held.since.elapsed() < CEILING).map(|held| held.set.clone())
+        held.as_ref().filter(|held| held.since.elapsed() < CEILING).map(|held| at(&held.set))
     }
 
     fn max_wait(&self) -> Duration {
@@ -173,6 +178,10 @@ impl SigningSource for Source<SigningSet> {
 impl KeySource for Source<KeySet> {
     fn current(&self) -> Option<Arc<KeySet>> {
         self.set()
+    }
+
+    fn publishes(&self, revision: u64, fingerprint: u64) -> bool {
+        self.look(|set| set.publishes(revision, fingerprint)).unwrap_or(false)
     }
 
     fn refresh(&self) -> LocalFuture<'_, ()> {

@@ -40,7 +40,7 @@ impl Sinks {
         tracing::info!(request_id, %peer, refusal, "request refused");
         self.audit.write(&AuditRecord {
             ts: Some(SystemTime::now()),
-            request_id,
+            request_id: request_id.as_bytes(),
             rules_version,
             outcome: "denied",
             reason: Some("request_refused"),
@@ -235,7 +235,7 @@ impl Drop for Completion {
         let (caller, path) = (self.caller.as_deref(), self.asked.path());
         self.sinks.audit.write(&AuditRecord {
             ts: Some(self.arrived_at),
-            request_id: &self.name.id,
+            request_id: self.name.id.as_bytes(),
             trace_id: self.name.trace_id.as_deref(),
             subject: caller.map(|caller| &*caller.subject).filter(|subject| !subject.is_empty()),
             issuer: caller.and_then(|caller| caller.issuer.as_deref()),

@@ -9,7 +9,8 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 use arc_swap::ArcSwap;
 use bytes::Bytes;
 use http::header::{CONNECTION, HOST, RETRY_AFTER, UPGRADE};
-use http::{HeaderValue, Request, Response, StatusCode, Uri, Version};
+use http::request::Parts;
+use http::{HeaderValue, Request, Response, StatusCode, Version};
 use http_body::Body;
 use hyper::body::Incoming;
 use hyper::upgrade::OnUpgrade;
@@ -139,14 +140,13 @@ impl Service {
         let number = connection.requests.replace(connection.requests.get() + 1);
         let (snapshot, limits) = (&in_force.live.snapshot, in_force.live.serving.bodies);
         let client_upgrade = request.headers().contains_key(UPGRADE).then(|| hyper::upgrade::on(&mut request));
-        let (head, body) = request.into_parts();
+        let (mut head, body) = request.into_parts();
         let (sinks, served_under) = (self.sinks.clone(), in_force.clone());
         let mut record = Completion::begin(sinks, served_under, connection.clone(), head.method.clone(), &head.headers);
-        let (uri, host) = (head.uri.clone(), head.headers.get(HOST).cloned());
         let arrival = Arrival { tls: connection.tls, peer: connection.peer, violation: connection.verdict.on(number) };
-        let request = match admit(head, &arrival, &snapshot.gate) {
+        let request = match admit(&mut head, &arrival, &snapshot.gate) {
             Ok(request) => request,
-            Err(reason) => return Err(self.refuse(record, reason, &uri, host.as_ref())),
+            Err(reason) => return Err(self.refuse(record, reason, &head)),
         };
         record.asked = Asked::Canonical(request.target().clone());
         if !self.sinks.audit.admits() {
@@ -197,7 +197,7 @@ impl Service {
             Ok(grant) => grant,
             Err(denial) => {
                 if let Some(fault) = record.tally.fault.get() {
-                    record.caller = denial.caller;
+                    record.caller = denial.caller.clone();
                     return Err(fault.refuse(record));
                 }
                 return Err(self.deny(record, Some(rule), &denial, &request));
@@ -234,16 +234,11 @@ impl Service {
     }
 
     /// The gate's no: nothing about the request can be relied on, so the connection ends.
-    fn refuse(
-        &self,
-        mut record: Box<Completion>,
-        reason: RefusalReason,
-        uri: &Uri,
-        host: Option<&HeaderValue>,
-    ) -> Response<ResponseBody> {
+    #[cold]
+    fn refuse(&self, mut record: Box<Completion>, reason: RefusalReason, head: &Parts) -> Response<ResponseBody> {
         self.sinks.metrics.shared().refused(reason.as_str());
-        let host = host.and_then(|host| host.to_str().ok()).unwrap_or_default().to_owned();
-        record.asked = Asked::Refused { path: uri.path().to_owned(), host };
+        let host = head.headers.get(HOST).and_then(|host| host.to_str().ok()).unwrap_or_default();
+        record.asked = Asked::Refused { path: head.uri.path().to_owned(), host: host.to_owned() };
         record.outcome = "denied";
         record.reason = Some("request_refused");
         let refusal = reason.as_str();
@@ -253,6 +248,7 @@ impl Service {
         answered(record, response)
     }
 
+    #[cold]
     fn deny(
         &self,
         mut record: Box<Completion>,
@@ -307,6 +303,7 @@ impl Service {
     }
 
     /// No answer came. When it was the caller's body that broke, that is what is said.
+    #[cold]
     fn upstream_failed(&self, mut record: Box<Completion>, error: &ForwardError) -> Response<ResponseBody> {
         if let Some(fault) = record.tally.fault.get() {
             return fault.refuse(record);
@@ -324,6 +321,7 @@ impl Service {
 }
 
 impl BodyFault {
+    #[cold]
     fn refuse(self, mut record: Box<Completion>) -> Response<ResponseBody> {
         record.outcome = "error";
         record.reason = Some(self.reason());
@@ -334,6 +332,7 @@ impl BodyFault {
 }
 
 /// A browser's question about another origin, which no rule needs to know of.
+#[cold]
 fn preflight_answer(mut record: Box<Completion>) -> Response<ResponseBody> {
     (record.outcome, record.reason) = ("allowed", Some("cors_preflight"));
     let mut response = Response::new(ResponseBody::full(Bytes::new()));
@@ -342,6 +341,7 @@ fn preflight_answer(mut record: Box<Completion>) -> Response<ResponseBody> {
 }
 
 /// Nothing is forwarded that could not be recorded.
+#[cold]
 fn shed(mut record: Box<Completion>) -> Response<ResponseBody> {
     record.outcome = "error";
     record.reason = Some("overloaded");
@@ -359,6 +359,7 @@ fn answered(mut record: Box<Completion>, response: Response<ResponseBody>) -> Re
 }
 
 /// An answer of our own in the reference's shape.
+#[cold]
 fn local(status: StatusCode, message: &str) -> Response<ResponseBody> {
     respond(json(status, message, None, None))
 }

@@ -23,7 +23,7 @@ use super::answer::Answer;
 use super::connect::connect;
 use super::error::{ForwardError, chain};
 use super::pool::{Lease, Pool, Taken};
-use super::request_form::{http1_form, http1_request, http2_form, repeatable};
+use super::request_form::{Repeatable, http1_form, http1_request, http2_form};
 use super::resolve::Resolver;
 use crate::local_executor::LocalExecutor;
 use crate::proxy::body::{RequestBody, RequestTally};
@@ -105,7 +105,7 @@ impl Forwarder {
         &self,
         sent: LocalFuture<'static, Sent>,
         lease: Lease,
-        repeatable: Option<Box<Request<RequestBody>>>,
+        repeatable: Option<Repeatable>,
         origin: &Arc<UpstreamOrigin>,
         wait: &Wait<'_>,
     ) -> Result<Answer, ForwardError> {
@@ -113,7 +113,7 @@ impl Forwarder {
             Ok(response) => return Ok(Answer { response, lease: Some(lease) }),
             Err(error) => error,
         };
-        match error.take_message().or_else(|| repeatable.map(|again| *again)) {
+        match error.take_message().or_else(|| repeatable.map(Repeatable::request)) {
             Some(again) => self.within(Box::pin(self.fresh(origin.clone(), again)), wait).await?,
             None => Err(exchange_error(error)),
         }
@@ -168,7 +168,7 @@ impl Forwarder {
             }
         };
         let request = http1_request(outgoing, body)?;
-        let repeatable = repeatable(&request).map(Box::new);
+        let repeatable = Repeatable::of(&request);
         Ok(Begun::Sent { sent: Box::pin(lease.sender.try_send_request(request)), lease, repeatable })
     }
 
@@ -180,12 +180,12 @@ impl Forwarder {
         body: RequestBody,
     ) -> Result<Answer, ForwardError> {
         let request = http1_request(outgoing, body)?;
-        let repeatable = repeatable(&request);
+        let repeatable = Repeatable::of(&request);
         match try_send_http2(sender, http2_form(request, &origin)?).await {
             Ok(answer) => Ok(answer),
             Err((Some(unsent), _)) => self.fresh(origin, http1_form(unsent)).await,
             Err((None, error)) => match repeatable {
-                Some(again) => self.fresh(origin, again).await,
+                Some(again) => self.fresh(origin, again.request()).await,
                 None => Err(error),
             },
         }
@@ -223,7 +223,7 @@ type Sent = Result<Response<Incoming>, TrySendError<Request<RequestBody>>>;
 /// An exchange that has begun.
 enum Begun<'f> {
     /// A pooled connection has the request.
-    Sent { sent: LocalFuture<'static, Sent>, lease: Lease, repeatable: Option<Box<Request<RequestBody>>> },
+    Sent { sent: LocalFuture<'static, Sent>, lease: Lease, repeatable: Option<Repeatable> },
     /// It takes more than that.
     Otherwise(LocalFuture<'f, Result<Answer, ForwardError>>),
 }

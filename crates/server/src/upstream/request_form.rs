@@ -1,25 +1,44 @@
 //! A request as it is written to an upstream, in the form of either version of HTTP.
 
 use http::header::{CONNECTION, CONTENT_LENGTH, HOST, TE, TRANSFER_ENCODING, UPGRADE};
-use http::{HeaderValue, Method, Request, Uri, Version};
+use http::{HeaderName, HeaderValue, Method, Request, Uri, Version};
 use keyward_core::pipeline::grant::Outgoing;
 use keyward_core::rule::upstream::UpstreamOrigin;
 
 use super::error::ForwardError;
 use crate::proxy::body::RequestBody;
 
-/// A copy that may be sent again without doing anything twice (RFC 9110 section 9.2.2).
-pub(super) fn repeatable(request: &Request<RequestBody>) -> Option<Request<RequestBody>> {
-    let idempotent =
-        [Method::GET, Method::HEAD, Method::OPTIONS, Method::PUT, Method::DELETE].contains(request.method());
-    if !idempotent || !request.body().is_empty() || request.headers().contains_key(UPGRADE) {
-        return None;
+/// A request that may be sent again without doing anything twice (RFC 9110 section 9.2.2). A flat copy, since
+/// nearly none is needed.
+pub(super) struct Repeatable {
+    method: Method,
+    uri: Uri,
+    headers: Vec<(HeaderName, HeaderValue)>,
+}
+
+impl Repeatable {
+    /// A copy, if the request is one of those.
+    pub(super) fn of(request: &Request<RequestBody>) -> Option<Self> {
+        let method = request.method();
+        let is_idempotent =
+            matches!(*method, Method::GET | Method::HEAD | Method::OPTIONS | Method::PUT | Method::DELETE);
+        if !is_idempotent || !request.body().is_empty() || request.headers().contains_key(UPGRADE) {
+            return None;
+        }
+        let headers = request.headers().iter().map(|(name, value)| (name.clone(), value.clone())).collect();
+        Some(Self { method: method.clone(), uri: request.uri().clone(), headers })
     }
-    let mut again = Request::new(RequestBody::Empty);
-    *again.method_mut() = request.method().clone();
-    *again.uri_mut() = request.uri().clone();
-    *again.headers_mut() = request.headers().clone();
-    Some(again)
+
+    /// The request again.
+    pub(super) fn request(self) -> Request<RequestBody> {
+        let mut request = Request::new(RequestBody::Empty);
+        *request.method_mut() = self.method;
+        *request.uri_mut() = self.uri;
+        for (name, value) in self.headers {
+            request.headers_mut().append(name, value);
+        }
+        request
+    }
 }
 
 /// Origin form with `Host` (RFC 9112 section 3.2.1).
