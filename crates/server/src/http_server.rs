@@ -18,7 +18,7 @@ use tokio::net::TcpListener;
 use tokio::sync::watch;
 use tokio_rustls::TlsAcceptor;
 
-use crate::proxy::panics::caught;
+use crate::proxy::panics::survived;
 use crate::serving::Tls;
 
 /// Connections at a time; what comes beyond is closed.
@@ -91,7 +91,7 @@ async fn connection(
     let service = service_fn(move |request: Request<Incoming>| {
         let answer = handler(request, arrived);
         async move {
-            let answer = caught(answer).await;
+            let answer = survived(answer).await;
             Ok::<_, std::convert::Infallible>(
                 answer.unwrap_or_else(|| plain(StatusCode::INTERNAL_SERVER_ERROR, "internal error\n")),
             )

@@ -77,7 +77,7 @@ impl Snapshot {
             let read = repository.read(documents, &mut |node| {
                 places.push(node.origin.clone());
                 let number = u32::try_from(rules.len()).unwrap_or(u32::MAX);
-                rules.push(Box::new(compiler.compile(number, &model::read_rule(node)?, &mut findings)));
+                rules.push(Arc::new(compiler.compile(number, &model::read_rule(node)?, &mut findings)));
                 Ok(())
             });
             match read {
@@ -121,7 +121,7 @@ impl Snapshot {
     }
 }
 
-fn repeated_ids(rules: &[Box<Rule>], places: &[Origin]) -> Vec<Diagnostic> {
+fn repeated_ids(rules: &[Arc<Rule>], places: &[Origin]) -> Vec<Diagnostic> {
     let mut first = HashMap::new();
     let mut findings = Vec::new();
     for (rule, place) in rules.iter().zip(places).filter(|(rule, _)| !rule.id().is_empty()) {
@@ -136,7 +136,7 @@ fn repeated_ids(rules: &[Box<Rule>], places: &[Origin]) -> Vec<Diagnostic> {
 }
 
 /// The global setting's, whether a rule uses it or not, and the rules' own (serving spec 7.7).
-fn signing_sources(settings: &Settings, rules: &[Box<Rule>], outside: &Outside) -> Vec<Arc<dyn SigningSource>> {
+fn signing_sources(settings: &Settings, rules: &[Arc<Rule>], outside: &Outside) -> Vec<Arc<dyn SigningSource>> {
     let global = settings.handlers.mutators.get("id_token").filter(|setting| setting.enabled);
     let url = global.and_then(|setting| setting.config.get("jwks_url")).map(|node| &node.value);
     let mut sources: Vec<Arc<dyn SigningSource>> = match url {

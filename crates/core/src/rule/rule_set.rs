@@ -1,6 +1,7 @@
 //! The compiled rules in use, and how one is found for a request.
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 
 use crate::gate::GatedRequest;
 use crate::pipeline::denial::{Denial, ErrorKind, Reason};
@@ -10,8 +11,7 @@ use crate::rule::pattern::steps::Steps;
 
 /// An immutable set of rules. A request sees one set from beginning to end.
 pub struct RuleSet {
-    #[expect(clippy::vec_box, reason = "a list of many thousands grew by copies, whose holes stayed in memory")]
-    rules: Vec<Box<Rule>>,
+    rules: Vec<Arc<Rule>>,
     index: RuleIndex,
     aliases: Aliases,
     version: String,
@@ -34,7 +34,7 @@ struct Aliases {
 
 impl RuleSet {
     /// Indexes compiled rules; `rules[n].number` must be `n`.
-    pub fn new(rules: Vec<Box<Rule>>, authorities: Authorities, version: String) -> Self {
+    pub fn new(rules: Vec<Arc<Rule>>, authorities: Authorities, version: String) -> Self {
         let patterns = || rules.iter().filter_map(|rule| rule.pattern.as_ref().map(|pattern| (rule.number, pattern)));
         let index = RuleIndex::build(patterns());
         let targets: BTreeSet<String> = patterns()
@@ -49,13 +49,13 @@ impl RuleSet {
     }
 
     /// The rules, in order.
-    pub fn rules(&self) -> &[Box<Rule>] {
+    pub fn rules(&self) -> &[Arc<Rule>] {
         &self.rules
     }
 
     /// The rule of a number.
-    pub fn rule(&self, number: u32) -> Option<&Rule> {
-        self.rules.get(number as usize).map(|rule| &**rule)
+    pub fn rule(&self, number: u32) -> Option<&Arc<Rule>> {
+        self.rules.get(number as usize)
     }
 
     /// What identifies this set: a hash of its content.
@@ -67,7 +67,7 @@ impl RuleSet {
     ///
     /// When nothing matches the exact authority and the caller used another name of this proxy, the
     /// rules written for the proxy's own port are asked under theirs.
-    pub fn find(&self, request: &GatedRequest) -> Result<&Rule, Denial> {
+    pub fn find(&self, request: &GatedRequest) -> Result<&Arc<Rule>, Denial> {
         let mut search = Search { set: self, request, steps: Steps::default(), found: None };
         search.run(request.url())?;
         if search.found.is_none() {
@@ -91,7 +91,7 @@ struct Search<'s, 'r> {
     request: &'r GatedRequest,
     /// One allowance for all patterns, however many rules there are.
     steps: Steps,
-    found: Option<&'s Rule>,
+    found: Option<&'s Arc<Rule>>,
 }
 
 impl<'s> Search<'s, '_> {

@@ -15,6 +15,13 @@ pub(super) struct Line<'o> {
     escapes: bool,
 }
 
+/// A member's name, with the punctuation around it, before each kind of value: a piece less to write.
+pub(super) struct Key {
+    pub(super) string: &'static str,
+    pub(super) other: &'static str,
+    pub(super) null: &'static str,
+}
+
 impl<'o> Line<'o> {
     /// Strings are written as they are; ask [`is_sound`](Self::is_sound) afterwards.
     pub(super) fn plain(out: &'o mut Vec<u8>) -> Self {
@@ -32,56 +39,50 @@ impl<'o> Line<'o> {
     }
 
     /// Punctuation without quotation marks.
-    pub(super) fn punctuation(&mut self, text: &'static [u8]) {
-        self.out.extend_from_slice(text);
-    }
-
-    /// A member's name, with the punctuation around it.
-    fn key(&mut self, key: &'static str) {
-        self.out.extend_from_slice(key.as_bytes());
-        self.quotes += 2;
-    }
-
-    fn member<T>(&mut self, key: &'static str, value: Option<T>, write: impl FnOnce(&mut Self, T)) {
-        self.key(key);
-        match value {
-            Some(value) => write(self, value),
-            None => self.punctuation(b"null"),
-        }
+    pub(super) fn punctuation(&mut self, text: &'static str) {
+        self.out.extend_from_slice(text.as_bytes());
     }
 
     /// A string or null.
-    pub(super) fn text(&mut self, key: &'static str, value: Option<&str>) {
-        self.member(key, value, |line, value| line.string([value.as_bytes()]));
+    pub(super) fn text(&mut self, key: Key, value: Option<&str>) {
+        self.pieces(key, value.map(|value| [value.as_bytes()]));
     }
 
     /// A string that comes in pieces, or null.
-    pub(super) fn pieces<const N: usize>(&mut self, key: &'static str, value: Option<[&[u8]; N]>) {
-        self.member(key, value, Self::string);
+    #[inline]
+    pub(super) fn pieces<const N: usize>(&mut self, key: Key, value: Option<[&[u8]; N]>) {
+        match value {
+            Some(pieces) => self.string(key.string, pieces),
+            None => self.null(key),
+        }
     }
 
     /// A list of strings.
-    pub(super) fn strings(&mut self, key: &'static str, values: &[String]) {
-        self.key(key);
-        self.punctuation(b"[");
+    pub(super) fn strings(&mut self, key: Key, values: &[String]) {
+        self.out.extend_from_slice(key.other.as_bytes());
+        self.quotes += 2;
         for (index, value) in values.iter().enumerate() {
-            if index > 0 {
-                self.punctuation(b",");
-            }
-            self.string([value.as_bytes()]);
+            self.string(if index > 0 { ",\"" } else { "[\"" }, [value.as_bytes()]);
+            self.quotes -= 2;
         }
-        self.punctuation(b"]");
+        self.punctuation(if values.is_empty() { "[]" } else { "]" });
     }
 
     /// A number or null.
-    pub(super) fn number(&mut self, key: &'static str, value: Option<u64>) {
-        self.member(key, value, |line, value| {
-            line.out.extend_from_slice(itoa::Buffer::new().format(value).as_bytes());
-        });
+    pub(super) fn number(&mut self, key: Key, value: Option<u64>) {
+        let Some(value) = value else { return self.null(key) };
+        self.quotes += 2;
+        self.out.extend_from_slice(key.other.as_bytes());
+        self.out.extend_from_slice(itoa::Buffer::new().format(value).as_bytes());
+    }
+
+    fn null(&mut self, key: Key) {
+        self.quotes += 2;
+        self.punctuation(key.null);
     }
 
     /// Milliseconds with three decimals, or null.
-    pub(super) fn milliseconds(&mut self, key: &'static str, value: Option<Duration>) {
+    pub(super) fn milliseconds(&mut self, key: Key, value: Option<Duration>) {
         let micros = value.map(|value| u64::try_from(value.as_micros()).unwrap_or(u64::MAX));
         self.number(key, micros.map(|micros| micros / 1000));
         if let Some(micros) = micros {
@@ -91,9 +92,8 @@ impl<'o> Line<'o> {
         }
     }
 
-    /// RFC 3339 in UTC with milliseconds.
+    /// RFC 3339 in UTC with milliseconds; the name comes with its quotation marks.
     pub(super) fn time(&mut self, key: &'static str, time: SystemTime) {
-        self.key(key);
         let since = time.duration_since(UNIX_EPOCH).unwrap_or_default();
         let (mut second, mut text) = SECOND.get();
         if second != since.as_secs() {
@@ -102,13 +102,14 @@ impl<'o> Line<'o> {
         }
         let mut millis = *b"000Z";
         digits(&mut millis[..3], u64::from(since.subsec_millis()));
-        self.string([&text, &millis]);
+        self.string(key, [&text, &millis]);
     }
 
-    /// A JSON string. Control characters are escaped, so a record is always one line.
-    fn string<const N: usize>(&mut self, pieces: [&[u8]; N]) {
-        self.quotes += 2;
-        self.out.push(b'"');
+    /// A string in pieces, behind its name. Control characters are escaped, so a record is always one line.
+    #[inline]
+    fn string<const N: usize>(&mut self, key: &'static str, pieces: [&[u8]; N]) {
+        self.quotes += 4;
+        self.out.extend_from_slice(key.as_bytes());
         for piece in pieces {
             if self.escapes {
                 escape(self.out, piece);
@@ -148,6 +149,7 @@ const fn is_escaped(byte: u8) -> bool {
     (byte < 0x20) | (byte == b'\\') | (byte == 0x7f)
 }
 
+#[cold]
 fn escape(out: &mut Vec<u8>, value: &[u8]) {
     let mut plain = 0;
     for (index, byte) in value.iter().enumerate().filter(|(_, byte)| is_escaped(**byte) || **byte == b'"') {

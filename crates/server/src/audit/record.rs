@@ -4,7 +4,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use keyward_core::rule::upstream::UpstreamUrl;
 
-use super::line::Line;
+use super::line::{Key, Line};
 
 /// What is recorded about one request. Queries, headers and credentials' values have no place here.
 #[derive(Debug, Default)]
@@ -55,10 +55,14 @@ pub struct AuditRecord<'a> {
     pub credential: Option<&'a str>,
 }
 
-/// A member's name with the punctuation around it, in one piece.
+/// A member's name with the punctuation around it.
 macro_rules! key {
     ($name:literal) => {
-        concat!(",\"", $name, "\":")
+        Key {
+            string: concat!(",\"", $name, "\":\""),
+            other: concat!(",\"", $name, "\":"),
+            null: concat!(",\"", $name, "\":null"),
+        }
     };
 }
 
@@ -81,7 +85,7 @@ impl AuditRecord<'_> {
     }
 
     fn write(&self, line: &mut Line<'_>) {
-        line.time("{\"ts\":", self.ts.unwrap_or(UNIX_EPOCH));
+        line.time("{\"ts\":\"", self.ts.unwrap_or(UNIX_EPOCH));
         line.pieces(key!("request_id"), Some([self.request_id]));
         line.text(key!("trace_id"), self.trace_id);
         line.text(key!("subject"), self.subject);
@@ -95,7 +99,7 @@ impl AuditRecord<'_> {
         line.text(key!("path"), Some(self.path));
         line.text(key!("host"), Some(self.host));
         line.pieces(key!("upstream_url"), self.upstream_url.map(|url| url.pieces()));
-        line.number(key!("status"), Some(u64::from(self.status)));
+        line.number(key!("status"), Some(self.status.into()));
         line.number(key!("upstream_status"), self.upstream_status.map(u64::from));
         line.number(key!("bytes_in"), Some(self.bytes_in));
         line.number(key!("bytes_out"), Some(self.bytes_out));
@@ -103,7 +107,7 @@ impl AuditRecord<'_> {
         line.milliseconds(key!("upstream_ms"), self.upstream_duration);
         line.text(key!("client_ip"), self.client_ip);
         line.text(key!("credential"), self.credential);
-        line.punctuation(b"}");
+        line.punctuation("}");
     }
 }
 

@@ -163,6 +163,11 @@ impl Completion {
         &self.in_force.live
     }
 
+    /// What it came over.
+    pub fn connection(&self) -> &Rc<Connection> {
+        &self.connection
+    }
+
     /// The id for logs.
     pub fn request_id(&self) -> &str {
         &self.name.id
@@ -199,7 +204,7 @@ impl Completion {
     }
 
     fn rule(&self) -> Option<&Rule> {
-        self.rule.and_then(|number| self.live().snapshot.rules.rule(number))
+        self.rule.and_then(|number| self.live().snapshot.rules.rule(number)).map(|rule| &**rule)
     }
 
     /// Where it was sent.

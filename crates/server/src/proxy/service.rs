@@ -29,7 +29,7 @@ use super::completion::{Asked, Completion, Sinks};
 use super::connection::Connection;
 use super::held_body::HeldBody;
 use super::in_force::{Follower, InForce};
-use super::panics::caught;
+use super::panics::{caught, survived};
 use super::stall::Stall;
 use super::upgrade::tunnel;
 use crate::cors;
@@ -56,10 +56,10 @@ pub struct BodyLimits {
 }
 
 /// A request that matched a rule, and what has to be remembered until its answer.
-struct Matched<'l> {
+struct Matched {
     record: Box<Completion>,
     request: GatedRequest,
-    rule: &'l Rule,
+    rule: Arc<Rule>,
     body: HeldBody,
     client_upgrade: Option<OnUpgrade>,
 }
@@ -91,21 +91,31 @@ impl Service {
     }
 
     /// Serves one request. Never fails: whatever goes wrong has an answer.
+    ///
+    /// What needs no waiting is done before there is a future, which would have to keep room for it.
     pub fn serve(
         self: Rc<Self>,
         request: Request<Incoming>,
         connection: Rc<Connection>,
     ) -> impl Future<Output = Result<Response<ResponseBody>, Infallible>> {
         let is_http1 = request.version() < Version::HTTP_2;
-        let walk = caught(Box::pin(self.clone().walk(request, connection)));
+        let in_force = self.current();
+        let policy = in_force.live.serving.proxy_cors.as_ref();
+        let verdict = policy.map(|policy| Box::new(policy.judge(request.method(), request.headers())));
+        let preflight = matches!(verdict.as_deref(), Some(cors::Verdict::Preflight(_)));
+        let arrived = caught(|| self.arrive(request, connection, &in_force, preflight));
+        let arrived =
+            arrived.map(|arrived| arrived.map(|matched| survived(Box::pin(self.clone().exchange(matched, in_force)))));
         async move {
-            let mut response = match walk.await {
-                Some(response) => response,
-                None => {
-                    self.sinks.metrics.shared().panics.inc();
-                    local(ErrorKind::Internal.status(), ErrorKind::Internal.generic_message())
-                }
+            let response = match arrived {
+                Some(Ok(exchange)) => exchange.await,
+                Some(Err(response)) => Some(*response),
+                None => None,
             };
+            let mut response = response.unwrap_or_else(|| self.panicked());
+            if let Some(cors::Verdict::Preflight(fields) | cors::Verdict::Actual(fields)) = verdict.map(|v| *v) {
+                cors::apply(fields, response.headers_mut());
+            }
             if !is_http1 {
                 response.headers_mut().remove(CONNECTION);
             }
@@ -113,51 +123,41 @@ impl Service {
         }
     }
 
-    async fn walk(self: Rc<Self>, request: Request<Incoming>, connection: Rc<Connection>) -> Response<ResponseBody> {
-        let in_force = self.current();
-        let live = &in_force.live;
-        let policy = live.serving.proxy_cors.as_ref();
-        let verdict = policy.map(|policy| policy.judge(request.method(), request.headers()));
-        let preflight = matches!(verdict, Some(cors::Verdict::Preflight(_)));
-        let mut response = match self.arrive(request, &connection, &in_force, preflight) {
-            Ok(matched) => self.exchange(matched, &connection, &in_force.forwarder).await,
-            Err(response) => response,
-        };
-        if let Some(cors::Verdict::Preflight(fields) | cors::Verdict::Actual(fields)) = verdict {
-            cors::apply(fields, response.headers_mut());
-        }
-        response
+    #[cold]
+    fn panicked(&self) -> Response<ResponseBody> {
+        self.sinks.metrics.shared().panics.inc();
+        local(ErrorKind::Internal.status(), ErrorKind::Internal.generic_message())
     }
 
-    /// From the head to the rule. Nothing here waits, so no future has to keep what only this part needs.
-    fn arrive<'l>(
+    /// From the head to the rule.
+    fn arrive(
         &self,
         mut request: Request<Incoming>,
-        connection: &Rc<Connection>,
-        in_force: &'l Rc<InForce>,
+        connection: Rc<Connection>,
+        in_force: &Rc<InForce>,
         preflight: bool,
-    ) -> Result<Box<Matched<'l>>, Response<ResponseBody>> {
+    ) -> Result<Box<Matched>, Box<Response<ResponseBody>>> {
         let number = connection.requests.replace(connection.requests.get() + 1);
         let (snapshot, limits) = (&in_force.live.snapshot, in_force.live.serving.bodies);
         let client_upgrade = request.headers().contains_key(UPGRADE).then(|| hyper::upgrade::on(&mut request));
         let (mut head, body) = request.into_parts();
-        let (sinks, served_under) = (self.sinks.clone(), in_force.clone());
-        let mut record = Completion::begin(sinks, served_under, connection.clone(), head.method.clone(), &head.headers);
         let arrival = Arrival { tls: connection.tls, peer: connection.peer, violation: connection.verdict.on(number) };
+        let (sinks, method) = (self.sinks.clone(), head.method.clone());
+        let mut record = Completion::begin(sinks, in_force.clone(), connection, method, &head.headers);
         let request = match admit(&mut head, &arrival, &snapshot.gate) {
             Ok(request) => request,
-            Err(reason) => return Err(self.refuse(record, reason, &head)),
+            Err(reason) => return Err(self.refuse(record, reason, &head).into()),
         };
         record.asked = Asked::Canonical(request.target().clone());
         if !self.sinks.audit.admits() {
-            return Err(shed(record));
+            return Err(shed(record).into());
         }
         if preflight {
-            return Err(preflight_answer(record));
+            return Err(preflight_answer(record).into());
         }
         let rule = match snapshot.rules.find(&request) {
-            Ok(rule) => rule,
-            Err(denial) => return Err(self.deny(record, None, &denial, &request)),
+            Ok(rule) => rule.clone(),
+            Err(denial) => return Err(self.deny(record, None, &denial, &request).into()),
         };
         record.rule = Some(rule.number());
         let body = RequestBody::new(body, record.tally.clone(), limits.request_pause, limits.request_bytes);
@@ -165,30 +165,27 @@ impl Service {
         Ok(Box::new(Matched { record, request, rule, body, client_upgrade }))
     }
 
-    async fn exchange(
-        &self,
-        mut matched: Box<Matched<'_>>,
-        connection: &Connection,
-        forwarder: &Forwarder,
-    ) -> Response<ResponseBody> {
+    /// From the rule to the answer's head.
+    async fn exchange(self: Rc<Self>, mut matched: Box<Matched>, in_force: Rc<InForce>) -> Response<ResponseBody> {
         let now = unix(matched.record.arrived_at());
-        let decided = decide(matched.rule, &mut matched.request, &mut matched.body, now).await;
-        let Sending { mut record, client_upgrade, begun, answer } = match self.send(*matched, decided, forwarder) {
-            Ok(sending) => sending,
-            Err(response) => return response,
-        };
+        let decided = decide(&matched.rule, &mut matched.request, &mut matched.body, now).await;
+        let Sending { mut record, client_upgrade, begun, answer } =
+            match self.send(*matched, decided, &in_force.forwarder) {
+                Ok(sending) => sending,
+                Err(response) => return response,
+            };
         let outcome = answer.await;
         record.upstream_duration = Some(begun.elapsed());
         match outcome {
-            Ok(answer) => self.relay(record, answer, client_upgrade, connection),
+            Ok(answer) => self.relay(record, answer, client_upgrade),
             Err(error) => self.upstream_failed(record, &error),
         }
     }
 
-    /// From the decision to the upstream. As [`arrive`](Self::arrive), nothing of it is kept while waiting.
+    /// From the decision to the upstream. Nothing of it is kept while waiting.
     fn send<'f>(
         &self,
-        matched: Matched<'_>,
+        matched: Matched,
         decided: Result<Grant, Denial>,
         forwarder: &'f Forwarder,
     ) -> Result<Sending<impl Future<Output = Result<Answer, ForwardError>> + use<'f>>, Response<ResponseBody>> {
@@ -200,7 +197,7 @@ impl Service {
                     record.caller = denial.caller.clone();
                     return Err(fault.refuse(record));
                 }
-                return Err(self.deny(record, Some(rule), &denial, &request));
+                return Err(self.deny(record, Some(&rule), &denial, &request));
             }
         };
         record.caller = Some(grant.caller().clone());
@@ -208,9 +205,9 @@ impl Service {
         if body.announces_too_much() {
             return Err(BodyFault::TooLong.refuse(record));
         }
-        let credentialed = match grant.credential(request, rule) {
+        let credentialed = match grant.credential(request, &rule) {
             Ok(credentialed) => credentialed,
-            Err(refused) => return Err(self.deny(record, Some(rule), &refused.0, &refused.1)),
+            Err(refused) => return Err(self.deny(record, Some(&rule), &refused.0, &refused.1)),
         };
         record.is_forwarded = true;
         let begun = Instant::now();
@@ -281,7 +278,6 @@ impl Service {
         mut record: Box<Completion>,
         answer: Answer,
         client_upgrade: Option<OnUpgrade>,
-        connection: &Connection,
     ) -> Response<ResponseBody> {
         let Answer { mut response, lease } = answer;
         record.status = response.status().as_u16();
@@ -291,6 +287,7 @@ impl Service {
         if response.status() == StatusCode::SWITCHING_PROTOCOLS {
             response.headers_mut().insert(CONNECTION, HeaderValue::from_static("upgrade"));
             if let Some(client) = client_upgrade {
+                let connection = record.connection().clone();
                 connection.verdict.stop_scanning();
                 connection.tunnel.set(Some(tunnel(client, hyper::upgrade::on(&mut response), record)));
             }
