@@ -1,22 +1,29 @@
-//! Repository chores: `cargo xtask bench [--brief]`, `cargo xtask generate [--check]`. The rules of `tidy.rs`
+//! Repository chores: `cargo xtask release`, `cargo xtask bench`, `cargo xtask generate`. The rules of `tidy.rs`
 //! run with the tests.
 
 mod bench;
 mod generate;
+mod release;
 mod tidy;
 
-use std::process::ExitCode;
+use std::path::{Path, PathBuf};
+use std::process::{Command, ExitCode};
 
 const USAGE: &str = "\
-usage: cargo xtask bench [--brief]      CPU per request beside nginx; needs nginx, wrk and taskset
+usage: cargo xtask release              builds the binary that is released, optimised by what it does at work
+       cargo xtask bench                CPU per request of that binary beside nginx; needs nginx, wrk and taskset
+       cargo xtask bench --plain        the same of what `cargo build --release` makes
+       cargo xtask bench --brief        the same in one short round: shows that it works, measures little
        cargo xtask generate [--check]   schemas and generated parts of docs/; with --check, fails when they are stale";
 
 fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
     let done = match arguments[..] {
-        ["bench"] => bench::run(false),
-        ["bench", "--brief"] => bench::run(true),
+        ["release"] => release::build().map(|binary| println!("{}", binary.display())),
+        ["bench"] => release::build().and_then(|binary| bench::run(binary, false)),
+        ["bench", "--plain"] => plain_binary().and_then(|binary| bench::run(binary, false)),
+        ["bench", "--brief"] => plain_binary().and_then(|binary| bench::run(binary, true)),
         ["generate"] => generate::run(false),
         ["generate", "--check"] => generate::run(true),
         _ => Err(USAGE.to_owned()),
@@ -30,17 +37,23 @@ fn main() -> ExitCode {
     }
 }
 
-/// Builds the released binary and says where it is.
-fn released_binary() -> Result<std::path::PathBuf, String> {
-    let cargo = std::env::var("CARGO").unwrap_or_else(|_| "cargo".to_owned());
-    let built = std::process::Command::new(cargo)
+/// Builds a binary as anybody would, and says where it is.
+fn plain_binary() -> Result<PathBuf, String> {
+    let built = cargo()
         .args(["build", "--release", "--locked", "-p", "keyward-cli"])
         .status()
         .map_err(|error| format!("cargo cannot be started: {error}"))?;
     if !built.success() {
         return Err("the release build failed".to_owned());
     }
-    let root = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
-    let target = std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| root.join("target"), Into::into);
-    Ok(target.join("release/keyward"))
+    Ok(target_directory().join("release/keyward"))
+}
+
+fn cargo() -> Command {
+    Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()))
+}
+
+fn target_directory() -> PathBuf {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
+    std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| root.join("target"), Into::into)
 }

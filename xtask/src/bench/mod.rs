@@ -14,6 +14,7 @@ mod set_ups;
 mod setup;
 mod side;
 
+use std::path::PathBuf;
 use std::time::Duration;
 
 use self::process::Server;
@@ -52,9 +53,10 @@ struct Rival {
     authenticator: Authenticator,
 }
 
-pub(crate) fn run(brief: bool) -> Result<(), String> {
+pub(crate) fn run(binary: PathBuf, brief: bool) -> Result<(), String> {
+    eprintln!("measuring {}", binary.display());
     let (rounds, seconds) = if brief { (1, 1) } else { (11, 2) };
-    let stage = Stage::new(crate::released_binary()?)?;
+    let stage = Stage::new(binary)?;
     let _upstream = stage.upstream()?;
     let side = SideService::start(&stage)?;
     // It looks at no credential; one as long as the others' has to be read.
