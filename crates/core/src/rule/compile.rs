@@ -15,12 +15,14 @@ use crate::pipeline::shared::Shared;
 use crate::pipeline::when::When;
 use crate::pipeline::{BindContext, ErrorHandler, HandlerKind};
 use crate::ports::Outside;
+use crate::rule::alike::{Alike, Handlers};
 use crate::rule::handlers::{HandlerSetting, HandlerSettings, HandlerTables, Table};
 use crate::rule::migrate::is_version;
 use crate::rule::model::{HandlerReference, RuleDefinition, WrittenRule};
 use crate::rule::pattern::{Pattern, Strategy};
+use crate::rule::shown::Shown;
 use crate::rule::upstream::Upstream;
-use crate::rule::{Bound, Plan, Rule, shown};
+use crate::rule::{Bound, Plan, Rule};
 
 /// What compiling needs.
 pub struct Compiler<'a> {
@@ -34,6 +36,8 @@ pub struct Compiler<'a> {
     pub outside: &'a Outside,
     /// What the rules of the set have in common.
     pub shared: Shared,
+    /// What was compiled for rules that write the same.
+    pub alike: Alike,
 }
 
 /// An error handler with the conditions under which it answers.
@@ -44,6 +48,14 @@ pub struct BoundErrorHandler {
     pub when: When,
     /// What it answers.
     pub handler: Box<dyn ErrorHandler>,
+}
+
+/// What binds handlers of one kind to rules.
+struct Kinds<'c, K: ?Sized, H: ?Sized> {
+    table: &'c Table<'c, K>,
+    settings: &'c BTreeMap<String, HandlerSetting>,
+    known: &'c Handlers<H>,
+    context: &'c BindContext<'c>,
 }
 
 impl Compiler<'_> {
@@ -86,7 +98,7 @@ impl Compiler<'_> {
             pattern: pattern.ok().flatten(),
             plan,
             errors,
-            document: shown::document(definition).to_string().into(),
+            shown: Shown::new(definition, &self.alike),
         }
     }
 
@@ -144,13 +156,17 @@ impl Compiler<'_> {
             None | Some("") => None,
             Some(_) => Some(compile_upstream(written)?),
         };
-        let authenticators = self.bind_all(
+        let authenticators = Self::bind_all(
             written,
             "authenticators",
             self.handlers.authenticators.required(authenticators, "authenticators")?,
-            &self.handlers.authenticators,
-            &self.settings.authenticators,
-            |kind, config| kind.bind(config, context),
+            &Kinds {
+                table: &self.handlers.authenticators,
+                settings: &self.settings.authenticators,
+                known: &self.alike.authenticators,
+                context,
+            },
+            |kind, config, context| kind.bind(config, context),
         )?;
         let (key, references) = match (authorizer, authorizers) {
             (Some(_), Some(_)) => {
@@ -168,21 +184,29 @@ impl Compiler<'_> {
                     .told(self.handlers.authorizers.none));
             }
         };
-        let authorizers = self.bind_all(
+        let authorizers = Self::bind_all(
             written,
             key,
             references,
-            &self.handlers.authorizers,
-            &self.settings.authorizers,
-            |kind, config| kind.bind(config, context),
+            &Kinds {
+                table: &self.handlers.authorizers,
+                settings: &self.settings.authorizers,
+                known: &self.alike.authorizers,
+                context,
+            },
+            |kind, config, context| kind.bind(config, context),
         )?;
-        let mutators = self.bind_all(
+        let mutators = Self::bind_all(
             written,
             "mutators",
             self.handlers.mutators.required(mutators, "mutators")?,
-            &self.handlers.mutators,
-            &self.settings.mutators,
-            |kind, config| kind.bind(config, context),
+            &Kinds {
+                table: &self.handlers.mutators,
+                settings: &self.settings.mutators,
+                known: &self.alike.mutators,
+                context,
+            },
+            |kind, config, context| kind.bind(config, context),
         )?;
         let reads_captures = authorizers.iter().any(|bound| bound.handler.reads_captures())
             || mutators.iter().any(|bound| bound.handler.reads_captures());
@@ -214,22 +238,25 @@ impl Compiler<'_> {
         findings
     }
 
+    /// Binds what a rule names under `key`.
     fn bind_all<K: HandlerKind + ?Sized, H: ?Sized>(
-        &self,
         written: &WrittenRule,
         key: &str,
         references: &[HandlerReference],
-        table: &Table<'_, K>,
-        settings: &BTreeMap<String, HandlerSetting>,
-        bind: impl Fn(&K, &Node) -> Result<Box<H>, Diagnostic>,
+        kinds: &Kinds<'_, K, H>,
+        bind: impl Fn(&K, &Node, &BindContext<'_>) -> Result<Box<H>, Diagnostic>,
     ) -> Result<Box<[Bound<H>]>, Diagnostic> {
+        let Kinds { table, settings, known, context } = kinds;
         let bind_one = |(index, reference): (usize, &HandlerReference)| {
-            let origin = written.place(key, index);
-            let (kind, config) = table.resolve(reference, settings, &origin)?;
-            let id = kind.id();
-            let handler = bind(kind, &config).map_err(|mut problem| {
-                problem.message = format!("{} `{id}`: {}", table.noun, problem.message);
-                problem.at(&origin).told(table.unusable)
+            let (id, handler) = known.get_or_bind(reference, context.warnings, || {
+                let origin = written.place(key, index);
+                let (kind, config) = table.resolve(reference, settings, &origin)?;
+                let id = kind.id();
+                let handler = bind(kind, &config, context).map_err(|mut problem| {
+                    problem.message = format!("{} `{id}`: {}", table.noun, problem.message);
+                    problem.at(&origin).told(table.unusable)
+                })?;
+                Ok((id, handler))
             })?;
             Ok(Bound { id, handler })
         };

@@ -1,0 +1,72 @@
+//! What rules of one set have in common when they write the same: of thousands of rules most differ only in
+//! what they match and where they lead.
+
+use std::cell::RefCell;
+use std::collections::{HashMap, HashSet};
+use std::sync::Arc;
+
+use crate::diagnostic::Diagnostic;
+use crate::document::{Value, to_json};
+use crate::pipeline::{Authenticator, Authorizer, Mutator};
+use crate::rule::model::HandlerReference;
+
+/// What was compiled for earlier rules of the set. It goes when the set is complete; what is used stays with
+/// the rules.
+#[derive(Default)]
+pub struct Alike {
+    pub(super) authenticators: Handlers<dyn Authenticator>,
+    pub(super) authorizers: Handlers<dyn Authorizer>,
+    pub(super) mutators: Handlers<dyn Mutator>,
+    texts: RefCell<HashSet<Arc<str>>>,
+}
+
+impl Alike {
+    /// The one copy of a text.
+    pub(super) fn text(&self, text: String) -> Arc<str> {
+        let mut texts = self.texts.borrow_mut();
+        if let Some(known) = texts.get(text.as_str()) {
+            return known.clone();
+        }
+        let text: Arc<str> = text.into();
+        texts.insert(text.clone());
+        text
+    }
+}
+
+/// Bound handlers of one kind, by id and by the settings that rules write. The global settings below these are
+/// the same for the whole set.
+pub(super) struct Handlers<H: ?Sized> {
+    known: RefCell<HashMap<(String, String), Known<H>>>,
+}
+
+type Known<H> = (&'static str, Arc<H>);
+
+impl<H: ?Sized> Default for Handlers<H> {
+    fn default() -> Self {
+        Self { known: RefCell::default() }
+    }
+}
+
+impl<H: ?Sized> Handlers<H> {
+    /// The handler with its id, bound when no rule has written the same before. One about which there is
+    /// anything to say is bound for each rule, so that each is told, with its own place.
+    pub(super) fn get_or_bind(
+        &self,
+        reference: &HandlerReference,
+        warnings: &RefCell<Vec<Diagnostic>>,
+        bind: impl FnOnce() -> Result<(&'static str, Box<H>), Diagnostic>,
+    ) -> Result<Known<H>, Diagnostic> {
+        let config = reference.config.as_ref().filter(|config| !matches!(config.value, Value::Null));
+        let key = (reference.handler.clone(), config.map_or_else(String::new, |config| to_json(config).to_string()));
+        if let Some((id, handler)) = self.known.borrow().get(&key) {
+            return Ok((*id, handler.clone()));
+        }
+        let said_before = warnings.borrow().len();
+        let (id, handler) = bind()?;
+        let bound = (id, Arc::from(handler));
+        if warnings.borrow().len() == said_before {
+            self.known.borrow_mut().insert(key, bound.clone());
+        }
+        Ok(bound)
+    }
+}
