@@ -1,14 +1,19 @@
 //! What rules of one set have in common when they write the same: of thousands of rules most differ only in
 //! what they match and where they lead.
 
+use std::borrow::Borrow;
 use std::cell::RefCell;
 use std::collections::{HashMap, HashSet};
+use std::hash::Hash;
 use std::sync::Arc;
+
+use http::HeaderName;
 
 use crate::diagnostic::Diagnostic;
 use crate::document::{Value, to_json};
-use crate::pipeline::{Authenticator, Authorizer, Mutator};
+use crate::pipeline::{Authenticator, Authorizer, CredentialLocation, Mutator};
 use crate::rule::model::HandlerReference;
+use crate::rule::upstream::Destination;
 
 /// What was compiled for earlier rules of the set. It goes when the set is complete; what is used stays with
 /// the rules.
@@ -17,19 +22,33 @@ pub struct Alike {
     pub(super) authenticators: Handlers<dyn Authenticator>,
     pub(super) authorizers: Handlers<dyn Authorizer>,
     pub(super) mutators: Handlers<dyn Mutator>,
-    texts: RefCell<HashSet<Arc<str>>>,
+    pub(super) destinations: Interned<Destination>,
+    pub(super) credential_locations: Interned<[CredentialLocation]>,
+    pub(super) headers: Interned<[HeaderName]>,
+    pub(super) texts: Interned<str>,
 }
 
-impl Alike {
-    /// The one copy of a text.
-    pub(super) fn text(&self, text: String) -> Arc<str> {
-        let mut texts = self.texts.borrow_mut();
-        if let Some(known) = texts.get(text.as_str()) {
-            return known.clone();
+/// One copy of each value.
+pub(super) struct Interned<T: ?Sized> {
+    known: RefCell<HashSet<Arc<T>>>,
+}
+
+impl<T: ?Sized> Default for Interned<T> {
+    fn default() -> Self {
+        Self { known: RefCell::default() }
+    }
+}
+
+impl<T: ?Sized + Hash + Eq> Interned<T> {
+    /// The copy that equals `value`.
+    pub(super) fn copy_of(&self, value: impl Borrow<T> + Into<Arc<T>>) -> Arc<T> {
+        let mut known = self.known.borrow_mut();
+        if let Some(copy) = known.get(value.borrow()) {
+            return copy.clone();
         }
-        let text: Arc<str> = text.into();
-        texts.insert(text.clone());
-        text
+        let copy: Arc<T> = value.into();
+        known.insert(copy.clone());
+        copy
     }
 }
 

@@ -13,7 +13,7 @@ use crate::document::{Node, Value};
 use crate::pipeline::grant::credential_locations;
 use crate::pipeline::shared::Shared;
 use crate::pipeline::when::When;
-use crate::pipeline::{BindContext, ErrorHandler, HandlerKind};
+use crate::pipeline::{BindContext, ErrorHandler, HandlerKind, Mutator};
 use crate::ports::Outside;
 use crate::rule::alike::{Alike, Handlers};
 use crate::rule::handlers::{HandlerSetting, HandlerSettings, HandlerTables, Table};
@@ -154,7 +154,7 @@ impl Compiler<'_> {
         }
         let upstream = match upstream.as_ref().and_then(|upstream| upstream.url.as_deref()) {
             None | Some("") => None,
-            Some(_) => Some(compile_upstream(written)?),
+            Some(_) => Some(compile_upstream(written, &self.alike)?),
         };
         let authenticators = Self::bind_all(
             written,
@@ -211,9 +211,12 @@ impl Compiler<'_> {
         let reads_captures = authorizers.iter().any(|bound| bound.handler.reads_captures())
             || mutators.iter().any(|bound| bound.handler.reads_captures());
         let reads_body = authorizers.iter().any(|bound| bound.handler.reads_body());
-        let written_headers: Box<[HeaderName]> =
-            mutators.iter().flat_map(|bound| bound.handler.written_headers()).collect();
-        let credential_headers = mutators.iter().flat_map(|bound| bound.handler.credential_headers()).collect();
+        let headers_of = |of: fn(&dyn Mutator) -> Vec<HeaderName>| {
+            let names: Vec<_> = mutators.iter().flat_map(|bound| of(&*bound.handler)).collect();
+            self.alike.headers.copy_of(names)
+        };
+        let written_headers = headers_of(|mutator| mutator.written_headers());
+        let credential_headers = headers_of(|mutator| mutator.credential_headers());
         let credential_locations = credential_locations(authenticators.iter().map(|bound| &*bound.handler));
         Ok(Plan {
             authenticators,
@@ -222,7 +225,7 @@ impl Compiler<'_> {
             upstream,
             reads_captures,
             reads_body,
-            credential_locations,
+            credential_locations: self.alike.credential_locations.copy_of(credential_locations),
             written_headers,
             credential_headers,
         })
@@ -294,7 +297,7 @@ impl WrittenRule {
     }
 }
 
-fn compile_upstream(written: &WrittenRule) -> Result<Upstream, Diagnostic> {
+fn compile_upstream(written: &WrittenRule, alike: &Alike) -> Result<Upstream, Diagnostic> {
     let definition = written.definition.upstream.clone().unwrap_or_default();
     let url = definition.url.unwrap_or_default();
     let strip_path = definition.strip_path.unwrap_or_default();
@@ -306,6 +309,7 @@ fn compile_upstream(written: &WrittenRule) -> Result<Upstream, Diagnostic> {
             None => finding,
         }
     })?;
+    upstream.share(&alike.destinations);
     upstream.preserve_host = definition.preserve_host.unwrap_or_default();
     upstream.forward_caller_credential = definition.forward_caller_credential.unwrap_or_default();
     upstream.allow_encoded_slashes = definition.allow_encoded_slashes.unwrap_or_default();

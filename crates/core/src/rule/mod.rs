@@ -36,7 +36,8 @@ pub struct Rule {
     pub(crate) shown: Shown,
 }
 
-/// What a sound rule does. There may be many thousands: boxed slices hold no room to grow.
+/// What a sound rule does. There may be many thousands: slices hold no room to grow, and rules share what is the
+/// same for several.
 pub(crate) struct Plan {
     pub(crate) authenticators: Box<[Bound<dyn Authenticator>]>,
     pub(crate) authorizers: Box<[Bound<dyn Authorizer>]>,
@@ -44,9 +45,9 @@ pub(crate) struct Plan {
     pub(crate) upstream: Option<Upstream>,
     pub(crate) reads_captures: bool,
     pub(crate) reads_body: bool,
-    pub(crate) credential_locations: Box<[CredentialLocation]>,
-    pub(crate) written_headers: Box<[HeaderName]>,
-    pub(crate) credential_headers: Box<[HeaderName]>,
+    pub(crate) credential_locations: Arc<[CredentialLocation]>,
+    pub(crate) written_headers: Arc<[HeaderName]>,
+    pub(crate) credential_headers: Arc<[HeaderName]>,
 }
 
 /// A handler bound to a rule, with the name the rule gave it. Rules that write the same share it.

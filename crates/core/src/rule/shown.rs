@@ -35,7 +35,7 @@ impl Shown {
         own.push(',');
         own.push_str(&members(end(rule)));
         own.push('}');
-        Self { own: own.into(), end_of_start, handlers: alike.text(members(pipeline(rule))) }
+        Self { own: own.into(), end_of_start, handlers: alike.texts.copy_of(members(pipeline(rule))) }
     }
 
     pub(super) fn document(&self) -> String {
