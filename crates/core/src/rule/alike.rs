@@ -89,3 +89,65 @@ impl<H: ?Sized> Handlers<H> {
         Ok(bound)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use serde_json::json;
+
+    use super::*;
+    use crate::document::Node;
+
+    #[test]
+    fn rules_share_a_handler_only_where_they_write_the_same_and_nothing_is_said_about_it() {
+        let none = json!(null);
+        let (a, b) = (json!({"x": 1, "y": [2]}), json!({"x": 1, "y": [3]}));
+        let reversed = json!({"y": [2], "x": 1});
+        // (what two rules write, whether binding warns, how often is bound)
+        let rows = [
+            (("allow", &none), ("allow", &none), false, 1),
+            (("header", &a), ("header", &a), false, 1),
+            (("header", &a), ("header", &b), false, 2),
+            (("header", &a), ("header", &none), false, 2),
+            (("header", &a), ("cookie", &a), false, 2),
+            // Which of two spellings of one header wins is a matter of order.
+            (("header", &a), ("header", &reversed), false, 2),
+            (("header", &a), ("header", &a), true, 2),
+        ];
+        for (first, second, warns, expected) in rows {
+            let handlers = Handlers::<str>::default();
+            let warnings = RefCell::default();
+            let mut bound = 0;
+            for (id, config) in [first, second] {
+                let reference = HandlerReference { handler: id.into(), config: Some(Node::from_json(config, "rules")) };
+                let known = handlers.get_or_bind(&reference, &warnings, || {
+                    bound += 1;
+                    if warns {
+                        warnings.borrow_mut().push(Diagnostic::warning("odd"));
+                    }
+                    Ok(("id", config.to_string().into()))
+                });
+                assert_eq!(&*known.unwrap().1, config.to_string(), "{id} {config}");
+            }
+            assert_eq!(bound, expected, "{first:?} {second:?}");
+        }
+    }
+
+    #[test]
+    fn what_cannot_be_bound_is_tried_for_each_rule() {
+        let handlers = Handlers::<str>::default();
+        let reference = HandlerReference { handler: "header".to_owned(), config: None };
+        for message in ["one", "two"] {
+            let bound = handlers.get_or_bind(&reference, &RefCell::default(), || Err(Diagnostic::error(message)));
+            assert_eq!(bound.unwrap_err().message, message);
+        }
+    }
+
+    #[test]
+    fn equal_values_are_one_copy() {
+        let texts = Interned::<str>::default();
+        let first = texts.copy_of("a".to_owned());
+        assert!(Arc::ptr_eq(&first, &texts.copy_of("a".to_owned())));
+        assert_eq!(&*texts.copy_of("b".to_owned()), "b");
+    }
+}
