@@ -15,6 +15,10 @@ use crate::pipeline::{Authenticator, Authorizer, CredentialLocation, Mutator};
 use crate::rule::model::HandlerReference;
 use crate::rule::upstream::Destination;
 
+/// So many of a kind are remembered, then it begins anew: rules that are alike mostly stand close together, and
+/// where all differ, what is remembered must not take more memory than it saves.
+const MAX_REMEMBERED: usize = 1000;
+
 /// What was compiled for earlier rules of the set. It goes when the set is complete; what is used stays with
 /// the rules.
 #[derive(Default)]
@@ -28,7 +32,7 @@ pub struct Alike {
     pub(super) texts: Interned<str>,
 }
 
-/// One copy of each value.
+/// One copy of each value, as far back as it is remembered.
 pub(super) struct Interned<T: ?Sized> {
     known: RefCell<HashSet<Arc<T>>>,
 }
@@ -47,6 +51,9 @@ impl<T: ?Sized + Hash + Eq> Interned<T> {
             return copy.clone();
         }
         let copy: Arc<T> = value.into();
+        if known.len() == MAX_REMEMBERED {
+            known.clear();
+        }
         known.insert(copy.clone());
         copy
     }
@@ -84,7 +91,11 @@ impl<H: ?Sized> Handlers<H> {
         let (id, handler) = bind()?;
         let bound = (id, Arc::from(handler));
         if warnings.borrow().len() == said_before {
-            self.known.borrow_mut().insert(key, bound.clone());
+            let mut known = self.known.borrow_mut();
+            if known.len() == MAX_REMEMBERED {
+                known.clear();
+            }
+            known.insert(key, bound.clone());
         }
         Ok(bound)
     }
@@ -144,10 +155,14 @@ mod tests {
     }
 
     #[test]
-    fn equal_values_are_one_copy() {
+    fn equal_values_are_one_copy_and_a_bounded_number_is_remembered() {
         let texts = Interned::<str>::default();
         let first = texts.copy_of("a".to_owned());
         assert!(Arc::ptr_eq(&first, &texts.copy_of("a".to_owned())));
         assert_eq!(&*texts.copy_of("b".to_owned()), "b");
+        for number in 0..2 * MAX_REMEMBERED {
+            assert_eq!(&*texts.copy_of(number.to_string()), number.to_string());
+            assert!(texts.known.borrow().len() <= MAX_REMEMBERED);
+        }
     }
 }
