@@ -9,6 +9,7 @@ use keyward_core::document::Value;
 use keyward_core::gate::GatePolicy;
 use keyward_core::pipeline::shared::Shared;
 use keyward_core::ports::{Outside, SigningSource};
+use keyward_core::rule::alike::Alike;
 use keyward_core::rule::compile::{BoundErrorHandler, Compiler};
 use keyward_core::rule::rule_set::{Authorities, RuleSet};
 use keyward_core::rule::{Rule, model};
@@ -62,6 +63,7 @@ impl Snapshot {
             strategy: settings.strategy,
             outside,
             shared: Shared::default(),
+            alike: Alike::default(),
         };
         let fallback = compiler.fallback(&settings.fallback)?;
         let (mut findings, mut unread, mut missing) = (Vec::new(), Vec::new(), Vec::new());

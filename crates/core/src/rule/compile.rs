@@ -13,14 +13,16 @@ use crate::document::{Node, Value};
 use crate::pipeline::grant::credential_locations;
 use crate::pipeline::shared::Shared;
 use crate::pipeline::when::When;
-use crate::pipeline::{BindContext, ErrorHandler, HandlerKind};
+use crate::pipeline::{BindContext, ErrorHandler, HandlerKind, Mutator};
 use crate::ports::Outside;
+use crate::rule::alike::{Alike, Handlers};
 use crate::rule::handlers::{HandlerSetting, HandlerSettings, HandlerTables, Table};
 use crate::rule::migrate::is_version;
 use crate::rule::model::{HandlerReference, RuleDefinition, WrittenRule};
 use crate::rule::pattern::{Pattern, Strategy};
+use crate::rule::shown::Shown;
 use crate::rule::upstream::Upstream;
-use crate::rule::{Bound, Plan, Rule, shown};
+use crate::rule::{Bound, Plan, Rule};
 
 /// What compiling needs.
 pub struct Compiler<'a> {
@@ -34,6 +36,8 @@ pub struct Compiler<'a> {
     pub outside: &'a Outside,
     /// What the rules of the set have in common.
     pub shared: Shared,
+    /// What was compiled for rules that write the same.
+    pub alike: Alike,
 }
 
 /// An error handler with the conditions under which it answers.
@@ -44,6 +48,14 @@ pub struct BoundErrorHandler {
     pub when: When,
     /// What it answers.
     pub handler: Box<dyn ErrorHandler>,
+}
+
+/// What binds handlers of one kind to rules.
+struct Kinds<'c, K: ?Sized, H: ?Sized> {
+    table: &'c Table<'c, K>,
+    settings: &'c BTreeMap<String, HandlerSetting>,
+    known: &'c Handlers<H>,
+    context: &'c BindContext<'c>,
 }
 
 impl Compiler<'_> {
@@ -86,7 +98,7 @@ impl Compiler<'_> {
             pattern: pattern.ok().flatten(),
             plan,
             errors,
-            document: shown::document(definition).to_string().into(),
+            shown: Shown::new(definition, &self.alike),
         }
     }
 
@@ -142,15 +154,19 @@ impl Compiler<'_> {
         }
         let upstream = match upstream.as_ref().and_then(|upstream| upstream.url.as_deref()) {
             None | Some("") => None,
-            Some(_) => Some(compile_upstream(written)?),
+            Some(_) => Some(compile_upstream(written, &self.alike)?),
         };
-        let authenticators = self.bind_all(
+        let authenticators = Self::bind_all(
             written,
             "authenticators",
             self.handlers.authenticators.required(authenticators, "authenticators")?,
-            &self.handlers.authenticators,
-            &self.settings.authenticators,
-            |kind, config| kind.bind(config, context),
+            &Kinds {
+                table: &self.handlers.authenticators,
+                settings: &self.settings.authenticators,
+                known: &self.alike.authenticators,
+                context,
+            },
+            |kind, config, context| kind.bind(config, context),
         )?;
         let (key, references) = match (authorizer, authorizers) {
             (Some(_), Some(_)) => {
@@ -168,28 +184,39 @@ impl Compiler<'_> {
                     .told(self.handlers.authorizers.none));
             }
         };
-        let authorizers = self.bind_all(
+        let authorizers = Self::bind_all(
             written,
             key,
             references,
-            &self.handlers.authorizers,
-            &self.settings.authorizers,
-            |kind, config| kind.bind(config, context),
+            &Kinds {
+                table: &self.handlers.authorizers,
+                settings: &self.settings.authorizers,
+                known: &self.alike.authorizers,
+                context,
+            },
+            |kind, config, context| kind.bind(config, context),
         )?;
-        let mutators = self.bind_all(
+        let mutators = Self::bind_all(
             written,
             "mutators",
             self.handlers.mutators.required(mutators, "mutators")?,
-            &self.handlers.mutators,
-            &self.settings.mutators,
-            |kind, config| kind.bind(config, context),
+            &Kinds {
+                table: &self.handlers.mutators,
+                settings: &self.settings.mutators,
+                known: &self.alike.mutators,
+                context,
+            },
+            |kind, config, context| kind.bind(config, context),
         )?;
         let reads_captures = authorizers.iter().any(|bound| bound.handler.reads_captures())
             || mutators.iter().any(|bound| bound.handler.reads_captures());
         let reads_body = authorizers.iter().any(|bound| bound.handler.reads_body());
-        let written_headers: Box<[HeaderName]> =
-            mutators.iter().flat_map(|bound| bound.handler.written_headers()).collect();
-        let credential_headers = mutators.iter().flat_map(|bound| bound.handler.credential_headers()).collect();
+        let headers_of = |of: fn(&dyn Mutator) -> Vec<HeaderName>| {
+            let names: Vec<_> = mutators.iter().flat_map(|bound| of(&*bound.handler)).collect();
+            self.alike.headers.copy_of(names)
+        };
+        let written_headers = headers_of(|mutator| mutator.written_headers());
+        let credential_headers = headers_of(|mutator| mutator.credential_headers());
         let credential_locations = credential_locations(authenticators.iter().map(|bound| &*bound.handler));
         Ok(Plan {
             authenticators,
@@ -198,7 +225,7 @@ impl Compiler<'_> {
             upstream,
             reads_captures,
             reads_body,
-            credential_locations,
+            credential_locations: self.alike.credential_locations.copy_of(credential_locations),
             written_headers,
             credential_headers,
         })
@@ -214,22 +241,25 @@ impl Compiler<'_> {
         findings
     }
 
+    /// Binds what a rule names under `key`.
     fn bind_all<K: HandlerKind + ?Sized, H: ?Sized>(
-        &self,
         written: &WrittenRule,
         key: &str,
         references: &[HandlerReference],
-        table: &Table<'_, K>,
-        settings: &BTreeMap<String, HandlerSetting>,
-        bind: impl Fn(&K, &Node) -> Result<Box<H>, Diagnostic>,
+        kinds: &Kinds<'_, K, H>,
+        bind: impl Fn(&K, &Node, &BindContext<'_>) -> Result<Box<H>, Diagnostic>,
     ) -> Result<Box<[Bound<H>]>, Diagnostic> {
+        let Kinds { table, settings, known, context } = kinds;
         let bind_one = |(index, reference): (usize, &HandlerReference)| {
-            let origin = written.place(key, index);
-            let (kind, config) = table.resolve(reference, settings, &origin)?;
-            let id = kind.id();
-            let handler = bind(kind, &config).map_err(|mut problem| {
-                problem.message = format!("{} `{id}`: {}", table.noun, problem.message);
-                problem.at(&origin).told(table.unusable)
+            let (id, handler) = known.get_or_bind(reference, context.warnings, || {
+                let origin = written.place(key, index);
+                let (kind, config) = table.resolve(reference, settings, &origin)?;
+                let id = kind.id();
+                let handler = bind(kind, &config, context).map_err(|mut problem| {
+                    problem.message = format!("{} `{id}`: {}", table.noun, problem.message);
+                    problem.at(&origin).told(table.unusable)
+                })?;
+                Ok((id, handler))
             })?;
             Ok(Bound { id, handler })
         };
@@ -267,7 +297,7 @@ impl WrittenRule {
     }
 }
 
-fn compile_upstream(written: &WrittenRule) -> Result<Upstream, Diagnostic> {
+fn compile_upstream(written: &WrittenRule, alike: &Alike) -> Result<Upstream, Diagnostic> {
     let definition = written.definition.upstream.clone().unwrap_or_default();
     let url = definition.url.unwrap_or_default();
     let strip_path = definition.strip_path.unwrap_or_default();
@@ -279,6 +309,7 @@ fn compile_upstream(written: &WrittenRule) -> Result<Upstream, Diagnostic> {
             None => finding,
         }
     })?;
+    upstream.share(&alike.destinations);
     upstream.preserve_host = definition.preserve_host.unwrap_or_default();
     upstream.forward_caller_credential = definition.forward_caller_credential.unwrap_or_default();
     upstream.allow_encoded_slashes = definition.allow_encoded_slashes.unwrap_or_default();

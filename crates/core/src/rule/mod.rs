@@ -1,6 +1,7 @@
 //! Access rules: as written ([`model`]), as compiled ([`compile`]), and how one is found for a request
 //! ([`rule_set`]).
 
+pub mod alike;
 pub mod compile;
 pub mod handlers;
 pub mod index;
@@ -21,6 +22,7 @@ use crate::pipeline::{Authenticator, Authorizer, CredentialLocation, Mutator};
 use crate::ports::SigningSource;
 use crate::rule::compile::BoundErrorHandler;
 use crate::rule::pattern::Pattern;
+use crate::rule::shown::Shown;
 use crate::rule::upstream::Upstream;
 
 /// A compiled rule. A rule that could not be compiled still matches, and denies.
@@ -31,10 +33,11 @@ pub struct Rule {
     pub(crate) pattern: Option<Pattern>,
     pub(crate) plan: Result<Plan, Diagnostic>,
     pub(crate) errors: Vec<BoundErrorHandler>,
-    pub(crate) document: Box<str>,
+    pub(crate) shown: Shown,
 }
 
-/// What a sound rule does. There may be many thousands: boxed slices hold no room to grow.
+/// What a sound rule does. There may be many thousands: slices hold no room to grow, and rules share what is the
+/// same for several.
 pub(crate) struct Plan {
     pub(crate) authenticators: Box<[Bound<dyn Authenticator>]>,
     pub(crate) authorizers: Box<[Bound<dyn Authorizer>]>,
@@ -42,15 +45,15 @@ pub(crate) struct Plan {
     pub(crate) upstream: Option<Upstream>,
     pub(crate) reads_captures: bool,
     pub(crate) reads_body: bool,
-    pub(crate) credential_locations: Box<[CredentialLocation]>,
-    pub(crate) written_headers: Box<[HeaderName]>,
-    pub(crate) credential_headers: Box<[HeaderName]>,
+    pub(crate) credential_locations: Arc<[CredentialLocation]>,
+    pub(crate) written_headers: Arc<[HeaderName]>,
+    pub(crate) credential_headers: Arc<[HeaderName]>,
 }
 
-/// A handler bound to a rule, with the name the rule gave it.
+/// A handler bound to a rule, with the name the rule gave it. Rules that write the same share it.
 pub(crate) struct Bound<T: ?Sized> {
     pub(crate) id: &'static str,
-    pub(crate) handler: Box<T>,
+    pub(crate) handler: Arc<T>,
 }
 
 impl Rule {
@@ -106,8 +109,8 @@ impl Rule {
     }
 
     /// The rule as the rules API shows it, with secrets redacted (serving spec 5.1): one JSON object.
-    pub fn document(&self) -> &str {
-        &self.document
+    pub fn document(&self) -> String {
+        self.shown.document()
     }
 
     /// What it matches; none when that could not be compiled.

@@ -1,8 +1,11 @@
 //! A rule as the rules API shows it: the reference's shape (serving spec 5.1), secrets redacted.
 
+use std::sync::Arc;
+
 use serde_json::{Map, Value, json};
 
 use crate::document::to_json;
+use crate::rule::alike::Alike;
 use crate::rule::model::{HandlerReference, RuleDefinition};
 use crate::secret::shown_url;
 
@@ -14,7 +17,42 @@ const REDACTED: &str = "[redacted]";
 const HIDDEN_MAPS: &[&str] = &["headers", "cookies", "additional_headers", "introspection_request_headers"];
 const HIDDEN_WORDS: &[&str] = &["secret", "password"];
 
-pub(super) fn document(rule: &RuleDefinition) -> Value {
+/// One JSON object, as text.
+pub(crate) struct Shown {
+    /// Its start, and from `end_of_start` on its end.
+    own: Box<str>,
+    end_of_start: usize,
+    /// What stands between them: the handlers, which many rules have in common.
+    handlers: Arc<str>,
+}
+
+impl Shown {
+    pub(super) fn new(rule: &RuleDefinition, alike: &Alike) -> Self {
+        let mut own = members(start(rule));
+        own.insert(0, '{');
+        own.push(',');
+        let end_of_start = own.len();
+        own.push(',');
+        own.push_str(&members(end(rule)));
+        own.push('}');
+        Self { own: own.into(), end_of_start, handlers: alike.texts.copy_of(members(pipeline(rule))) }
+    }
+
+    pub(super) fn document(&self) -> String {
+        let (start, end) = self.own.split_at(self.end_of_start);
+        [start, &*self.handlers, end].concat()
+    }
+}
+
+/// The text of an object without its braces.
+fn members(object: Map<String, Value>) -> String {
+    let mut text = Value::Object(object).to_string();
+    text.pop();
+    text.remove(0);
+    text
+}
+
+fn start(rule: &RuleDefinition) -> Map<String, Value> {
     let matches = rule.matches.as_ref().map(|matches| match &matches.full_method {
         Some(full_method) => json!({
             "authority": matches.authority.as_deref().unwrap_or_default(),
@@ -23,12 +61,16 @@ pub(super) fn document(rule: &RuleDefinition) -> Value {
         }),
         None => json!({"methods": matches.methods, "url": matches.url}),
     });
-    let upstream = rule.upstream.clone().unwrap_or_default();
     let mut shown = Map::new();
     shown.insert("id".into(), rule.id.clone().into());
     shown.insert("version".into(), rule.version.clone().unwrap_or_default().into());
     shown.insert("description".into(), rule.description.clone().unwrap_or_default().into());
     shown.insert("match".into(), matches.unwrap_or_default());
+    shown
+}
+
+fn pipeline(rule: &RuleDefinition) -> Map<String, Value> {
+    let mut shown = Map::new();
     shown.insert("authenticators".into(), handlers(rule.authenticators.as_deref()));
     let single = match (&rule.authorizer, rule.authorizers.as_deref()) {
         (Some(one), _) => handler(one),
@@ -41,15 +83,17 @@ pub(super) fn document(rule: &RuleDefinition) -> Value {
     }
     shown.insert("mutators".into(), handlers(rule.mutators.as_deref()));
     shown.insert("errors".into(), handlers(rule.errors.as_deref()));
-    shown.insert(
-        "upstream".into(),
-        json!({
-            "preserve_host": upstream.preserve_host.unwrap_or_default(),
-            "strip_path": upstream.strip_path.unwrap_or_default(),
-            "url": upstream.url.unwrap_or_default(),
-        }),
-    );
-    Value::Object(shown)
+    shown
+}
+
+fn end(rule: &RuleDefinition) -> Map<String, Value> {
+    let upstream = rule.upstream.clone().unwrap_or_default();
+    let shown = json!({
+        "preserve_host": upstream.preserve_host.unwrap_or_default(),
+        "strip_path": upstream.strip_path.unwrap_or_default(),
+        "url": upstream.url.unwrap_or_default(),
+    });
+    Map::from_iter([("upstream".to_owned(), shown)])
 }
 
 fn handlers(list: Option<&[HandlerReference]>) -> Value {

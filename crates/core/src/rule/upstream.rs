@@ -7,6 +7,7 @@ use std::sync::Arc;
 use http::HeaderValue;
 
 use crate::gate::Scheme;
+use crate::rule::alike::Interned;
 
 /// Scheme, host and port of an upstream: the key of connection pools, the name checked by TLS.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -27,13 +28,19 @@ impl UpstreamOrigin {
     }
 }
 
+/// What the rules of one upstream share.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub(super) struct Destination {
+    origin: Arc<UpstreamOrigin>,
+    host: HeaderValue,
+}
+
 /// A rule's upstream, ready to use.
 #[derive(Clone, Debug)]
 pub struct Upstream {
-    origin: Arc<UpstreamOrigin>,
-    host: HeaderValue,
-    base_path: String,
-    strip_path: String,
+    destination: Arc<Destination>,
+    base_path: Box<str>,
+    strip_path: Box<str>,
     /// Send the caller's `Host` instead of the upstream's.
     pub preserve_host: bool,
     /// Send on whatever authenticated the caller (an extension; off unless the rule says so).
@@ -41,7 +48,7 @@ pub struct Upstream {
     /// Accept `%2F` in the path (an extension; off unless the rule says so).
     pub allow_encoded_slashes: bool,
     /// Protocols a caller may upgrade to, lower case (an extension; none unless the rule says so).
-    pub upgrade: Vec<String>,
+    pub upgrade: Box<[String]>,
 }
 
 impl Upstream {
@@ -73,32 +80,36 @@ impl Upstream {
             host: host.trim_end_matches('.').to_ascii_lowercase(),
             port: port.unwrap_or_else(|| scheme.default_port()),
         };
-        let base_path = path.trim_end_matches('/').to_owned();
+        let base_path = path.trim_end_matches('/');
         if base_path.split('/').skip(1).any(|segment| matches!(segment, "" | "." | "..")) {
             return Err("its path holds empty or dot segments".to_owned());
         }
         let host = HeaderValue::from_str(&origin.authority()).map_err(|error| error.to_string())?;
         let trimmed = strip_path.trim_matches('/');
         Ok(Self {
-            origin: Arc::new(origin),
-            host,
-            base_path,
-            strip_path: if trimmed.is_empty() { String::new() } else { ["/", trimmed].concat() },
+            destination: Arc::new(Destination { origin: Arc::new(origin), host }),
+            base_path: base_path.into(),
+            strip_path: if trimmed.is_empty() { String::new() } else { ["/", trimmed].concat() }.into(),
             preserve_host: false,
             forward_caller_credential: false,
             allow_encoded_slashes: false,
-            upgrade: Vec::new(),
+            upgrade: Box::default(),
         })
+    }
+
+    /// Takes the copy of its destination that other rules have.
+    pub(super) fn share(&mut self, destinations: &Interned<Destination>) {
+        self.destination = destinations.copy_of(self.destination.clone());
     }
 
     /// Where requests go.
     pub fn origin(&self) -> &Arc<UpstreamOrigin> {
-        &self.origin
+        &self.destination.origin
     }
 
     /// The `Host` header of the upstream.
     pub fn host(&self) -> &HeaderValue {
-        &self.host
+        &self.destination.host
     }
 
     /// The request target for a canonical path and a query. `strip_path` is removed only as a leading
@@ -123,7 +134,7 @@ impl Upstream {
 
     /// What of a path stands behind the upstream's own.
     fn below_base_path<'a>(&self, path: &'a str) -> &'a str {
-        let rest = match path.strip_prefix(self.strip_path.as_str()) {
+        let rest = match path.strip_prefix(&*self.strip_path) {
             Some(rest) if rest.is_empty() || rest.starts_with('/') => rest,
             _ => path,
         };
@@ -145,7 +156,8 @@ pub struct UpstreamUrl<'a> {
 impl<'a> UpstreamUrl<'a> {
     /// The pieces, in order. ASCII, as every part of a URL.
     pub fn pieces(&self) -> [&'a [u8]; 5] {
-        let Upstream { origin, host, base_path, .. } = self.upstream;
+        let Upstream { destination, base_path, .. } = self.upstream;
+        let Destination { origin, host } = &**destination;
         [origin.scheme.as_str().as_bytes(), b"://", host.as_bytes(), base_path.as_bytes(), self.rest.as_bytes()]
     }
 }

@@ -16,7 +16,7 @@ const MAX_LIMIT: usize = 500;
 pub(super) fn list(snapshot: &Snapshot, query: &str) -> Response<Full<Bytes>> {
     let limit = number(query, "limit").unwrap_or(DEFAULT_LIMIT).min(MAX_LIMIT);
     let offset = number(query, "offset").unwrap_or(0);
-    let shown: Vec<&str> = snapshot
+    let shown: Vec<String> = snapshot
         .rules
         .rules()
         .iter()
@@ -32,7 +32,7 @@ pub(super) fn list(snapshot: &Snapshot, query: &str) -> Response<Full<Bytes>> {
 pub(super) fn get(snapshot: &Snapshot, encoded: &str) -> Response<Full<Bytes>> {
     let id = percent_decode_str(encoded).decode_utf8_lossy();
     match snapshot.rules.rules().iter().find(|rule| rule.broken().is_none() && **rule.id() == *id) {
-        Some(rule) => typed(StatusCode::OK, MEDIA_TYPE, escape_html(rule.document()) + "\n"),
+        Some(rule) => typed(StatusCode::OK, MEDIA_TYPE, escape_html(&rule.document()) + "\n"),
         None => super::error(StatusCode::NOT_FOUND, "The requested resource could not be found"),
     }
 }

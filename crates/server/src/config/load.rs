@@ -67,11 +67,10 @@ fn read(path: &Path) -> Result<Node, Diagnostic> {
         return Err(refuse("unknown configuration file extension".to_owned())
             .hint("name it `.yaml`, `.yml`, `.json` or `.toml`"));
     }
-    let text = text_file::read(path, "the file")?;
-    let node = match extension {
-        Some("toml") => toml::parse(&text, &source)?,
-        _ => yaml::parse(&text, &source, Dialect::Core)?,
-    };
+    let node = text_file::read(path, "the file", |text| match extension {
+        Some("toml") => toml::parse(text, &source),
+        _ => yaml::parse(text, &source, Dialect::Core),
+    })?;
     match node.value {
         Value::Map(_) | Value::Null => Ok(node),
         ref other => {

@@ -1,15 +1,17 @@
 //! Reads a text file whole, but never more than it may be: configuration and rules.
 
 use std::fs::File;
-use std::io::Read;
+use std::io::{Cursor, Read};
 use std::path::Path;
 
 use keyward_core::diagnostic::{Diagnostic, Origin};
+use memmap2::MmapMut;
 
 use super::yaml::MAX_BYTES;
 
-/// The text of a file. `what` names it in messages.
-pub fn read(path: &Path, what: &str) -> Result<String, Diagnostic> {
+/// Hands the text of a file to `parse`. `what` names the file in messages. The memory that the text takes goes
+/// back to the system when `parse` is done; the allocator would keep it.
+pub fn read<T>(path: &Path, what: &str, parse: impl FnOnce(&str) -> Result<T, Diagnostic>) -> Result<T, Diagnostic> {
     let place = Origin::whole(path.display().to_string());
     let refuse = |problem: String| Diagnostic::error(format!("{what} cannot be read: {problem}")).at(&place);
     let failed = |error: std::io::Error| refuse(error.to_string()).hint("check the path and its permissions");
@@ -21,24 +23,34 @@ pub fn read(path: &Path, what: &str) -> Result<String, Diagnostic> {
     if !metadata.is_file() {
         return Err(refuse("it is not a regular file".to_owned()));
     }
-    let mut bytes = Vec::new();
-    File::open(path).and_then(|file| file.take(MAX_BYTES as u64 + 1).read_to_end(&mut bytes)).map_err(failed)?;
-    if bytes.len() > MAX_BYTES {
+    // What is not written to takes no memory.
+    let mut memory = MmapMut::map_anon(MAX_BYTES + 1).map_err(failed)?;
+    let room = memory.len() as u64;
+    let mut filled = Cursor::new(&mut memory[..]);
+    File::open(path).and_then(|file| std::io::copy(&mut file.take(room), &mut filled)).map_err(failed)?;
+    let length = usize::try_from(filled.position()).unwrap_or(usize::MAX);
+    if length > MAX_BYTES {
         return Err(refuse("it is larger than 16 MiB".to_owned()));
     }
-    String::from_utf8(bytes).map_err(|error| {
-        let good = String::from_utf8_lossy(&error.as_bytes()[..error.utf8_error().valid_up_to()]).into_owned();
+    let bytes = &memory[..length];
+    let text = std::str::from_utf8(bytes).map_err(|error| {
+        let good = String::from_utf8_lossy(&bytes[..error.valid_up_to()]);
         let (line, column) = (good.matches('\n').count(), good.rsplit('\n').next().unwrap_or_default().chars().count());
         let number = |count: usize| u32::try_from(count + 1).unwrap_or(u32::MAX);
         let origin = Origin { line: number(line), column: number(column), ..place.clone() };
         Diagnostic::error(format!("{what} cannot be read: it is not UTF-8")).at(&origin).hint("save it as UTF-8")
-    })
+    })?;
+    parse(text)
 }
 
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used)]
     use super::*;
+
+    fn text(path: &Path) -> Result<String, Diagnostic> {
+        read(path, "it", |text| Ok(text.to_owned()))
+    }
 
     #[test]
     fn what_is_no_text_file_is_refused_with_its_place() {
@@ -53,14 +65,14 @@ mod tests {
         ];
         for (bytes, expected) in rows {
             std::fs::write(&path, bytes).unwrap();
-            let problem = read(&path, "it").unwrap_err().to_string();
+            let problem = text(&path).unwrap_err().to_string();
             assert!(problem.contains(expected), "{expected}: {problem}");
         }
         for (name, expected) in [("zero", "not a regular file"), ("", "it is a directory"), ("none", "No such file")] {
-            let problem = read(&directory.path().join(name), "it").unwrap_err().to_string();
+            let problem = text(&directory.path().join(name)).unwrap_err().to_string();
             assert!(problem.contains(expected), "{expected}: {problem}");
         }
         std::fs::write(&path, "a: 1\n").unwrap();
-        assert_eq!(read(&path, "it").unwrap(), "a: 1\n");
+        assert_eq!(text(&path).unwrap(), "a: 1\n");
     }
 }

@@ -53,7 +53,7 @@ pub enum UrlPart {
 
 /// The URL pattern of a rule, as it is written.
 pub fn pattern_of(rule: &Rule) -> String {
-    let document: Value = serde_json::from_str(rule.document()).unwrap_or_default();
+    let document: Value = serde_json::from_str(&rule.document()).unwrap_or_default();
     document["match"]["url"].as_str().unwrap_or_default().to_owned()
 }
 

@@ -106,7 +106,7 @@ impl RepositoryUrl {
             Ok(digest(&SHA256, text.as_bytes()))
         };
         match &self.location {
-            Location::File(path) => read(&text_file::read(path, "the rule file")?),
+            Location::File(path) => text_file::read(path, "the rule file", read),
             Location::Inline(text) => read(text),
             Location::Remote(_) => match documents.get(&self.text) {
                 Some(document) => read(&document.text),

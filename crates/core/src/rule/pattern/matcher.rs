@@ -17,7 +17,7 @@ pub(super) enum Matcher {
     /// An automaton: linear time.
     Linear { regex: regex::Regex, groups: Groups, weight: usize },
     /// Lookaround, references and their like.
-    Backtracking(Program),
+    Backtracking(Box<Program>),
 }
 
 /// Memory one automaton may take, in bytes. This bounds its time for each character, too: the longest path

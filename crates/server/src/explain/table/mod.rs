@@ -173,9 +173,9 @@ pub struct ExpectedUpstream {
 impl TestFile {
     /// Reads a file. Finds what could not be tested: no tests, tests that expect nothing.
     pub fn read(path: &Path) -> Result<Self, Diagnostic> {
-        let text = text_file::read(path, "the tests")?;
         let source = path.display().to_string();
-        let file: TestFile = decode(&yaml::parse(&text, &source, Dialect::Core)?)?;
+        let node = text_file::read(path, "the tests", |text| yaml::parse(text, &source, Dialect::Core))?;
+        let file: TestFile = decode(&node)?;
         if file.tests.is_empty() {
             return Err(Diagnostic::error("`tests` is empty").at(&Origin::whole(source)));
         }

@@ -40,7 +40,7 @@ pub(super) fn matcher_of(node: &Node, slots: &BTreeSet<u32>) -> Result<Matcher, 
         }
         // Too large for an automaton. A program counts repetitions instead of writing them out.
     }
-    Ok(Matcher::Backtracking(program::program(node, slots)?))
+    Ok(Matcher::Backtracking(Box::new(program::program(node, slots)?)))
 }
 
 /// Literal text is quoted, every variable part is one capture group and must be valid by itself.

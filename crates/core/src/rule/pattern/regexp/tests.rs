@@ -30,7 +30,7 @@ fn patterns_behave_as_recorded_whatever_runs_them() {
             }
         };
         let parsed = parse(&parts.unwrap()).unwrap();
-        let backtracking = Matcher::Backtracking(program::program(&parsed.node, &parsed.slots).unwrap());
+        let backtracking = Matcher::Backtracking(Box::new(program::program(&parsed.node, &parsed.slots).unwrap()));
         for subject in golden["subjects"].as_array().unwrap() {
             let subject = subject.as_str().unwrap();
             let url = format!("http://h/{subject}");
