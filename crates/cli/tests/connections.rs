@@ -189,3 +189,36 @@ fn a_caller_in_the_middle_of_its_body_gets_to_read_the_refusal() {
     stream.write_all(&vec![b'x'; length / 2]).unwrap();
     assert!(ends(&mut stream));
 }
+
+/// Out of their limits, connections of the API port end; so do those whose framing can be read in two ways.
+#[test]
+fn the_api_port_keeps_to_its_limits() {
+    let keyward = keyward(1).env("SERVE_API_TIMEOUT_READ", "500ms").env("SERVE_API_TIMEOUT_IDLE", "1s").start();
+    // (what is sent, what is answered before the end)
+    let rows: [(&[u8], &[u16]); 6] = [
+        (b"", &[]),
+        (b"GET /health/al", &[]),
+        (b"GET /health/alive HTTP/1.1\r\nHost: h\r\n\r\n", &[200]),
+        (b"GET /health/alive HTTP/1.1\r\nHost: h\r\n\r\nGET /health/alive HTTP/1.1\r\nHost", &[200]),
+        (
+            b"GET /decisions HTTP/1.1\r\nHost: h\r\nContent-Length: 5\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
+            &[400],
+        ),
+        (b"GET /health/alive HTTP/1.1\r\nHost: h\r\n\r\nGET /decisions HTTP/1.1\nHost: h\r\n\r\n", &[200, 400]),
+    ];
+    for (request, expected) in rows {
+        let mut stream = TcpStream::connect(("127.0.0.1", keyward.api)).unwrap();
+        stream.set_read_timeout(Some(PATIENCE)).unwrap();
+        stream.write_all(request).unwrap();
+        let mut reader = BufReader::new(stream.try_clone().unwrap());
+        for status in expected {
+            assert_eq!(
+                wire::read_response(&mut reader, false).unwrap().status(),
+                *status,
+                "{}",
+                request.escape_ascii()
+            );
+        }
+        assert!(ends(&mut stream), "{}", request.escape_ascii());
+    }
+}

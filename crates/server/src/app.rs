@@ -20,7 +20,7 @@ use crate::audit::writer::AuditLog;
 use crate::config::load::Loaded;
 use crate::config::settings::Settings;
 use crate::config::settings::listeners::ListenerSettings;
-use crate::http_server::{self, TlsInForce};
+use crate::http_server::{self, PortInForce};
 use crate::issuer::live::LiveIssuer;
 use crate::issuer::routes::Issuer;
 use crate::keys::{Fetching, KeySetRegistry, Terms};
@@ -32,7 +32,7 @@ use crate::reload::fixed::Fixed;
 use crate::reload::{self, Reloader};
 use crate::repository::documents::Documents;
 use crate::secrets::EnvironmentSecrets;
-use crate::serving::{Live, Serving, Tls};
+use crate::serving::{Live, Port, Serving};
 use crate::snapshot::Snapshot;
 use crate::upstream::outbound::Outbound;
 use crate::upstream::tls::install_provider;
@@ -84,7 +84,7 @@ impl App {
         let documents = Documents::fetch_all(&settings.repositories, &outbound.http_client()).await?;
         let listeners = proxy_listeners(&settings)?;
         let proxy = local_address(listeners.first())?;
-        let api_listener = listen(&settings.api)?;
+        let api_listener = listen(&settings.api.listener)?;
         let metrics_listener = listen(&settings.metrics.listener)?;
         let issuer = issuer(&settings)?;
 
@@ -103,20 +103,20 @@ impl App {
         reload::log(&built.findings);
         reload::announce(&built.snapshot, &metrics);
         let live = Arc::new(ArcSwap::from_pointee(Live { snapshot: built.snapshot, serving: Arc::new(serving) }));
-        let tls_of = |port: fn(&Serving) -> &Tls| -> TlsInForce {
+        let in_force = |port: fn(&Serving) -> &Port| -> PortInForce {
             let live = live.clone();
             Rc::new(move || port(&live.load().serving).clone())
         };
         let audit = AuditLog::start(&settings.audit)?;
 
-        let serve = |listener, tls, handler| {
-            tokio::task::spawn_local(http_server::serve(listener, Some(tls_of(tls)), handler, begun.clone()));
+        let serve = |listener, port, handler| {
+            tokio::task::spawn_local(http_server::serve(listener, in_force(port), handler, begun.clone()));
         };
         let (issuer_at, issuer) = match issuer {
             Some((listener, issuer)) => {
                 let at = bound(&listener)?;
                 tracing::info!(%at, "the issuer listens");
-                serve(listener, |serving| &serving.issuer_tls, issuer.clone().handler());
+                serve(listener, |serving| &serving.issuer, issuer.clone().handler());
                 (Some(at), Some(issuer))
             }
             None => (None, None),
@@ -146,8 +146,8 @@ impl App {
             .map(|(number, listener)| workers::start(setup.clone(), number, listener, audit.handle()))
             .collect::<Result<Vec<_>, _>>()?;
         tracing::info!(%proxy, api = %api_at, metrics = %metrics_at, cores = workers.len(), "serving");
-        serve(metrics_listener, |serving| &serving.metrics_tls, api.clone().metrics_handler());
-        serve(api_listener, |serving| &serving.api_tls, api.handler());
+        serve(metrics_listener, |serving| &serving.metrics, api.clone().metrics_handler());
+        serve(api_listener, |serving| &serving.api, api.handler());
         if let Some(origin) = origin {
             let reloader = Reloader {
                 files: origin.files,

@@ -1,6 +1,7 @@
 //! A small HTTP/1.1 server for the ports that are not the proxy: answers are short and in memory.
 
 use std::cell::Cell;
+use std::convert::Infallible;
 use std::net::SocketAddr;
 use std::rc::Rc;
 use std::time::Duration;
@@ -18,19 +19,19 @@ use tokio::net::TcpListener;
 use tokio::sync::watch;
 use tokio_rustls::TlsAcceptor;
 
+use crate::config::settings::listeners::PortTimeouts;
 use crate::proxy::panics::survived;
-use crate::serving::Tls;
+use crate::proxy::scanned_io::{ScannedIo, Verdict};
+use crate::serving::Port;
 
 /// Connections at a time; what comes beyond is closed.
 const MAX_CONNECTIONS: usize = 1024;
-/// From accepting to the end of a request's head.
-const HEAD_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// What answers.
 pub type Handler = Rc<dyn Fn(Request<Incoming>, Arrived) -> LocalFuture<'static, Response<Full<Bytes>>>>;
 
-/// The TLS that a new connection gets, asked for each; `None` is plain HTTP.
-pub type TlsInForce = Rc<dyn Fn() -> Tls>;
+/// What a new connection gets, asked for each.
+pub type PortInForce = Rc<dyn Fn() -> Port>;
 
 /// How a request came.
 #[derive(Clone, Copy, Debug)]
@@ -42,12 +43,7 @@ pub struct Arrived {
 }
 
 /// Serves until the shutdown begins; connections in use end with their current request.
-pub async fn serve(
-    listener: TcpListener,
-    tls: Option<TlsInForce>,
-    handler: Handler,
-    mut shutdown: watch::Receiver<bool>,
-) {
+pub async fn serve(listener: TcpListener, port: PortInForce, handler: Handler, mut shutdown: watch::Receiver<bool>) {
     let open = Rc::new(Cell::new(0_usize));
     loop {
         let accepted = tokio::select! {
@@ -63,17 +59,17 @@ pub async fn serve(
             continue;
         }
         open.set(open.get() + 1);
-        let tls = tls.as_ref().and_then(|in_force| in_force());
+        let Port { tls, timeouts } = port();
         let (open, handler, shutdown) = (open.clone(), handler.clone(), shutdown.clone());
         tokio::task::spawn_local(async move {
             // Small answers should not wait for the peer's acknowledgement; failing costs only time.
             let _ = stream.set_nodelay(true);
             match tls {
-                None => connection(stream, Arrived { peer, tls: false }, handler, shutdown).await,
+                None => connection(stream, Arrived { peer, tls: false }, timeouts, handler, shutdown).await,
                 Some(config) => {
-                    let handshake = tokio::time::timeout(HEAD_TIMEOUT, TlsAcceptor::from(config).accept(stream));
-                    if let Ok(Ok(stream)) = handshake.await {
-                        connection(stream, Arrived { peer, tls: true }, handler, shutdown).await;
+                    let accepted = TlsAcceptor::from(config).accept(stream);
+                    if let Ok(Ok(stream)) = tokio::time::timeout(timeouts.handshake, accepted).await {
+                        connection(stream, Arrived { peer, tls: true }, timeouts, handler, shutdown).await;
                     }
                 }
             }
@@ -85,21 +81,26 @@ pub async fn serve(
 async fn connection(
     stream: impl AsyncRead + AsyncWrite + Unpin + 'static,
     arrived: Arrived,
+    timeouts: PortTimeouts,
     handler: Handler,
     mut shutdown: watch::Receiver<bool>,
 ) {
+    let verdict = Verdict::default();
+    let io = ScannedIo::new(stream, verdict.clone(), timeouts.header, timeouts.write);
+    let heads = Cell::new(0);
     let service = service_fn(move |request: Request<Incoming>| {
-        let answer = handler(request, arrived);
+        let number = heads.replace(heads.get() + 1);
+        let answer = verdict.on(number).is_none().then(|| handler(request, arrived));
         async move {
+            let Some(answer) = answer else { return Ok::<_, Infallible>(refused()) };
             let answer = survived(answer).await;
-            Ok::<_, std::convert::Infallible>(
-                answer.unwrap_or_else(|| plain(StatusCode::INTERNAL_SERVER_ERROR, "internal error\n")),
-            )
+            Ok(answer.unwrap_or_else(|| plain(StatusCode::INTERNAL_SERVER_ERROR, "internal error\n")))
         }
     });
     let mut builder = http1::Builder::new();
-    builder.timer(TokioTimer::new()).header_read_timeout(HEAD_TIMEOUT).max_buf_size(64 * 1024);
-    let served = builder.serve_connection(TokioIo::new(stream), service);
+    // hyper's clock for a head begins when the one before has ended; ours, with its first byte.
+    builder.timer(TokioTimer::new()).header_read_timeout(timeouts.idle).max_buf_size(64 * 1024);
+    let served = builder.serve_connection(TokioIo::new(io), service);
     tokio::pin!(served);
     tokio::select! {
         biased;
@@ -109,6 +110,13 @@ async fn connection(
     served.as_mut().graceful_shutdown();
     // An error here is the peer's going away.
     let _ = served.await;
+}
+
+/// What is framed in two ways may be read in two ways: nothing else is read on its connection.
+fn refused() -> Response<Full<Bytes>> {
+    let mut response = plain(StatusCode::BAD_REQUEST, "bad request\n");
+    response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
+    response
 }
 
 /// A text answer.

@@ -8,7 +8,7 @@ use keyward_core::diagnostic::Diagnostic;
 use rustls::ServerConfig;
 
 use crate::config::settings::Settings;
-use crate::config::settings::listeners::ListenerSettings;
+use crate::config::settings::listeners::{ListenerSettings, PortTimeouts};
 use crate::cors::CorsPolicy;
 use crate::metrics::PathLabels;
 use crate::proxy::connection::ConnectionOptions;
@@ -46,12 +46,21 @@ pub struct Serving {
     pub labels: PathLabels,
     /// The way out.
     pub outbound: Arc<Outbound>,
-    /// TLS of the API port.
-    pub api_tls: Tls,
-    /// TLS of the metrics port.
-    pub metrics_tls: Tls,
-    /// TLS of the issuer's port.
-    pub issuer_tls: Tls,
+    /// The API port.
+    pub api: Port,
+    /// The metrics port.
+    pub metrics: Port,
+    /// The issuer's port.
+    pub issuer: Port,
+}
+
+/// What new connections of a port that is not the proxy's get: nothing written is plain HTTP.
+#[derive(Clone, Default)]
+pub struct Port {
+    /// TLS, if it has it.
+    pub tls: Tls,
+    /// Its time limits.
+    pub timeouts: PortTimeouts,
 }
 
 impl Serving {
@@ -67,7 +76,7 @@ impl Serving {
                 write_timeout: proxy.write_timeout,
             }),
             proxy_cors: proxy.cors.as_ref().map(CorsPolicy::new),
-            api_cors: settings.api_cors.as_ref().map(CorsPolicy::new),
+            api_cors: settings.api.cors.as_ref().map(CorsPolicy::new),
             bodies: BodyLimits {
                 request_pause: proxy.read_timeout,
                 answer_pause: proxy.upstream.stream_idle_timeout,
@@ -77,14 +86,16 @@ impl Serving {
             shutdown_timeout: proxy.shutdown_timeout,
             labels: settings.metrics.labels,
             outbound,
-            api_tls: tls(&settings.api, &[b"http/1.1"])?,
-            metrics_tls: tls(&settings.metrics.listener, &[b"http/1.1"])?,
-            issuer_tls: match &settings.issuer {
-                Some(issuer) => tls(&issuer.listener, &[b"http/1.1"])?,
-                None => None,
-            },
+            api: port(Some(&settings.api.listener), settings.api.timeouts)?,
+            metrics: port(Some(&settings.metrics.listener), PortTimeouts::default())?,
+            issuer: port(settings.issuer.as_ref().map(|issuer| &issuer.listener), PortTimeouts::default())?,
         })
     }
+}
+
+fn port(listener: Option<&ListenerSettings>, timeouts: PortTimeouts) -> Result<Port, Diagnostic> {
+    let tls = listener.map(|listener| tls(listener, &[b"http/1.1"])).transpose()?.flatten();
+    Ok(Port { tls, timeouts })
 }
 
 fn tls(listener: &ListenerSettings, protocols: &[&[u8]]) -> Result<Tls, Diagnostic> {

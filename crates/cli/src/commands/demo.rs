@@ -15,6 +15,7 @@ use keyward_server::config::file::LogFormat;
 use keyward_server::config::load::load;
 use keyward_server::config::settings::log::LogSettings;
 use keyward_server::http_server::{self, Handler};
+use keyward_server::serving::Port;
 use keyward_server::telemetry;
 use serde_json::{Map, Value, json};
 use tempfile::TempDir;
@@ -79,7 +80,7 @@ async fn serve(check: bool, ports: Ports, directory: &TempDir, key: &SigningKey)
         vec![Diagnostic::error(format!("the echo server cannot listen on port {}: {error}", ports.echo))]
     })?;
     let (shutdown, begun) = watch::channel(false);
-    tokio::task::spawn_local(http_server::serve(listener, None, echo(), begun));
+    tokio::task::spawn_local(http_server::serve(listener, Rc::new(Port::default), echo(), begun));
     let files = vec![directory.path().join("oathkeeper.yaml"), directory.path().join("demo.yaml")];
     // Without the environment: it could point the demo at something real.
     let app = App::start(load(&files, &[])?, None).await?;

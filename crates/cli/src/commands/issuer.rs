@@ -7,12 +7,13 @@ use std::rc::Rc;
 use keyward_core::diagnostic::Diagnostic;
 use keyward_server::app::asked_to_stop;
 use keyward_server::config::load::load;
-use keyward_server::http_server::{self, TlsInForce};
+use keyward_server::http_server;
 use keyward_server::issuer::routes::Issuer;
 use keyward_server::issuer::settings::{IssuerMode, IssuerSettings};
 use keyward_server::proxy::listener::{address, bind};
 use keyward_server::proxy::tls::server_config;
 use keyward_server::secrets::EnvironmentSecrets;
+use keyward_server::serving::Port;
 use keyward_server::telemetry;
 use keyward_server::upstream::tls::install_provider;
 use tokio::net::TcpListener;
@@ -78,7 +79,7 @@ fn serve(settings: &IssuerSettings, env_dir: Option<PathBuf>) -> Result<(), Diag
     let listener = bind(address(&settings.listener)?, settings.listener.key, false)?;
     install_provider();
     let tls = settings.listener.tls.as_ref().map(|files| server_config(files, settings.listener.key, &[b"http/1.1"]));
-    let tls = tls.transpose()?.map(|config| -> TlsInForce { Rc::new(move || Some(config.clone())) });
+    let port = Port { tls: tls.transpose()?, ..Port::default() };
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(failed)?;
     LocalSet::new().block_on(&runtime, async {
         let listener = TcpListener::from_std(listener).map_err(failed)?;
@@ -88,7 +89,12 @@ fn serve(settings: &IssuerSettings, env_dir: Option<PathBuf>) -> Result<(), Diag
         let at = listener.local_addr().map_err(failed)?;
         tracing::info!(%at, key = issuer.keys().current().key_id(), "the issuer listens");
         let (shutdown, begun) = watch::channel(false);
-        let server = tokio::task::spawn_local(http_server::serve(listener, tls, issuer.handler(), begun));
+        let server = tokio::task::spawn_local(http_server::serve(
+            listener,
+            Rc::new(move || port.clone()),
+            issuer.handler(),
+            begun,
+        ));
         asked_to_stop().await;
         // Nobody listening any more is as good as told.
         let _ = shutdown.send(true);

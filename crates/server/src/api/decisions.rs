@@ -2,7 +2,7 @@
 
 use std::rc::Rc;
 use std::sync::Arc;
-use std::time::{Duration, Instant, SystemTime};
+use std::time::{Instant, SystemTime};
 
 use bytes::Bytes;
 use http::{Method, Request, Response};
@@ -26,9 +26,6 @@ use crate::proxy::body::RequestBody;
 use crate::proxy::held_body::HeldBody;
 use crate::serving::Live;
 use crate::snapshot::Snapshot;
-
-/// The longest pause in a body that a handler reads.
-const BODY_PAUSE: Duration = Duration::from_secs(10);
 
 /// What a decision came to.
 struct Verdict {
@@ -58,7 +55,7 @@ impl Api {
                 asked.path = request.path().to_owned();
                 asked.host = request.authority().to_owned();
                 if self.audit.admits() {
-                    judge(snapshot, request, body, &asked.name.id).await
+                    judge(&live, request, body, &asked.name.id).await
                 } else {
                     let kind = ErrorKind::Overloaded;
                     Verdict::without_rule(Reason::Overloaded, error(kind.status(), kind.generic_message()))
@@ -131,12 +128,13 @@ struct Asked {
     peer: Arrived,
 }
 
-async fn judge(snapshot: &Snapshot, mut request: GatedRequest, body: Incoming, request_id: &str) -> Verdict {
+async fn judge(live: &Live, mut request: GatedRequest, body: Incoming, request_id: &str) -> Verdict {
+    let snapshot = &live.snapshot;
     let rule = match snapshot.rules.find(&request) {
         Ok(rule) => rule,
         Err(denial) => return denied(snapshot, None, denial, &request, request_id),
     };
-    let body = RequestBody::new(body, Rc::default(), BODY_PAUSE, None);
+    let body = RequestBody::new(body, Rc::default(), live.serving.api.timeouts.read, None);
     let mut body = HeldBody::new(body, snapshot.max_held_body_bytes);
     match decide(rule, &mut request, &mut body, now()).await {
         Ok(grant) => {

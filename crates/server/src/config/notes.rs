@@ -97,9 +97,15 @@ const DIFFERENCES: &[Difference] = &[
     },
     Difference {
         row: "timeouts-are-for-pauses",
-        path: "serve.api.timeout",
+        path: "serve.api.timeout.read",
         shows: |_| true,
-        says: "it has no effect: the API's answers are short, and its time limits fixed",
+        says: "it limits a request's head, and the longest pause in its body, not both together",
+    },
+    Difference {
+        row: "timeouts-are-for-pauses",
+        path: "serve.api.timeout.write",
+        shows: |_| true,
+        says: "it limits how long a caller may leave an answer unread, not the whole answer",
     },
     Difference {
         row: "metrics-path",

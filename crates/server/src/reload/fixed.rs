@@ -15,7 +15,7 @@ impl Fixed {
             ("issuer".to_owned(), if issuer.is_some() { "present" } else { "absent" }.to_owned()),
         ];
         let own = issuer.iter().map(|issuer| &issuer.listener);
-        for listener in [&proxy.listener, api, &metrics.listener].into_iter().chain(own) {
+        for listener in [&proxy.listener, &api.listener, &metrics.listener].into_iter().chain(own) {
             found.push((format!("{}.host", listener.key), listener.host.clone()));
             found.push((format!("{}.port", listener.key), listener.port.to_string()));
         }

@@ -24,7 +24,7 @@ impl Watched {
         let mut files = configuration.to_vec();
         files.extend(settings.repositories.iter().filter_map(|repository| repository.file().map(Path::to_owned)));
         files.extend(settings.proxy.upstream.ca_files.iter().cloned());
-        for listener in [&settings.proxy.listener, &settings.api, &settings.metrics.listener] {
+        for listener in [&settings.proxy.listener, &settings.api.listener, &settings.metrics.listener] {
             files.extend(certificates(listener));
         }
         files.extend(settings.issuer.iter().flat_map(of_issuer));

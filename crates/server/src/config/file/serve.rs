@@ -71,14 +71,16 @@ mirror! {
     }
     /// Time limits of a listener.
     Timeout {
-        /// The longest pause in the body of a request; `serve.proxy.upstream.stream_idle_timeout` by default.
-        /// Without effect on the API port.
+        /// The longest pause in the body of a request; `serve.proxy.upstream.stream_idle_timeout` by default, 5s
+        /// on the API port.
         read: GoDuration,
-        /// The longest a caller may leave an answer unread; the same default. Without effect on the API port.
+        /// The longest a caller may leave an answer unread; `serve.proxy.upstream.stream_idle_timeout` by default,
+        /// 120s on the API port.
         write: GoDuration,
         /// Idle keep-alive connections.
         idle: GoDuration,
-        /// Extension: from the first byte of a request to the end of its headers.
+        /// Extension: from the first byte of a request to the end of its headers; on the API port, `read` by
+        /// default.
         header: GoDuration,
         /// Extension: TLS handshakes.
         handshake: GoDuration,

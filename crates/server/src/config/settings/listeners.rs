@@ -1,12 +1,14 @@
 //! Listening ports: where they are, and what they show to prove who they are.
 
 use std::path::PathBuf;
+use std::time::Duration;
 
 use keyward_core::diagnostic::Diagnostic;
 use keyward_core::secret::Secret;
 
 use super::Check;
-use crate::config::file::serve::{ApiFile, Prometheus, Tls};
+use super::proxy::or;
+use crate::config::file::serve::{ApiFile, Prometheus, Timeout, Tls};
 use crate::cors::CorsSettings;
 use crate::metrics::PathLabels;
 use crate::proxy::listener::address;
@@ -43,6 +45,51 @@ pub enum TlsFiles {
     },
 }
 
+/// Time limits of a port whose requests and answers are short.
+#[derive(Clone, Copy, Debug)]
+pub struct PortTimeouts {
+    /// From the first byte of a request to the end of its head.
+    pub header: Duration,
+    /// TLS handshakes.
+    pub handshake: Duration,
+    /// The longest pause in a request's body.
+    pub read: Duration,
+    /// The longest a caller may leave an answer unread.
+    pub write: Duration,
+    /// Idle keep-alive connections.
+    pub idle: Duration,
+}
+
+impl PortTimeouts {
+    /// As written; the reference's defaults (serving spec 3.1) where nothing is.
+    fn of(written: Timeout) -> Self {
+        Self {
+            header: or(written.header.or(written.read), 5),
+            handshake: or(written.handshake, 5),
+            read: or(written.read, 5),
+            write: or(written.write, 120),
+            idle: or(written.idle, 120),
+        }
+    }
+}
+
+impl Default for PortTimeouts {
+    fn default() -> Self {
+        Self::of(Timeout::default())
+    }
+}
+
+/// The API listener.
+#[derive(Clone, Debug)]
+pub struct ApiSettings {
+    /// Where it listens.
+    pub listener: ListenerSettings,
+    /// Its time limits.
+    pub timeouts: PortTimeouts,
+    /// Its policy for other origins, when it has one.
+    pub cors: Option<CorsSettings>,
+}
+
 /// The metrics listener and its labels.
 #[derive(Clone, Debug)]
 pub struct MetricsSettings {
@@ -63,7 +110,7 @@ impl Check<'_> {
         settings
     }
 
-    pub(super) fn api(&mut self, file: ApiFile) -> (ListenerSettings, Option<CorsSettings>) {
+    pub(super) fn api(&mut self, file: ApiFile) -> ApiSettings {
         let cors = self.cors("serve.api.cors", file.cors);
         let tls = self.tls("serve.api.tls", file.tls);
         let listener = self.listener(ListenerSettings {
@@ -72,7 +119,7 @@ impl Check<'_> {
             port: file.port.unwrap_or(4456),
             tls,
         });
-        (listener, cors)
+        ApiSettings { listener, timeouts: PortTimeouts::of(file.timeout.unwrap_or_default()), cors }
     }
 
     pub(super) fn metrics(&mut self, file: Prometheus) -> MetricsSettings {

@@ -20,11 +20,10 @@ use keyward_handlers::TABLES;
 
 use self::audit::AuditSettings;
 use self::handlers::KeySetSettings;
-use self::listeners::{ListenerSettings, MetricsSettings};
+use self::listeners::{ApiSettings, MetricsSettings};
 use self::log::LogSettings;
 use self::proxy::ProxySettings;
 use super::file::{ConfigFile, MatchAuthority};
-use crate::cors::CorsSettings;
 use crate::issuer::settings::IssuerSettings;
 use crate::repository::RepositoryUrl;
 
@@ -34,9 +33,7 @@ pub struct Settings {
     /// `serve.proxy`
     pub proxy: ProxySettings,
     /// `serve.api`
-    pub api: ListenerSettings,
-    /// `serve.api.cors`, when it is on.
-    pub api_cors: Option<CorsSettings>,
+    pub api: ApiSettings,
     /// `serve.prometheus`
     pub metrics: MetricsSettings,
     /// `access_rules.repositories`
@@ -151,11 +148,9 @@ impl Check<'_> {
             .filter(|node| !matches!(node.value, Value::Null))
             .and_then(|node| IssuerSettings::check(&node).map_err(|problem| self.errors.push(problem)).ok())
             .map(|settings| IssuerSettings { listener: self.listener(settings.listener.clone()), ..settings });
-        let (api, api_cors) = self.api(serve.api.unwrap_or_default());
         Settings {
             proxy: self.proxy(serve.proxy.unwrap_or_default()),
-            api,
-            api_cors,
+            api: self.api(serve.api.unwrap_or_default()),
             metrics: self.metrics(serve.prometheus.unwrap_or_default()),
             repositories: self.repositories(&rules.repositories.unwrap_or_default()),
             refresh_interval: self.refresh_interval(rules.refresh_interval),
