@@ -217,6 +217,44 @@ fn lint_finds_what_is_wrong_in_each_rule() {
     }
 }
 
+/// The reasons for which the reference calls a rule malformed (pipeline spec 1.4, [T]), in our words: each with its
+/// place and, where there is one, the remedy.
+#[test]
+fn rules_are_malformed_for_the_reasons_of_the_reference() {
+    const GOOD: [&str; 4] = [
+        "match: {url: \"http://h/\", methods: [GET]}",
+        "authenticators: [{handler: anonymous}]",
+        "authorizer: {handler: allow}",
+        "mutators: [{handler: header, config: {headers: {X: y}}}]",
+    ];
+    // (which line is replaced, by what, where, what is said)
+    let rows = [
+        (0, "", "1:3", "`match` is missing"),
+        (0, "match: {url: \"\", methods: [GET]}", "2:16", "`match.url` is empty"),
+        (1, "authenticators: []", "1:3", "`authenticators` must be a list with at least one entry"),
+        (1, "authenticators: [{handler: foo}]", "3:20", "there is no authenticator `foo`"),
+        (1, "authenticators: [{handler: noop}]", "3:20", "authenticator `noop` is disabled"),
+        (2, "", "1:3", "`authorizer` is missing"),
+        (2, "authorizer: {handler: foo}", "4:15", "there is no authorizer `foo`"),
+        (3, "mutators: []", "1:3", "`mutators` must be a list with at least one entry"),
+        (3, "mutators: [{handler: foo}]", "5:14", "there is no mutator `foo`"),
+        (3, "mutators: [{handler: noop}]", "5:14", "mutator `noop` is disabled"),
+    ];
+    let config = "authenticators: {anonymous: {enabled: true}, noop: {enabled: false}}\nauthorizers: {allow: {enabled: true}}\n\
+                  mutators: {header: {enabled: true}, noop: {enabled: false}}\n";
+    for (replaced, by, place, said) in rows {
+        let mut lines = GOOD;
+        lines[replaced] = by;
+        let (code, out, err) =
+            keyward().with(config, &format!("- id: r\n  {}\n", lines.join("\n  "))).run(&["rules", "lint"]);
+        assert!(code == 1 && out.contains("r: denies every request"), "{by}: {out}");
+        assert!(
+            err.contains(&format!("error: rule `r`: {said}\n")) && err.contains(&format!("rules.yaml:{place}\n")),
+            "{by}: {err}"
+        );
+    }
+}
+
 /// Patterns are compiled when rules load: what cannot run is said there, with its place.
 #[test]
 fn lint_refuses_patterns_that_cannot_be_compiled() {
