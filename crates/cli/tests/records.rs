@@ -55,6 +55,24 @@ fn every_decision_has_a_record_with_an_id() {
     assert_eq!((&records[0]["request_id"], &records[0]["trace_id"]), (&"r-1".into(), &trace.into()));
 }
 
+/// What the reference's log lines say of a request within a trace (serving spec 8.3, [T]).
+#[test]
+fn log_lines_of_denials_name_the_trace_and_the_rule() {
+    let running = keyward().start();
+    let trace = "4bf92f3577b34da6a3ce929d0e0e4736";
+    let parent = format!("00-{trace}-00f067aa0ba902b7-01");
+    assert_eq!(running.get("/token", &[("Host", "h"), ("Traceparent", &parent)]).status(), 401);
+    let decision =
+        format!("GET /decisions/token HTTP/1.1\r\nHost: h\r\nConnection: close\r\nTraceparent: {parent}\r\n\r\n");
+    assert_eq!(wire::exchange(running.api, decision.as_bytes(), PATIENCE).unwrap().status(), 401);
+    for what in ["request denied", "decision: denied"] {
+        running.until(what, |running| running.log().contains(what));
+        let log = running.log();
+        let line = log.lines().find(|line| line.contains(what)).unwrap();
+        assert!(line.contains(trace) && line.contains("token"), "{line}");
+    }
+}
+
 #[test]
 fn a_request_that_cannot_be_read_has_a_record_too() {
     let running = keyward().start();

@@ -57,6 +57,7 @@ pub(crate) fn run(binary: PathBuf, brief: bool) -> Result<(), String> {
     eprintln!("measuring {}", binary.display());
     let (rounds, seconds) = if brief { (1, 1) } else { (11, 2) };
     let stage = Stage::new(binary)?;
+    stage.forget_records();
     let _upstream = stage.upstream()?;
     let side = SideService::start(&stage)?;
     // It looks at no credential; one as long as the others' has to be read.
@@ -86,6 +87,7 @@ pub(crate) fn run(binary: PathBuf, brief: bool) -> Result<(), String> {
                 .map_err(|why| format!("{}: {why}", row.title))?;
             row.pairs.push(pair);
         }
+        stage.forget_records();
     }
     let rows: Vec<Row> = rivals.into_iter().map(|(_, row)| row).collect();
     report::report(&rows)

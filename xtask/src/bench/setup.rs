@@ -70,6 +70,14 @@ impl Stage {
         self.start_nginx("upstream", OTHER_CORE, self.upstream_port, server)
     }
 
+    /// Empties the audit files: nobody reads them, and a run writes gigabytes.
+    pub(super) fn forget_records(&self) {
+        for entry in fs::read_dir(self.directory.join("audit")).into_iter().flatten().flatten() {
+            // What cannot be emptied costs room on the disk and nothing else.
+            let _ = fs::File::create(entry.path());
+        }
+    }
+
     /// An nginx of its own, so that it counts nothing else.
     pub(super) fn side_service(&self, locations: &str) -> Result<Server, String> {
         self.start_nginx("side", OTHER_CORE, self.side_port, locations)
@@ -113,8 +121,6 @@ impl Stage {
              audit: {{sink: file, path: \"{directory}/audit/{name}.log\"}}\n",
             rules.display(),
         );
-        // Records of an earlier run are of no interest.
-        let _ = fs::remove_file(self.directory.join(format!("audit/{name}.log")));
         let file = self.write(&format!("{name}.yaml"), &configuration)?;
         let binary = self.binary.display().to_string();
         Server::start(

@@ -55,7 +55,7 @@ impl Api {
                 asked.path = request.path().to_owned();
                 asked.host = request.authority().to_owned();
                 if self.audit.admits() {
-                    judge(&live, request, body, &asked.name.id).await
+                    judge(&live, request, body, &asked.name).await
                 } else {
                     let kind = ErrorKind::Overloaded;
                     Verdict::without_rule(Reason::Overloaded, error(kind.status(), kind.generic_message()))
@@ -63,8 +63,9 @@ impl Api {
             }
             Err(refusal) => {
                 self.metrics.refused(refusal.as_str());
-                let (request_id, refusal_text) = (&*asked.name.id, refusal.as_str());
-                tracing::info!(request_id, peer = %arrived.peer, refusal = refusal_text, "decision: refused");
+                let (request_id, trace_id) = asked.name.shown();
+                let why = refusal.as_str();
+                tracing::info!(request_id, trace_id, peer = %arrived.peer, refusal = why, "decision: refused");
                 let answer = error(refusal.status(), ErrorKind::BadRequest.generic_message());
                 Verdict::without_rule(Reason::RequestRefused, answer)
             }
@@ -128,11 +129,11 @@ struct Asked {
     peer: Arrived,
 }
 
-async fn judge(live: &Live, mut request: GatedRequest, body: Incoming, request_id: &str) -> Verdict {
+async fn judge(live: &Live, mut request: GatedRequest, body: Incoming, name: &RequestName) -> Verdict {
     let snapshot = &live.snapshot;
     let rule = match snapshot.rules.find(&request) {
         Ok(rule) => rule,
-        Err(denial) => return denied(snapshot, None, denial, &request, request_id),
+        Err(denial) => return denied(snapshot, None, denial, &request, name),
     };
     let body = RequestBody::new(body, Rc::default(), live.serving.api.timeouts.read, None);
     let mut body = HeldBody::new(body, snapshot.max_held_body_bytes);
@@ -143,7 +144,7 @@ async fn judge(live: &Live, mut request: GatedRequest, body: Incoming, request_i
             *response.headers_mut() = grant.into_decision_headers(&request);
             Verdict { response, rule: Some(rule.number()), caller, reason: None }
         }
-        Err(denial) => denied(snapshot, Some(rule), denial, &request, request_id),
+        Err(denial) => denied(snapshot, Some(rule), denial, &request, name),
     }
 }
 
@@ -152,17 +153,18 @@ fn denied(
     rule: Option<&Rule>,
     denial: Denial,
     request: &GatedRequest,
-    request_id: &str,
+    name: &RequestName,
 ) -> Verdict {
     let url = request.url_with_query();
     let facts = RequestFacts { method: request.method(), url: &url, headers: request.headers(), peer: request.peer() };
     let (reason, detail) = (denial.reason.as_str(), denial.detail.as_deref().unwrap_or_default());
     let rule_id = rule.map(|rule| &**rule.id()).unwrap_or_default();
     let handler = denial.handler.unwrap_or_default();
+    let (request_id, trace_id) = name.shown();
     if denial.error == ErrorKind::Internal {
-        tracing::error!(request_id, rule_id, reason, detail, handler, "decision: failed");
+        tracing::error!(request_id, trace_id, rule_id, reason, detail, handler, "decision: failed");
     } else {
-        tracing::info!(request_id, rule_id, reason, detail, handler, "decision: denied");
+        tracing::info!(request_id, trace_id, rule_id, reason, detail, handler, "decision: denied");
     }
     let response = respond(answer(rule, &snapshot.fallback, &denial, &facts));
     Verdict { response, rule: rule.map(Rule::number), reason: Some(denial.reason), caller: denial.caller.clone() }

@@ -36,6 +36,13 @@ enum Source {
     Counted([u8; 32]),
 }
 
+impl RequestName {
+    /// The id and the trace id, as log lines show them.
+    pub fn shown(&self) -> (&str, Option<&str>) {
+        (&self.id, self.trace_id.as_deref())
+    }
+}
+
 impl RequestId {
     /// As it is recorded.
     pub fn as_bytes(&self) -> &[u8] {

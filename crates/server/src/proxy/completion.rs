@@ -168,9 +168,9 @@ impl Completion {
         &self.connection
     }
 
-    /// The id for logs.
-    pub fn request_id(&self) -> &str {
-        &self.name.id
+    /// What logs call it.
+    pub fn name(&self) -> &RequestName {
+        &self.name
     }
 
     /// When the request arrived.

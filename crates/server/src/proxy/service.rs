@@ -239,7 +239,8 @@ impl Service {
         record.outcome = "denied";
         record.reason = Some("request_refused");
         let refusal = reason.as_str();
-        tracing::info!(request_id = record.request_id(), peer = %record.peer(), refusal, "request refused");
+        let (request_id, trace_id) = record.name().shown();
+        tracing::info!(request_id, trace_id, peer = %record.peer(), refusal, "request refused");
         let mut response = local(reason.status(), status_text(reason.status()));
         response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
         answered(record, response)
@@ -258,13 +259,14 @@ impl Service {
         record.outcome = if denial.error == ErrorKind::Internal { "error" } else { "denied" };
         record.reason = Some(reason);
         record.caller = denial.caller.clone().or_else(|| record.caller.take());
-        let (request_id, rule_id) = (record.request_id(), rule.map(|rule| &**rule.id()).unwrap_or_default());
+        let rule_id = rule.map(|rule| &**rule.id()).unwrap_or_default();
+        let (request_id, trace_id) = record.name().shown();
         let (handler, detail) = (denial.handler.unwrap_or_default(), denial.detail.as_deref().unwrap_or_default());
         let (method, path) = (request.method().as_str(), request.path());
         if denial.error == ErrorKind::Internal {
-            tracing::error!(request_id, rule_id, reason, handler, detail, method, path, "request failed");
+            tracing::error!(request_id, trace_id, rule_id, reason, handler, detail, method, path, "request failed");
         } else {
-            tracing::info!(request_id, rule_id, reason, handler, detail, method, path, "request denied");
+            tracing::info!(request_id, trace_id, rule_id, reason, handler, detail, method, path, "request denied");
         }
         let url = request.url_with_query();
         let facts =
@@ -306,8 +308,9 @@ impl Service {
             return fault.refuse(record);
         }
         self.sinks.metrics.shared().upstream_failed(error.reason());
-        let (request_id, upstream) = (record.request_id(), record.upstream_url().map(tracing::field::display));
-        tracing::error!(request_id, upstream, %error, "upstream failed");
+        let upstream = record.upstream_url().map(tracing::field::display);
+        let (request_id, trace_id) = record.name().shown();
+        tracing::error!(request_id, trace_id, upstream, %error, "upstream failed");
         record.outcome = "error";
         record.reason = Some(error.reason());
         // The reference's gateway errors have no body (serving spec 4.7).
