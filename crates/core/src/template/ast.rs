@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 
 use super::function::Function;
+use super::number::Number;
 use crate::secret::Secret;
 
 /// One piece of a template.
@@ -65,8 +66,7 @@ pub(super) enum Command {
 /// Something with a value.
 pub(super) enum Operand {
     Bool(bool),
-    Int(i64),
-    Float(f64),
+    Number(Number),
     Text(Vec<u8>),
     Secret(Secret),
     Nil,
@@ -81,7 +81,7 @@ pub(super) enum Operand {
 impl Operand {
     /// Whether it is written out, and so takes the type that is wanted.
     pub(super) fn is_literal(&self) -> bool {
-        matches!(self, Operand::Bool(_) | Operand::Int(_) | Operand::Float(_) | Operand::Text(_) | Operand::Nil)
+        matches!(self, Operand::Bool(_) | Operand::Number(_) | Operand::Text(_) | Operand::Nil)
     }
 }
 

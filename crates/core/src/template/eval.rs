@@ -296,8 +296,7 @@ impl<'a> Run<'a, '_> {
     fn operand(&mut self, operand: &'a Operand, dot: &Value<'a>) -> Result<Value<'a>, RenderError> {
         Ok(match operand {
             Operand::Bool(value) => Value::Bool(*value),
-            Operand::Int(value) => Value::Int(*value),
-            Operand::Float(value) => Value::Float(*value),
+            Operand::Number(number) => number.value(),
             Operand::Text(text) => Value::Text(super::value::Text::Borrowed(text)),
             // Rendering is what this secret is for: it becomes part of an injected value.
             Operand::Secret(secret) => Value::Text(secret.expose().into()),

@@ -7,7 +7,7 @@ use super::error::RenderError;
 use super::function::Param;
 use super::header;
 use super::url::{Url, query};
-use super::value::{Integer, MapKind, Text, Value};
+use super::value::{Complex, Integer, MapKind, Text, Value};
 
 type Found<'a> = Result<Value<'a>, RenderError>;
 
@@ -124,7 +124,13 @@ fn lookup<'a>(map: &Value<'a>, kind: MapKind, name: &str, arguments: &[(Value<'a
 /// An argument as its parameter wants it. Literals take the type that is wanted.
 pub(super) fn converted<'a>(value: Value<'a>, param: Param, literal: bool) -> Found<'a> {
     let was_read = matches!(value, Value::Null);
-    let value = value.settled();
+    let value = match value.settled() {
+        // Without an imaginary part, a literal is as good as its real part.
+        Value::Complex(Complex { real, imaginary: 0.0 }) if literal && !matches!(param, Param::Any) => {
+            Value::Float(real)
+        }
+        settled => settled,
+    };
     #[allow(clippy::cast_possible_truncation, clippy::cast_precision_loss)]
     let fitting = match (param, &value) {
         (Param::Any, _)

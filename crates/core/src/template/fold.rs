@@ -132,7 +132,7 @@ fn is_constant(pipeline: &Pipeline) -> bool {
 
 fn is_steady(operand: &Operand) -> bool {
     match operand {
-        Operand::Bool(_) | Operand::Int(_) | Operand::Float(_) | Operand::Text(_) | Operand::Nil => true,
+        Operand::Bool(_) | Operand::Number(_) | Operand::Text(_) | Operand::Nil => true,
         Operand::Secret(_) | Operand::Dot | Operand::Root | Operand::Variable(_) => false,
         Operand::Fields(inner, _) => is_steady(inner),
         Operand::Parenthesised(pipeline) => is_constant(pipeline),

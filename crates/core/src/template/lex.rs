@@ -2,6 +2,7 @@
 
 use super::error::TemplateError;
 use super::literal;
+use super::number::{self, Number};
 
 /// Text, or the inside of `{{ }}` with its position.
 pub(super) enum Piece<'t> {
@@ -20,8 +21,7 @@ pub(super) enum Token {
     /// `$x`, with fields after it.
     Variable(String, Vec<String>),
     Text(Vec<u8>),
-    Int(i64),
-    Float(f64),
+    Number(Number),
     Open,
     /// `)`, with fields after it.
     Close(Vec<String>),
@@ -146,7 +146,10 @@ pub(super) fn tokens(inside: &str) -> Result<Vec<Token>, String> {
                 let (names, after) = fields(after);
                 (Token::Variable(name.to_owned(), names), after)
             }
-            '0'..='9' | '-' | '+' | '.' => number(rest)?,
+            '0'..='9' | '-' | '+' | '.' => {
+                let (value, after) = number::leading(rest)?;
+                (Token::Number(value), after)
+            }
             c if c.is_alphabetic() || c == '_' => {
                 let (name, after) = word(rest);
                 (Token::Word(name.to_owned()), after)
@@ -166,10 +169,7 @@ pub(super) fn tokens(inside: &str) -> Result<Vec<Token>, String> {
 /// Whether two tokens must not stand side by side without a space.
 fn touches(before: &Token, after: &Token) -> bool {
     let is_operand = |token: &Token| {
-        matches!(
-            token,
-            Token::Word(_) | Token::Field(_) | Token::Variable(..) | Token::Text(_) | Token::Int(_) | Token::Float(_)
-        )
+        matches!(token, Token::Word(_) | Token::Field(_) | Token::Variable(..) | Token::Text(_) | Token::Number(_))
     };
     match (before, after) {
         // `if(` and `if.x`
@@ -223,24 +223,5 @@ fn quoted(text: &str) -> Result<(Token, &str), String> {
 
 fn character(text: &str) -> Result<(Token, &str), String> {
     let (token, after) = in_quotes(text, b'\'').ok_or("malformed character constant")?;
-    Ok((Token::Int(literal::character(token)?.int.unwrap_or_default()), after))
-}
-
-fn number(text: &str) -> Result<(Token, &str), String> {
-    let is_hexadecimal =
-        text.trim_start_matches(['+', '-']).get(..2).is_some_and(|prefix| matches!(prefix, "0x" | "0X"));
-    let mut before = ' ';
-    let ends = |c: char| {
-        let exponent = if is_hexadecimal { matches!(before, 'p' | 'P') } else { matches!(before, 'e' | 'E') };
-        let signed = matches!(c, '+' | '-') && (before == ' ' || exponent);
-        before = c;
-        !(signed || c.is_ascii_alphanumeric() || c == '.' || c == '_')
-    };
-    let (token, after) = text.split_at(text.find(ends).unwrap_or(text.len()));
-    let number = literal::number(token)?;
-    match number.int {
-        None if !number.is_float => Err(format!("{token} overflows int")),
-        Some(int) if !number.is_float => Ok((Token::Int(int), after)),
-        _ => Ok((Token::Float(number.float), after)),
-    }
+    Ok((Token::Number(Number::Int(literal::character(token)?.into())), after))
 }

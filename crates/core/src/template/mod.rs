@@ -16,6 +16,7 @@ mod functions;
 mod header;
 mod lex;
 mod literal;
+mod number;
 mod parse;
 mod runes;
 mod session_json;

@@ -1,8 +1,9 @@
-//! Integers and floats by the verbs that suit them.
+//! Numbers by the verbs that suit them.
 
 use super::float;
 use super::quote::{is_printed, quoted_char};
 use super::spec::Spec;
+use crate::template::value::Complex;
 
 /// An integer by a verb; `None` where the verb does not suit it.
 pub(super) fn integer(bits: i64, signed: bool, verb: char, spec: &Spec, out: &mut Vec<u8>) -> Option<()> {
@@ -110,6 +111,16 @@ pub(super) fn floating(value: f64, verb: char, spec: &Spec, out: &mut Vec<u8>) -
         }
         _ => spec.pad([sign, &number].concat().as_bytes(), out),
     }
+    Some(())
+}
+
+/// A complex number by a verb; `None` where the verb does not suit it. Each part is formatted by itself.
+pub(super) fn complex(value: Complex, verb: char, spec: &Spec, out: &mut Vec<u8>) -> Option<()> {
+    let mut shown = vec![b'('];
+    floating(value.real, verb, spec, &mut shown)?;
+    floating(value.imaginary, verb, &Spec { plus: true, ..spec.clone() }, &mut shown)?;
+    shown.extend(b"i)");
+    out.append(&mut shown);
     Some(())
 }
 

@@ -58,6 +58,11 @@ impl Printer {
                     self.unsuited(value, verb);
                 }
             }
+            Value::Complex(given) => {
+                if number::complex(*given, verb, &self.spec, &mut self.out).is_none() {
+                    self.unsuited(value, verb);
+                }
+            }
             Value::Text(text) => self.string(text.as_bytes(), verb, value),
             Value::Object(object) => self.object(&**object, value, own_form, verb),
             Value::Url(data) => self.object(&Url::of(data), value, own_form, verb),

@@ -20,6 +20,7 @@ pub(super) fn deep_equal(one: &Value<'_>, other: &Value<'_>) -> Result<bool, Str
             (Value::Int(one), Value::Int(other)) | (Value::Int64(one), Value::Int64(other)) => one == other,
             #[allow(clippy::float_cmp)]
             (Value::Float(one), Value::Float(other)) => one == other,
+            (Value::Complex(one), Value::Complex(other)) => one == other,
             (Value::Text(one), Value::Text(other)) => one == other,
             (Value::Integer(one), Value::Integer(other)) => one.of.name == other.of.name && one.bits == other.bits,
             (Value::Object(one), Value::Object(other)) => {

@@ -21,7 +21,7 @@ pub(super) struct Layout {
 
 /// Why there is no JSON.
 pub(super) enum Fault {
-    /// Not a number, or infinite.
+    /// Not a number, infinite, or complex.
     Unsupported,
     TooLong,
 }
@@ -61,7 +61,7 @@ impl Writer {
             Value::Int(value) | Value::Int64(value) => self.out.push_str(&value.to_string()),
             Value::Integer(integer) => self.out.push_str(&integer.decimal()),
             Value::Float(value) if value.is_finite() => self.out.push_str(&super::super::format::json_float(*value)),
-            Value::Float(_) => return Err(Fault::Unsupported),
+            Value::Float(_) | Value::Complex(_) => return Err(Fault::Unsupported),
             Value::Text(text) => self.text(text),
             Value::Object(object) => self.object(&**object)?,
             Value::Session(data) => self.fields(&[

@@ -83,6 +83,7 @@ fn equal(one: &Value<'_>, other: &Value<'_>) -> Result<bool, String> {
     }
     match (one, other) {
         (Value::Bool(one), Value::Bool(other)) => Ok(one == other),
+        (Value::Complex(one), Value::Complex(other)) => Ok(one == other),
         (Value::Session(_), Value::Session(_)) | (Value::Url(_), Value::Url(_)) => Ok(true),
         // Pointers are equal where they point to the same, structs where they hold the same.
         (Value::Object(one), Value::Object(other)) if one.type_name() == other.type_name() => {
@@ -102,9 +103,13 @@ fn order(one: &Value<'_>, other: &Value<'_>) -> Result<Ordering, String> {
     match (one, other) {
         (Value::Float(one), Value::Float(other)) => one.partial_cmp(other).ok_or_else(|| "NaN has no order".to_owned()),
         (Value::Text(one), Value::Text(other)) => Ok(one.cmp(other)),
-        (Value::Bool(_) | Value::Int(_) | Value::Int64(_) | Value::Float(_) | Value::Text(_), _) => {
-            Err("incompatible types for comparison".to_owned())
+        (Value::Bool(_), Value::Bool(_)) | (Value::Complex(_), Value::Complex(_)) => {
+            Err("invalid type for comparison".to_owned())
         }
+        (
+            Value::Bool(_) | Value::Int(_) | Value::Int64(_) | Value::Float(_) | Value::Complex(_) | Value::Text(_),
+            _,
+        ) => Err("incompatible types for comparison".to_owned()),
         _ => Err("invalid type for comparison".to_owned()),
     }
 }

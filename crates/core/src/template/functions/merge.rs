@@ -38,16 +38,21 @@ fn merge_into<'a>(target: &Value<'a>, source: &Value<'a>, overwrite: bool, depth
             && old.map_kind().is_some()
         {
             merge_into(old, &new, overwrite, depth + 1)?;
-            if !is_empty(old) {
+            if !is_gap(old) {
                 continue;
             }
         }
-        if new.elements().is_some() && old.as_ref().is_some_and(|old| !is_empty(old)) && !overwrite {
+        if new.elements().is_some() && old.as_ref().is_some_and(|old| !is_gap(old)) && !overwrite {
             continue;
         }
-        if overwrite || old.as_ref().is_none_or(is_empty) {
+        if overwrite || old.as_ref().is_none_or(is_gap) {
             insert(target, key, new)?;
         }
     }
     Ok(())
+}
+
+/// What is filled: whatever is empty, except for a complex zero, which the library does not know.
+fn is_gap(value: &Value<'_>) -> bool {
+    is_empty(value) && !matches!(value, Value::Complex(_))
 }

@@ -33,6 +33,7 @@ const GOLDEN: &[(&str, &str)] = &[
     ("methods", include_str!("methods.json")),
     ("printf", include_str!("functions_printf.json")),
     ("literals", include_str!("literals.json")),
+    ("complex", include_str!("complex.json")),
     ("language", include_str!("language.json")),
     ("crypto", include_str!("functions_crypto.json")),
 ];

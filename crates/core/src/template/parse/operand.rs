@@ -21,8 +21,7 @@ impl Parser<'_> {
         *tokens = rest;
         match first {
             Token::Text(text) => Ok(Operand::Text(text.clone())),
-            Token::Int(value) => Ok(Operand::Int(*value)),
-            Token::Float(value) => Ok(Operand::Float(*value)),
+            Token::Number(number) => Ok(Operand::Number(*number)),
             Token::Field(names) => {
                 self.touch(names);
                 Ok(follow(Operand::Dot, names))

@@ -4,6 +4,7 @@
 //! Go. The maps of the session are borrowed and cannot change: a template with a function that writes into
 //! maps gets a copy of the claims, made once per rendering ([`Value::of_owned`]).
 
+mod complex;
 mod integer;
 mod list;
 mod map;
@@ -15,6 +16,7 @@ use std::rc::Rc;
 use http::HeaderMap;
 use serde_json::{Map as JsonMap, Value as Json};
 
+pub(super) use complex::Complex;
 pub(super) use integer::{Integer, IntegerType, UINT8};
 pub(super) use list::{Element, List};
 pub(super) use map::{Entries, Map, MapKind};
@@ -42,6 +44,8 @@ pub(super) enum Value<'a> {
     Integer(Integer),
     /// `float64`, what every JSON number is.
     Float(f64),
+    /// `complex128`
+    Complex(Complex),
     /// `string`
     Text(Text<'a>),
     /// An array of the claims: `[]interface {}`.
@@ -127,6 +131,7 @@ impl<'a> Value<'a> {
             Value::Bool(value) => *value,
             Value::Int(value) | Value::Int64(value) | Value::Integer(Integer { bits: value, .. }) => *value != 0,
             Value::Float(value) => *value != 0.0,
+            Value::Complex(value) => *value != Complex::ZERO,
             Value::Object(object) => !object.is_nil(),
             Value::Session(_) | Value::MatchContext(_) | Value::Url(_) => true,
             _ => self.len() != Some(0),
@@ -238,6 +243,7 @@ impl<'a> Value<'a> {
             Value::Int64(_) => "int64",
             Value::Integer(integer) => integer.of.name,
             Value::Float(_) => "float64",
+            Value::Complex(_) => "complex128",
             Value::Text(_) => "string",
             Value::Object(object) => object.type_name(),
             Value::Session(_) => "*authn.AuthenticationSession",
