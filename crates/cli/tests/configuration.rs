@@ -172,6 +172,35 @@ fn what_has_no_effect_is_said_and_stops_nothing() {
     }
 }
 
+/// A handler's settings are read when a rule uses them: the check says what is wrong there, once, and points to
+/// `rules lint` for the rest.
+#[test]
+fn a_check_finds_what_is_wrong_in_the_settings_that_rules_use() {
+    let rows = [
+        ("jwks_urls: [\"s3://b/k\"]", "config.yaml:2:44", "key sets on `s3://` are not supported yet"),
+        ("jwks_urls: [notaurl]", "config.yaml:2:44", "it is not a location of a key set"),
+        ("jwks_urls: []", "config.yaml:2:44", "`jwks_urls` is empty"),
+        ("jwks_urls: [\"https://i/k\"], allowed_algorithms: [none]", "config.yaml:2:81", "`none` is not supported"),
+    ];
+    let rule = |id: &str| {
+        format!(
+            "- id: {id}\n  match: {{url: \"http://h/{id}\", methods: [GET]}}\n  authenticators: [{{handler: jwt}}]\n  \
+             authorizer: {{handler: allow}}\n  mutators: [{{handler: noop}}]\n"
+        )
+    };
+    let rules = [rule("a"), rule("b"), rule("c").replace("noop", "no")].concat();
+    for (settings, place, said) in rows {
+        let config = format!(
+            "authenticators:\n  jwt: {{enabled: true, config: {{{settings}}}}}\nauthorizers: {{allow: {{enabled: true}}}}\n\
+             mutators: {{noop: {{enabled: true}}}}\n"
+        );
+        let (code, out, err) = keyward().with(&config, &rules).run(&["config", "check"]);
+        assert_eq!(code, 1, "{settings}: {out}{err}");
+        assert!(err.contains(place) && err.matches(said).count() == 1, "{settings}: {err}");
+        assert!(out.contains("errors in rules: 1; `keyward rules lint` shows them"), "{settings}: {out}");
+    }
+}
+
 #[test]
 fn a_check_names_what_means_something_different_from_oathkeeper() {
     let server = keyward();

@@ -5,7 +5,7 @@ use std::fmt;
 use std::sync::Arc;
 
 /// Where a value was written: a file position, or a named source such as an environment variable.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Origin {
     /// File path, or a description such as ``environment variable `X` ``.
     pub source: Arc<str>,

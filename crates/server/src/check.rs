@@ -1,8 +1,9 @@
 //! Looks a configuration and its rules over without serving anything: `config check`, `rules lint`.
 
+use std::collections::HashSet;
 use std::path::PathBuf;
 
-use keyward_core::diagnostic::Diagnostic;
+use keyward_core::diagnostic::{Diagnostic, Severity};
 
 use crate::config::load::{Loaded, load};
 use crate::config::notes::Note;
@@ -11,20 +12,33 @@ use crate::outside::Lasting;
 use crate::repository::documents::Documents;
 use crate::snapshot::{Built, Snapshot};
 
-/// What was noticed about usable settings.
+/// What was noticed about settings.
 pub struct Checked {
-    /// Findings that do not stop anything.
-    pub warnings: Vec<Diagnostic>,
+    /// Findings in the configuration: warnings, and errors in what its rules use of it.
+    pub findings: Vec<Diagnostic>,
+    /// How many errors are in the rules themselves, unread repositories included.
+    pub rule_errors: usize,
     /// Settings that mean something different from Oathkeeper.
     pub notes: Vec<Note>,
 }
 
-/// Loads and checks the settings alone, with what every denial may need of them. The error is everything that
-/// is wrong.
+/// Loads and checks the settings, with what denials and rules use of them. The error is everything that is wrong
+/// when nothing could be served.
 pub fn settings(files: &[PathBuf], variables: &[(String, String)]) -> Result<Checked, Vec<Diagnostic>> {
     let Loaded { settings, warnings, notes } = load(files, variables)?;
-    compile(&Settings { repositories: Vec::new(), ..settings })?;
-    Ok(Checked { warnings, notes })
+    let built = compile(&settings)?;
+    let sources: HashSet<String> = files
+        .iter()
+        .map(|file| file.display().to_string())
+        .chain(variables.iter().map(|(name, _)| name.clone()))
+        .collect();
+    let is_here = |finding: &Diagnostic| finding.origin.as_ref().is_some_and(|at| sources.contains(&*at.source));
+    let (mut findings, rules): (Vec<_>, Vec<_>) = built.findings.into_iter().partition(is_here);
+    // Every rule that uses a setting says the same about it.
+    let mut said = HashSet::new();
+    findings.retain(|finding| said.insert(finding.origin.clone()));
+    let rule_errors = rules.iter().filter(|finding| finding.severity == Severity::Error).count() + built.unread.len();
+    Ok(Checked { findings: [warnings, findings].concat(), rule_errors, notes })
 }
 
 /// Loads the settings and compiles every rule, without asking any key set.

@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 use std::process::ExitCode;
 
+use keyward_core::diagnostic::Severity;
 use keyward_server::check::{self, Checked};
 use keyward_server::config::notes::Note;
 use keyward_server::schema;
@@ -15,8 +16,9 @@ Examples:
   keyward config check -c oathkeeper.yaml
   keyward config check -c base.yaml -c production.yaml --format json
 
-Ends with 0 when the configuration is usable, with warnings or without, and with 1 when it is not.
-What each rule will do is shown by `keyward rules lint`.";
+Ends with 0 when the configuration is usable, with warnings or without, and with 1 when it is not, also when
+a setting is wrong that a rule uses. What each rule will do, and what is wrong in the rules themselves, is
+shown by `keyward rules lint`.";
 
 const SCHEMA: &str = "\
 Examples:
@@ -56,22 +58,27 @@ pub(crate) fn run(command: &Command, files: &[PathBuf]) -> ExitCode {
 }
 
 fn check_settings(files: &[PathBuf], format: Format) -> ExitCode {
-    let (usable, findings, notes) = match check::settings(files, &environment()) {
-        Ok(Checked { warnings, notes }) => (true, warnings, notes),
-        Err(findings) => (false, findings, Vec::new()),
+    let (findings, rule_errors, notes) = match check::settings(files, &environment()) {
+        Ok(Checked { findings, rule_errors, notes }) => (findings, rule_errors, notes),
+        Err(findings) => (findings, 0, Vec::new()),
     };
+    let usable = !findings.iter().any(|finding| finding.severity == Severity::Error);
     match format {
         Format::Json => {
             let differences: Vec<Value> = notes.iter().map(difference_json).collect();
             print_json(&json!({
                 "usable": usable,
                 "findings": findings_json(&findings),
+                "rule_errors": rule_errors,
                 "differences": differences,
             }));
         }
         Format::Text => {
             report(&findings);
             print(&differences(&notes));
+            if rule_errors > 0 {
+                print(&format!("errors in rules: {rule_errors}; `keyward rules lint` shows them\n"));
+            }
             print(&match (usable, findings.len()) {
                 (true, warnings) => format!("the configuration is usable, {warnings} warnings\n"),
                 (false, count) => format!("the configuration is not usable, {count} findings\n"),
