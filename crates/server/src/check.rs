@@ -30,7 +30,7 @@ pub fn settings(files: &[PathBuf], variables: &[(String, String)]) -> Result<Che
     let sources: HashSet<String> = files
         .iter()
         .map(|file| file.display().to_string())
-        .chain(variables.iter().map(|(name, _)| name.clone()))
+        .chain(variables.iter().map(|(name, _)| format!("environment variable `{name}`")))
         .collect();
     let is_here = |finding: &Diagnostic| finding.origin.as_ref().is_some_and(|at| sources.contains(&*at.source));
     let (mut findings, rules): (Vec<_>, Vec<_>) = built.findings.into_iter().partition(is_here);

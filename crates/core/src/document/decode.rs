@@ -17,19 +17,27 @@ pub fn decode<T: DeserializeOwned>(node: &Node) -> Result<T, Diagnostic> {
 
 /// The known key that resembles an unknown one, or the list of known keys.
 pub fn hint_for_key(unknown: &str, known: &[&str]) -> Option<String> {
-    let nearest = known
-        .iter()
-        .map(|key| (strsim::damerau_levenshtein(unknown, key), *key))
-        .filter(|(distance, key)| *distance <= 1 + key.len() / 4)
-        .min();
-    match nearest {
-        Some((_, key)) => Some(format!("did you mean `{key}`?")),
+    match nearest(unknown, known.iter().copied(), |key| 1 + key.len() / 4) {
+        Some(key) => Some(format!("did you mean `{key}`?")),
         None if known.is_empty() => None,
         None => Some(format!(
             "known keys here: {}",
             known.iter().map(|key| format!("`{key}`")).collect::<Vec<_>>().join(", ")
         )),
     }
+}
+
+/// The name that resembles an unknown one most, with at most so many letters changed, left out or swapped.
+pub fn nearest<'n>(
+    unknown: &str,
+    names: impl Iterator<Item = &'n str>,
+    most_changes: impl Fn(&str) -> usize,
+) -> Option<&'n str> {
+    names
+        .map(|name| (strsim::damerau_levenshtein(unknown, name), name))
+        .filter(|(changes, name)| *changes <= most_changes(name))
+        .min()
+        .map(|(_, name)| name)
 }
 
 #[derive(Debug)]

@@ -132,7 +132,7 @@ mod tests {
         let log = full_disk(true);
         let handle = log.handle();
         let path = "x".repeat(1024);
-        let refused = AuditRecord { path: &path, outcome: "denied", ..AuditRecord::default() };
+        let refused = AuditRecord { method: "GET", path: &path, outcome: "denied", ..AuditRecord::default() };
         let most = u64::try_from((QUEUE + 2) * (BATCH_RECORDS + 1)).unwrap() + 2 * MAX_HELD as u64 / 1024;
         for _ in 0..2 * most {
             handle.write(&refused);

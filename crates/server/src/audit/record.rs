@@ -95,9 +95,11 @@ impl AuditRecord<'_> {
         line.text(key!("rules_version"), Some(self.rules_version));
         line.text(key!("outcome"), Some(self.outcome));
         line.text(key!("reason"), self.reason);
-        line.text(key!("method"), Some(self.method));
-        line.text(key!("path"), Some(self.path));
-        line.text(key!("host"), Some(self.host));
+        // Of a head that could not be read nothing is known.
+        let read = |text| Some(text).filter(|_| !self.method.is_empty());
+        line.text(key!("method"), read(self.method));
+        line.text(key!("path"), read(self.path));
+        line.text(key!("host"), read(self.host));
         line.pieces(key!("upstream_url"), self.upstream_url.map(|url| url.pieces()));
         line.number(key!("status"), Some(self.status.into()));
         line.number(key!("upstream_status"), self.upstream_status.map(u64::from));

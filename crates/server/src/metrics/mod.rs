@@ -13,6 +13,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use http::Method;
+use keyward_core::pipeline::denial::Reason;
 use prometheus_client::encoding::EncodeLabelSet;
 use prometheus_client::encoding::text::encode;
 use prometheus_client::metrics::counter::Counter;
@@ -220,8 +221,9 @@ impl Metrics {
         self.repository_fetches.get_or_create(&OutcomeLabels { outcome }).inc();
     }
 
-    /// Counts a refusal of the gate.
+    /// Counts a refusal of the gate, which is a denial like any other.
     pub fn refused(&self, reason: &'static str) {
+        self.denied(Reason::RequestRefused.as_str());
         self.refusals.get_or_create(&ReasonLabels { reason }).inc();
     }
 

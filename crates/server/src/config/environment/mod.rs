@@ -21,8 +21,8 @@ pub fn generator() -> SchemaGenerator {
     SchemaGenerator::new(SchemaSettings::draft07().with(|settings| settings.inline_subschemas = true))
 }
 
-/// Sets every path that a variable names. Variables that name none are left alone. Warnings do not stop
-/// anything.
+/// Sets every path that a variable names. Variables that name none are left alone; one that nearly does is
+/// warned of. Warnings do not stop anything.
 pub fn apply(root: &mut Node, variables: &[(String, String)]) -> Vec<Diagnostic> {
     let settings = Settings::all();
     let mut named: Vec<_> = variables
@@ -34,7 +34,15 @@ pub fn apply(root: &mut Node, variables: &[(String, String)]) -> Vec<Diagnostic>
     named.sort_by_key(|(setting, index, ..)| {
         (setting.path.matches('.').count(), is_of_no_issuer(&setting.path, false), *index)
     });
-    let mut findings = Vec::new();
+    let mut findings: Vec<Diagnostic> = variables
+        .iter()
+        .filter(|(name, _)| settings.named(name).is_none())
+        .filter_map(|(name, _)| {
+            let hint = format!("did you mean `{}`?", settings.missed_by(name)?);
+            let origin = Origin::whole(format!("environment variable `{name}`"));
+            Some(Diagnostic::warning("it names no setting").at(&origin).hint(hint))
+        })
+        .collect();
     for (setting, index, name, text) in named {
         let origin = Origin::whole(format!("environment variable `{name}`"));
         if is_of_no_issuer(&setting.path, root.get("issuer").is_some_and(|node| node.value != Value::Null)) {

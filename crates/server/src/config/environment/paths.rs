@@ -3,6 +3,7 @@
 
 use std::collections::BTreeMap;
 
+use keyward_core::document::decode::nearest;
 use keyward_core::pipeline::HandlerKind;
 use keyward_handlers::TABLES;
 use serde_json::Value as Json;
@@ -48,7 +49,20 @@ impl Settings {
         let is_index = (1..4).contains(&index.len()) && index.bytes().all(|byte| byte.is_ascii_digit());
         Some((setting, Some(index.parse().ok().filter(|_| is_index)?)))
     }
+
+    /// The name that a variable misses by a letter or two. Short names are somebody else's too often.
+    pub(super) fn missed_by(&self, variable: &str) -> Option<&str> {
+        let name = variable.to_ascii_uppercase();
+        let beginning = name.get(..SURE_LETTERS).filter(|_| name.len() >= LEAST_LETTERS)?;
+        let alike = self.0.range(beginning.to_owned()..).map(|(known, _)| known.as_str());
+        nearest(&name, alike.take_while(|known| known.starts_with(beginning)), |_| 2)
+    }
 }
+
+/// How many letters of a misspelled name are right for sure.
+const SURE_LETTERS: usize = 6;
+/// How long a name must be to be likely ours.
+const LEAST_LETTERS: usize = 12;
 
 fn name_of(path: &str) -> String {
     path.to_ascii_uppercase().replace('.', "_")

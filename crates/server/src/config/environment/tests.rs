@@ -167,3 +167,26 @@ fn variables_of_others_do_not_stop_anything() {
     assert!(findings.is_empty());
     assert_eq!(node.get("issuer.url").map(to_json), Some(json!("https://issuer.example.com")));
 }
+
+#[test]
+fn a_variable_that_nearly_names_a_setting_is_warned_of() {
+    // (name, the name that it misses)
+    let rows = [
+        ("SERVE_PROXY_PROT", Some("SERVE_PROXY_PORT")),
+        ("SERVE_PROXY_PORTS", Some("SERVE_PROXY_PORT")),
+        ("ACCESS_RULES_REPOSITORY", None),
+        ("ACCESS_RULES_REPOSITORES", Some("ACCESS_RULES_REPOSITORIES")),
+        ("authenticators_jwt_enable", Some("AUTHENTICATORS_JWT_ENABLED")),
+        ("SERVE_PORT_80_TCP_ADDR", None),
+        ("LOG_LEVELS", None),
+        ("PATH", None),
+        ("SERVÉ_PROXY_PORT", None),
+    ];
+    for (name, expected) in rows {
+        let (_, findings) = applied(&base(), &[(name, "1")]);
+        let hints: Vec<_> = findings.iter().filter_map(|finding| finding.hint.clone()).collect();
+        let expected: Vec<_> = expected.map(|name| format!("did you mean `{name}`?")).into_iter().collect();
+        assert_eq!(hints, expected, "{name}");
+        assert!(findings.iter().all(|finding| finding.severity == Severity::Warning), "{name}");
+    }
+}
