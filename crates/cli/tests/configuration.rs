@@ -201,6 +201,23 @@ fn a_check_finds_what_is_wrong_in_the_settings_that_rules_use() {
     }
 }
 
+/// As in the reference; otherwise every rule would match twice, and be denied.
+#[test]
+fn a_repository_that_is_named_twice_is_read_once() {
+    let rules = "- id: a\n  match: {url: \"http://h/a\", methods: [GET]}\n  authenticators: [{handler: noop}]\n  \
+                 authorizer: {handler: allow}\n  mutators: [{handler: noop}]\n";
+    let server = keyward();
+    let file = server.write("r.yaml", rules).display().to_string();
+    let config = format!(
+        "access_rules: {{repositories: [\"file://{file}\", \"file://{file}\"]}}\nauthenticators: {{noop: {{enabled: true}}}}\n\
+         authorizers: {{allow: {{enabled: true}}}}\nmutators: {{noop: {{enabled: true}}}}\n"
+    );
+    let config = server.write("c.yaml", &config);
+    let (code, out, err) = server.config(config).run(&["rules", "lint"]);
+    assert!(code == 0 && out.contains("1 rules, 0 errors, 1 warnings"), "{out}{err}");
+    assert!(err.contains("is named twice and read once"), "{err}");
+}
+
 #[test]
 fn a_check_names_what_means_something_different_from_oathkeeper() {
     let server = keyward();

@@ -436,3 +436,18 @@ fn a_change_takes_effect_and_a_bad_one_leaves_the_last_good_rules() {
     running.until("refusing the configuration", |running| running.log().contains("unknown key `nosuch`"));
     assert_eq!(running.get("/b", &[]).status(), 500);
 }
+
+/// RFC 9110 section 5.5: white space around a value is no part of it, wherever the value comes from.
+#[test]
+fn spaces_around_an_injected_value_are_not_sent() {
+    let (heads, seen) = std::sync::mpsc::channel();
+    let port = upstream(move |mut stream| {
+        heads.send(read_head(&mut stream)).unwrap();
+        stream.write_all(b"HTTP/1.1 204 No Content\r\n\r\n").unwrap();
+    });
+    let rules = rules(port).replace("X-Key: the-secret", "X-Key: '  a b  ', X-Made: '{{ print .Subject }} '");
+    let running = Keyward::new(env!("CARGO_BIN_EXE_keyward")).with(CONFIG, &rules).start();
+    assert_eq!(running.get("/a", &[]).status(), 204);
+    let head = seen.recv_timeout(PATIENCE).unwrap().to_ascii_lowercase();
+    assert!(head.contains("\r\nx-key: a b\r\n") && head.contains("\r\nx-made: anonymous\r\n"), "{head}");
+}

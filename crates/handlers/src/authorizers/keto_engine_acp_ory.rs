@@ -7,7 +7,7 @@ use std::time::Duration;
 use http::header::CONTENT_TYPE;
 use http::{HeaderMap, HeaderValue, Method, StatusCode};
 use keyward_core::diagnostic::Diagnostic;
-use keyward_core::document::{Node, decode};
+use keyward_core::document::{Node, Value as Written, decode};
 use keyward_core::gate::GatedRequest;
 use keyward_core::go_json;
 use keyward_core::pipeline::denial::{Denial, Reason};
@@ -99,10 +99,18 @@ impl AuthorizerKind for Kind {
             clock: context.outside.clock.clone(),
             url: if query.is_empty() { shown.clone() } else { format!("{shown}?{query}") },
             shown,
-            action: Rendered::compile("required_action", &config.required_action, context)?,
-            resource: Rendered::compile("required_resource", &config.required_resource, context)?,
+            action: Rendered::compile("required_action", &or_unset(config.required_action), context)?,
+            resource: Rendered::compile("required_resource", &or_unset(config.required_resource), context)?,
             subject: Rendered::compile_given("subject", config.subject.as_ref(), context)?,
         }))
+    }
+}
+
+/// What the reference asks for where a rule writes an empty text (pipeline spec 4.4).
+fn or_unset(written: Node) -> Node {
+    match &written.value {
+        Written::String(text) if text.is_empty() => Node { value: Written::String("unset".to_owned()), ..written },
+        _ => written,
     }
 }
 

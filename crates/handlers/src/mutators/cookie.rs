@@ -58,6 +58,8 @@ impl Mutator for Cookie {
         session: &'a mut Session,
         _: UnixTime,
     ) -> Step<'a, Result<(), Denial>> {
+        // Each composes the header anew from the request's own, as in the reference.
+        session.cookies.clear();
         Step::Ready(
             self.cookies
                 .iter()

@@ -102,7 +102,7 @@ fn bind_one(rendered: Rendered, context: &BindContext<'_>) -> Result<Option<Set>
     let value = match rendered.template.constant() {
         Some(text) => {
             warn_about_unencoded_basic(&name, text, &rendered, context);
-            let mut value = HeaderValue::from_str(text).map_err(|_| {
+            let mut value = HeaderValue::from_str(trimmed(text)).map_err(|_| {
                 Diagnostic::error(format!("the value of `{written}` holds characters that are not allowed in a header"))
                     .at(&origin)
                     .hint("look for a line break at the end of the secret")
@@ -161,9 +161,14 @@ impl Mutator for Header {
     }
 }
 
+/// White space around a value is not part of it (RFC 9110 section 5.5).
+fn trimmed(text: &str) -> &str {
+    text.trim_matches([' ', '\t'])
+}
+
 fn header_value(rendered: &Rendered, request: &GatedRequest, session: &Session) -> Result<HeaderValue, Denial> {
     let text = rendered.render(request, session)?;
-    let mut value = HeaderValue::from_str(&text).map_err(|_| {
+    let mut value = HeaderValue::from_str(trimmed(&text)).map_err(|_| {
         Denial::internal(
             Reason::MutationFailed,
             format!("the rendered value of `{}` holds characters that are not allowed in a header", rendered.name),

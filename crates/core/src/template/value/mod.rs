@@ -147,7 +147,7 @@ impl<'a> Value<'a> {
             Value::Strings(list) => Some(list.len()),
             Value::List(list) => Some(list.items.len()),
             Value::Map(map) => Some(map.entries().len()),
-            Value::Headers(map) => Some(map.keys_len()),
+            Value::Headers(map) => Some(header::entries(map).len()),
             _ => None,
         }
     }

@@ -84,14 +84,15 @@ fn walk(schema: &Json, path: &str, found: &mut BTreeMap<String, Shape>) {
     if let Some(shape) = shape(schema) {
         found.insert(path.to_owned(), shape);
     }
-    let alternatives = ["anyOf", "oneOf", "allOf"].iter().find_map(|key| schema[*key].as_array());
-    for member in alternatives.into_iter().flatten().filter(|member| member["properties"].is_object()) {
-        walk_members(member, path, found);
-    }
     walk_members(schema, path, found);
 }
 
+/// What is in a map, whichever of its forms it has.
 fn walk_members(schema: &Json, path: &str, found: &mut BTreeMap<String, Shape>) {
+    let alternatives = ["anyOf", "oneOf", "allOf"].iter().find_map(|key| schema[*key].as_array());
+    for member in alternatives.into_iter().flatten() {
+        walk_members(member, path, found);
+    }
     for (key, member) in schema["properties"].as_object().into_iter().flatten() {
         let path = if path.is_empty() { key.clone() } else { format!("{path}.{key}") };
         walk(member, &path, found);

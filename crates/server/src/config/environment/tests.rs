@@ -54,10 +54,46 @@ fn variables_name_paths_and_are_read_by_type() {
         ("AUTHENTICATORS_JWT_CONFIG", "{\"jwks_ttl\":\"5s\"}", "authenticators.jwt.config", json!({"jwks_ttl": "5s"})),
         ("AUTHENTICATORS_JWT", "{\"enabled\":true}", "authenticators.jwt", json!({"enabled": true})),
         (
+            "AUTHENTICATORS_OAUTH2_INTROSPECTION_CONFIG_TOKEN_FROM_HEADER",
+            "X-T",
+            "authenticators.oauth2_introspection.config.token_from",
+            json!({"header": "X-T"}),
+        ),
+        (
+            "AUTHENTICATORS_JWT_CONFIG_TOKEN_FROM_COOKIE",
+            "sid",
+            "authenticators.jwt.config.token_from",
+            json!({"cookie": "sid"}),
+        ),
+        (
+            "AUTHENTICATORS_BEARER_TOKEN_CONFIG_TOKEN_FROM_QUERY_PARAMETER",
+            "t",
+            "authenticators.bearer_token.config.token_from",
+            json!({"query_parameter": "t"}),
+        ),
+        (
             "AUTHENTICATORS_JWT_CONFIG_TOKEN_FROM",
             "{\"header\":\"X\"}",
             "authenticators.jwt.config.token_from",
             json!({"header": "X"}),
+        ),
+        (
+            "AUTHENTICATORS_OAUTH2_INTROSPECTION_CONFIG_TOKEN_FROM_HEADER",
+            "X-T",
+            "authenticators.oauth2_introspection.config.token_from",
+            json!({"header": "X-T"}),
+        ),
+        (
+            "AUTHENTICATORS_JWT_CONFIG_TOKEN_FROM_COOKIE",
+            "sid",
+            "authenticators.jwt.config.token_from",
+            json!({"cookie": "sid"}),
+        ),
+        (
+            "AUTHENTICATORS_BEARER_TOKEN_CONFIG_TOKEN_FROM_QUERY_PARAMETER",
+            "t",
+            "authenticators.bearer_token.config.token_from",
+            json!({"query_parameter": "t"}),
         ),
         (
             "AUTHENTICATORS_JWT_CONFIG_TOKEN_FROM",

@@ -12,10 +12,15 @@ use crate::repository::RepositoryUrl;
 
 impl Check<'_> {
     pub(super) fn repositories(&mut self, written: &[Node]) -> Vec<RepositoryUrl> {
-        let mut repositories = Vec::new();
+        let mut repositories: Vec<RepositoryUrl> = Vec::new();
         for node in written {
             let Some(url) = self.text(node) else { continue };
             match RepositoryUrl::parse(&url) {
+                // As in the reference: read twice, every rule of it would match twice.
+                Ok(again) if repositories.iter().any(|known| known.text() == again.text()) => {
+                    let finding = Diagnostic::warning(format!("`{}` is named twice and read once", again.name()));
+                    self.warnings.push(finding.at(&node.origin));
+                }
                 Ok(repository) => repositories.push(repository),
                 Err(problem) => self.errors.push(Diagnostic::error(problem).at(&node.origin)),
             }
