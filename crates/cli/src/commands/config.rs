@@ -10,6 +10,7 @@ use keyward_server::schema;
 use serde_json::{Value, json};
 
 use crate::output::{Format, environment, findings_json, print, print_json, report};
+use crate::progress::Progress;
 
 const CHECK: &str = "\
 Examples:
@@ -58,7 +59,10 @@ pub(crate) fn run(command: &Command, files: &[PathBuf]) -> ExitCode {
 }
 
 fn check_settings(files: &[PathBuf], format: Format) -> ExitCode {
-    let (findings, rule_errors, notes) = match check::settings(files, &environment()) {
+    let progress = Progress::of("checking the configuration and what its rules use of it");
+    let checked = check::settings(files, &environment());
+    drop(progress);
+    let (findings, rule_errors, notes) = match checked {
         Ok(Checked { findings, rule_errors, notes }) => (findings, rule_errors, notes),
         Err(findings) => (findings, 0, Vec::new()),
     };

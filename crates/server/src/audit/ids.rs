@@ -57,10 +57,7 @@ impl Deref for RequestId {
     type Target = str;
 
     fn deref(&self) -> &str {
-        match &self.0 {
-            Source::Caller(id) => id,
-            Source::Counted(digits) => std::str::from_utf8(digits).unwrap_or_default(),
-        }
+        std::str::from_utf8(self.as_bytes()).unwrap_or_default()
     }
 }
 

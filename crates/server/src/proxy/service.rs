@@ -100,10 +100,13 @@ impl Service {
     ) -> impl Future<Output = Result<Response<ResponseBody>, Infallible>> {
         let is_http1 = request.version() < Version::HTTP_2;
         let in_force = self.current();
-        let policy = in_force.live.serving.proxy_cors.as_ref();
-        let verdict = policy.map(|policy| Box::new(policy.judge(request.method(), request.headers())));
-        let preflight = matches!(verdict.as_deref(), Some(cors::Verdict::Preflight(_)));
-        let arrived = caught(|| self.arrive(request, connection, &in_force, preflight));
+        let mut verdict = None;
+        let arrived = caught(|| {
+            let policy = in_force.live.serving.proxy_cors.as_ref();
+            verdict = policy.map(|policy| Box::new(policy.judge(request.method(), request.headers())));
+            let preflight = matches!(verdict.as_deref(), Some(cors::Verdict::Preflight(_)));
+            self.arrive(request, connection, &in_force, preflight)
+        });
         let arrived =
             arrived.map(|arrived| arrived.map(|matched| survived(Box::pin(self.clone().exchange(matched, in_force)))));
         async move {
