@@ -1,4 +1,4 @@
-//! Where the keys of `jwt` come from and how long they are good, with the real binary: [T] of pipeline spec 3.2.
+//! Where the keys of `jwt` come from and how long they are good, with the real binary.
 
 #![allow(clippy::unwrap_used)]
 
@@ -44,7 +44,7 @@ fn serve(locations: &str, jwt: &str, upstream: u16, keyward: Keyward) -> Running
     keyward.with(&config, &rules).start()
 }
 
-/// Sets of three servers and of three files; one server has what is no set, and takes no other with it. The reference
+/// [T] of pipeline spec 3.2. Sets of three servers and of three files; one server has what is no set, and takes no other with it. The reference
 /// asks them when a token comes; here they are asked before (`jwks-background`).
 #[test]
 fn a_key_is_found_in_whichever_set_has_it() {
@@ -76,7 +76,7 @@ fn a_key_is_found_in_whichever_set_has_it() {
     assert_eq!(status(&running, nowhere), 401);
 }
 
-/// The reference goes on with an old set only while a server hangs; here one that answers badly leaves it, too.
+/// [T] of pipeline spec 3.2. The reference goes on with an old set only while a server hangs; here one that answers badly leaves it, too.
 #[test]
 fn a_set_is_good_after_its_server_has_gone() {
     let (stub, upstream) = (Recorder::start(false), Recorder::start(true));

@@ -233,9 +233,9 @@ mod tests {
         }
     }
 
+    /// [T] of serving spec 5.2: the second row.
     #[test]
     fn hosts_and_ports_are_bound_at_load() {
-        // The second row: [T] of serving spec 5.2.
         let rows = [
             ("https://Your-Org.atlassian.net", Some(("your-org.atlassian.net", 443, "your-org.atlassian.net"))),
             ("http://tasks.foo-bar_baz", Some(("tasks.foo-bar_baz", 80, "tasks.foo-bar_baz"))),

@@ -103,7 +103,7 @@ fn entries_end() {
     }
 }
 
-/// GHSA-4mq7-pvjg-xp2r and W34: whatever could change the answer keeps entries apart.
+/// [T] of pipeline spec 8.3, GHSA-4mq7-pvjg-xp2r and W34: whatever could change the answer keeps entries apart.
 #[test]
 fn ghsa_4mq7_pvjg_xp2r_nothing_is_shared_across_other_inputs() {
     let pre = |secret: &str, scope: &str| {
