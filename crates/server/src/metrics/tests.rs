@@ -49,7 +49,8 @@ fn request_labels() {
 /// and `/hello/world?foo=bar`: here, no query gets as far as a label (`metrics-labels`).
 #[test]
 fn requests_are_counted_by_path_by_first_segment_or_together() {
-    let rows: [(&str, bool, bool, &[(&str, u64)]); 5] = [
+    type Counts<'a> = &'a [(&'a str, u64)];
+    let rows: [(&str, bool, bool, Counts<'_>); 5] = [
         ("ory_oathkeeper_", false, false, &[("/", 1), ("/hello", 1), ("/hello/world", 2)]),
         ("ory_oathkeeper_", false, true, &[("/", 1), ("/hello", 3)]),
         ("ory_oathkeeper_", true, false, &[("", 4)]),
