@@ -217,7 +217,7 @@ fn lint_finds_what_is_wrong_in_each_rule() {
     }
 }
 
-/// The reasons for which the reference calls a rule malformed (pipeline spec 1.4, [T]), in our words: each with its
+/// The reasons for which the reference calls a rule malformed ([T] of pipeline spec 1.4 and of serving spec 5.2), in our words: each with its
 /// place and, where there is one, the remedy.
 #[test]
 fn rules_are_malformed_for_the_reasons_of_the_reference() {
@@ -252,6 +252,10 @@ fn rules_are_malformed_for_the_reasons_of_the_reference() {
             err.contains(&format!("error: rule `r`: {said}\n")) && err.contains(&format!("rules.yaml:{place}\n")),
             "{by}: {err}"
         );
+        if by == "authorizer: {handler: foo}" {
+            let known = "`allow`, `deny`, `keto_engine_acp_ory`, `remote`, `remote_json`";
+            assert!(err.contains(known), "{err}");
+        }
     }
 }
 

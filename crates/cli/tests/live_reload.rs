@@ -192,7 +192,7 @@ fn a_port_that_changes_alone_says_that_it_needs_a_restart() {
     assert!(TcpStream::connect(("127.0.0.1", ports.0)).is_ok() && TcpStream::connect(("127.0.0.1", ports.1)).is_err());
 }
 
-/// A mounted ConfigMap changes by a link that is renamed; the file that was named stays a link all the time.
+/// [T] of serving spec 6.2. A mounted ConfigMap changes by a link that is renamed; the file that was named stays a link all the time.
 #[test]
 fn ten_updates_of_a_config_map_take_effect() {
     let recorder = Recorder::start(true);

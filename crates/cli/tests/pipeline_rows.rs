@@ -26,6 +26,11 @@ fn authenticators() {
 }
 
 #[test]
+fn jwt() {
+    play("jwt.yaml");
+}
+
+#[test]
 fn authorizers() {
     play("authorizers.yaml");
 }
@@ -49,8 +54,10 @@ fn framework() {
 const SESSION: &str = "/session";
 
 /// What a row may say; anything else is a mistake in the table.
-const KEYS: &[&str] =
-    &["row", "url", "rule", "session", "answers", "send", "status", "told", "answer", "asked", "upstream", "token"];
+const KEYS: &[&str] = &[
+    "row", "url", "rule", "session", "answers", "send", "status", "told", "untold", "answer", "asked", "upstream",
+    "token",
+];
 
 /// A file is a list of tables, each with a configuration, variables, and the rows that need them.
 fn play(name: &str) {
@@ -147,14 +154,23 @@ impl Stage {
         let headers: Vec<(&str, &str)> = headers.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
         let target = self.signed(&format!("/{number}{}", text("target", "/")), &send["claims"]);
         let body = text("body", "").repeat(send["times"].as_u64().map_or(1, |times| usize::try_from(times).unwrap()));
-        let answer = self.running.request(&text("method", "GET"), &target, &headers, &body);
+        let method = text("method", "GET");
+        let decides = send["port"] == "api";
+        let answer = if decides {
+            self.running.decision(&method, &target, &headers)
+        } else {
+            self.running.request(&method, &target, &headers, &body)
+        };
         assert_eq!(Some(u64::from(answer.status())), row["status"].as_u64(), "{place}: {}", answer.text());
         let told = row["told"].as_str().unwrap_or_default();
         assert!(answer.text().contains(told), "{place}: `{told}` is not in {}", answer.text());
+        if let Some(untold) = row["untold"].as_str() {
+            assert!(!answer.text().contains(untold), "{place}: `{untold}` is in {}", answer.text());
+        }
         has(&shown(&answer), &row["answer"], place);
         self.compare_calls(row, place);
         let reached = self.upstream.take();
-        assert_eq!(reached.len(), usize::from(answer.status() == 200), "{place}: {reached:?}");
+        assert_eq!(reached.len(), usize::from(answer.status() == 200 && !decides), "{place}: {reached:?}");
         if let Some(seen) = reached.first() {
             fits(seen, &row["upstream"], &format!("{place}, upstream"));
             // A body that a handler read goes on whole.

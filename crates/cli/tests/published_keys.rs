@@ -6,7 +6,7 @@ use keyward_core::jwt::generate::generate;
 use keyward_testkit::process::Keyward;
 use serde_json::{Value, json};
 
-/// [T] of serving spec 7.7.
+/// [T] of serving spec 7.7 and of pipeline spec 3.2 and 3.3: a file that holds no set is passed over.
 #[test]
 fn two_key_files_with_three_keys_are_published_without_what_is_private() {
     let directory = tempfile::tempdir().unwrap();
@@ -27,15 +27,20 @@ fn two_key_files_with_three_keys_are_published_without_what_is_private() {
     let everywhere = file("public.json", vec![public(&keys[0]), public(&keys[1])]);
     let of_the_rule = file("private.json", vec![keys[2].clone()]);
     assert!(keys[2]["d"].is_string());
+    let none = directory.path().join("none.json");
+    std::fs::write(&none, "invalid json").unwrap();
     let config = format!(
         "authenticators: {{anonymous: {{enabled: true}}}}\nauthorizers: {{allow: {{enabled: true}}}}\n\
          mutators: {{id_token: {{enabled: true, config: {{issuer_url: 'https://i/', jwks_url: '{everywhere}'}}}}}}\n"
     );
-    let rules = format!(
-        "- id: r\n  match: {{url: 'http://h/<.*>', methods: [GET]}}\n  authenticators: [{{handler: anonymous}}]\n  \
-         authorizer: {{handler: allow}}\n  mutators: [{{handler: id_token, config: {{jwks_url: '{of_the_rule}'}}}}]\n  \
-         upstream: {{url: 'http://127.0.0.1:9'}}\n"
-    );
+    let rule = |id: &str, file: &str| {
+        format!(
+            "- id: {id}\n  match: {{url: 'http://{id}/<.*>', methods: [GET]}}\n  authenticators: [{{handler: anonymous}}]\n  \
+             authorizer: {{handler: allow}}\n  mutators: [{{handler: id_token, config: {{jwks_url: '{file}'}}}}]\n  \
+             upstream: {{url: 'http://127.0.0.1:9'}}\n"
+        )
+    };
+    let rules = rule("r", &of_the_rule) + &rule("none", &format!("file://{}", none.display()));
     let running = Keyward::new(env!("CARGO_BIN_EXE_keyward")).with(&config, &rules).start();
     running.until("both key sets", |running| {
         let answer = running.api("/.well-known/jwks.json").unwrap();

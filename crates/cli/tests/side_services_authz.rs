@@ -140,13 +140,13 @@ fn a_failure_is_explained_to_the_operator_and_to_nobody_else() {
     assert_eq!(behind.take(), Vec::<Value>::new());
 }
 
+/// [T] of pipeline spec 5.5: what the API sees of the query; and 8.5: a header or a query makes another session.
 #[test]
 fn an_api_is_asked_once_for_one_session_and_again_for_another() {
     let (side, behind) = (Recorder::start(false), Recorder::start(true));
     side.script(vec![json!({"path": "/hy", "body": {"subject": "anonymous", "extra": {"k": "v"},
         "header": {"Content-Length": ["1"], "Transfer-Encoding": ["chunked"], "X-Set": ["s"]}}})]);
     let running = hydrator(side.port, behind.port, true);
-    // [T] pipeline spec 5.5: what the API sees of the query; 8.5: a header or a query makes another session.
     for (target, header, calls) in
         [("/x?c=%2612&a=b", "1", 1), ("/x?c=%2612&a=b", "1", 0), ("/x?c=%2612&a=b", "2", 1), ("/x?a=b", "1", 1)]
     {

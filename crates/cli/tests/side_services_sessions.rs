@@ -114,6 +114,16 @@ fn a_session_store_is_asked_what_the_settings_say() {
         },
         Asked { method: "PUT", ..cookie("{check_session_url: STORE, force_method: GET}", "GET /users/123") },
         Asked {
+            method: "POST",
+            asks: Some(("POST /users/123", &["content-length: 0", "cookie: sessionid=zyx"])),
+            ..cookie("{check_session_url: STORE}", "")
+        },
+        Asked {
+            headers: &[("Host", "some-host"), ("Cookie", "sessionid=zyx"), ("X-Forwarded-Host", "forged")],
+            asks: Some(("GET /users/123", &["cookie: sessionid=zyx", "x-forwarded-host: some-host"])),
+            ..cookie("{check_session_url: STORE, preserve_host: true}", "")
+        },
+        Asked {
             asks: Some(("POST /users/123", &["content-length: 0", "cookie: sessionid=zyx"])),
             ..cookie("{check_session_url: STORE, force_method: POST}", "")
         },
@@ -162,6 +172,11 @@ fn a_session_store_is_asked_what_the_settings_say() {
         },
         Asked {
             headers: &[("Host", "some-host"), ("Authorization", "bearer zyx")],
+            asks: Some(("GET /users/123", &["authorization: bearer zyx", "x-forwarded-host: some-host"])),
+            ..bearer("{check_session_url: STORE, preserve_host: true}", "")
+        },
+        Asked {
+            headers: &[("Host", "some-host"), ("Authorization", "bearer zyx")],
             asks: Some((
                 "GET /users/123",
                 &[
@@ -206,36 +221,64 @@ fn a_session_store_is_asked_what_the_settings_say() {
         });
         assert_eq!(only_call(&store), expected, "{} {settings}", row.handler);
         assert_eq!(seen.status(), if row.asks.is_some() { 200 } else { 401 }, "{settings}: {}", seen.text());
-        assert_eq!(origin.take().len(), usize::from(row.asks.is_some()), "{settings}");
+        let reached = origin.take();
+        assert_eq!(reached.len(), usize::from(row.asks.is_some()), "{settings}");
+        if let Some(reached) = reached.first() {
+            // [T] of pipeline spec 1.6: nothing of the request changes, but for the credential, which ends here.
+            assert_eq!((&reached["method"], &reached["body"]), (&row.method.into(), &body.into()), "{settings}");
+            let name_of = |line: &Value| line[0].as_str().unwrap().to_lowercase();
+            let names: Vec<String> = reached["headers"].as_array().unwrap().iter().map(name_of).collect();
+            let credential = if row.handler == "cookie_session" { "cookie" } else { "authorization" };
+            for name in row.headers.iter().map(|(name, _)| name.to_lowercase()) {
+                // What the store is told may be a credential, too; what claims to be forwarded is not believed.
+                let may_end = [credential, "x-forwarded-host"].contains(&&*name);
+                let stays = names.contains(&name) || row.settings.to_lowercase().contains(&name);
+                assert!(stays || may_end, "{name}: {settings}");
+            }
+        }
     }
 }
 
-/// Rows marked [T] in pipeline spec 2.4 and 2.5, and those of 2.0.2.
+/// Rows marked [T] in pipeline spec 2.4 and 2.5, and those of 2.0.2. The subject of `bearer_token` is `sub` by default.
 #[test]
 fn an_answer_becomes_a_session_or_a_denial() {
-    const SESSION: &str = r#"{"subject":"123","session":{"foo":"bar"},"identity":{"id":"i"},"extra":{"a":1}}"#;
+    for (handler, credential, subject) in [("cookie_session", COOKIE, "subject"), ("bearer_token", BEARER, "sub")] {
+        answers_of_a_store(handler, credential, subject);
+    }
+}
+
+fn answers_of_a_store(handler: &str, credential: &[(&str, &str)], member: &str) {
+    const SESSION: &str = r#"{"SUBJECT":"123","session":{"foo":"bar"},"identity":{"id":"i"},"extra":{"a":1}}"#;
     // Settings, the store's status and body; our status, subject and extra.
     let rows = [
-        ("", 200, r#"{"subject":"123","extra":{"foo":"bar"}}"#, 200, "123", "map[foo:bar]"),
-        ("", 200, r#"{"subject":"123"}"#, 200, "123", "map[]"),
+        ("", 200, r#"{"SUBJECT":"123","extra":{"foo":"bar"}}"#, 200, "123", "map[foo:bar]"),
+        ("", 200, r#"{"SUBJECT":"123"}"#, 200, "123", "map[]"),
         ("", 200, "{}", 200, "", "map[]"),
-        ("", 200, r#"{"subject":null,"extra":null}"#, 200, "", "map[]"),
+        ("", 200, r#"{"SUBJECT":null,"extra":null}"#, 200, "", "map[]"),
         (", extra_from: session", 200, SESSION, 200, "123", "map[foo:bar]"),
         (", subject_from: identity.id", 200, SESSION, 200, "i", "map[a:1]"),
-        (", subject_from: '', extra_from: ''", 200, SESSION, 200, "123", "map[a:1]"),
         (
-            ", subject_from: subject, extra_from: '@this'",
+            ", subject_from: identity.id, extra_from: '@this'",
             200,
-            r#"{"subject":"123","session":{"foo":"bar"}}"#,
+            r#"{"identity":{"id":"123"},"session":{"foo":"bar"}}"#,
             200,
             "123",
-            "map[session:map[foo:bar] subject:123]",
+            "map[identity:map[id:123] session:map[foo:bar]]",
         ),
-        ("", 200, r#"{"subject":7}"#, 403, "", ""),
-        ("", 200, r#"{"subject":{"a":"b"}}"#, 403, "", ""),
-        ("", 200, r#"{"subject":"s","extra":"x"}"#, 403, "", ""),
-        ("", 200, r#"{"subject":"s","extra":[]}"#, 403, "", ""),
-        ("", 200, r#"{"subject":"s""#, 403, "", ""),
+        (", subject_from: '', extra_from: ''", 200, SESSION, 200, "123", "map[a:1]"),
+        (
+            ", subject_from: SUBJECT, extra_from: '@this'",
+            200,
+            r#"{"SUBJECT":"123","session":{"foo":"bar"}}"#,
+            200,
+            "123",
+            "map[session:map[foo:bar] SUBJECT:123]",
+        ),
+        ("", 200, r#"{"SUBJECT":7}"#, 403, "", ""),
+        ("", 200, r#"{"SUBJECT":{"a":"b"}}"#, 403, "", ""),
+        ("", 200, r#"{"SUBJECT":"s","extra":"x"}"#, 403, "", ""),
+        ("", 200, r#"{"SUBJECT":"s","extra":[]}"#, 403, "", ""),
+        ("", 200, r#"{"SUBJECT":"s""#, 403, "", ""),
         ("", 200, "", 403, "", ""),
         ("", 201, ANY, 401, "", ""),
         ("", 204, "", 401, "", ""),
@@ -249,10 +292,12 @@ fn an_answer_becomes_a_session_or_a_denial() {
     ];
     let (store, origin) = (Recorder::start(false), Recorder::start(true));
     for (more, status, body, expected, subject, extra) in rows {
+        let named = |text: &str| text.replace("SUBJECT", member);
+        let (more, body, extra) = (named(more), named(body), named(extra));
         store.script(vec![json!({"path": "/s", "status": status, "body": body})]);
         let settings = format!("{{check_session_url: 'http://127.0.0.1:{}/s', preserve_path: true{more}}}", store.port);
-        let running = serve("cookie_session", &settings, origin.port, "");
-        let seen = running.get("/x", COOKIE);
+        let running = serve(handler, &settings, origin.port, "");
+        let seen = running.get("/x", credential);
         assert_eq!(seen.status(), expected, "{more} {status} {body}: {}", seen.text());
         assert_eq!(store.take().len(), 1, "one call, whatever is answered");
         let forwarded = origin.take();
@@ -262,14 +307,18 @@ fn an_answer_becomes_a_session_or_a_denial() {
             line.unwrap()[1].as_str().unwrap().to_owned()
         };
         if expected == 200 {
-            assert_eq!((header("x-subject").as_str(), header("x-extra").as_str()), (subject, extra), "{more} {body}");
+            assert_eq!(
+                (header("x-subject").as_str(), header("x-extra").as_str()),
+                (subject, extra.as_str()),
+                "{more} {body}"
+            );
         } else {
             assert!(forwarded.is_empty(), "{more} {status} {body}");
         }
     }
 }
 
-/// [T] of pipeline spec 2.4: a 429 is passed on with what it says about limits, and with nothing else.
+/// [T] of pipeline spec 1.7 and 2.4: a 429 is passed on with what it says about limits, and with nothing else.
 #[test]
 fn a_store_that_limits_is_repeated() {
     const LIMITS: [(&str, &str); 5] = [
@@ -281,13 +330,17 @@ fn a_store_that_limits_is_repeated() {
     ];
     let (store, origin) = (Recorder::start(false), Recorder::start(true));
     let settings = format!("{{check_session_url: 'http://127.0.0.1:{}/s', preserve_path: true}}", store.port);
-    let running = serve("bearer_token", &settings, origin.port, "");
-    for said in [&LIMITS[..], &LIMITS[..1]] {
+    for (handler, credential, said) in [
+        ("cookie_session", COOKIE, &LIMITS[..]),
+        ("cookie_session", COOKIE, &LIMITS[..1]),
+        ("bearer_token", BEARER, &LIMITS[..]),
+    ] {
+        let running = serve(handler, &settings, origin.port, "");
         let mut headers: serde_json::Map<String, Value> =
             said.iter().map(|(name, value)| ((*name).to_owned(), json!(value))).collect();
         headers.insert("Set-Cookie".to_owned(), json!("a=b"));
         store.script(vec![json!({"path": "/s", "status": 429, "headers": headers})]);
-        let seen = running.get("/x", BEARER);
+        let seen = running.get("/x", credential);
         assert_eq!(seen.status(), 429);
         for (name, value) in LIMITS {
             assert_eq!(seen.header(name), said.contains(&(name, value)).then_some(value), "{name}");

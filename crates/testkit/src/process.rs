@@ -173,6 +173,18 @@ impl Running {
         self.request("GET", target, headers, "")
     }
 
+    /// Asks the decision API about a request to the proxy.
+    pub fn decision(&self, method: &str, target: &str, headers: &[(&str, &str)]) -> Message {
+        let mut request = format!("{method} /decisions{target} HTTP/1.1\r\nConnection: close\r\n");
+        if !headers.iter().any(|(name, _)| name.eq_ignore_ascii_case("host")) {
+            request.push_str(&format!("Host: 127.0.0.1:{}\r\n", self.proxy));
+        }
+        for (name, value) in headers {
+            request.push_str(&format!("{name}: {value}\r\n"));
+        }
+        wire::exchange(self.api, format!("{request}\r\n").as_bytes(), PATIENCE).unwrap()
+    }
+
     /// A GET on the API port.
     pub fn api(&self, target: &str) -> std::io::Result<Message> {
         let request = format!("GET {target} HTTP/1.1\r\nHost: api\r\nConnection: close\r\n\r\n");

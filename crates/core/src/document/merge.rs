@@ -33,6 +33,7 @@ mod tests {
     use crate::document::to_json;
     use serde_json::json;
 
+    /// [T] of pipeline spec 1.3, as far as values go; what is valid then is in the rows of handlers.
     #[test]
     fn rows_of_the_merge_table() {
         let rows = [

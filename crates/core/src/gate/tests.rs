@@ -125,7 +125,7 @@ fn cve_2025_64484_underscore_look_alikes_are_refused() {
     }
 }
 
-/// GHSA-p224-6x5r-fjpm: rules matched the raw path, the upstream resolved it.
+/// GHSA-p224-6x5r-fjpm, [T] of SEC-1 in serving spec 10: rules matched the raw path, the upstream resolved it.
 #[test]
 fn ghsa_p224_6x5r_fjpm_match_and_forward_see_one_path() {
     let request = pass("/public/../admin/secrets", &[("host", "h")]).unwrap();
@@ -146,7 +146,7 @@ fn cve_2026_42272_both_cases_of_an_encoded_slash_are_flagged() {
     }
 }
 
-/// GHSA-vhr5-ggp3-qq85, and the table of serving spec 4.2.
+/// GHSA-vhr5-ggp3-qq85, and [T] of serving spec 4.2.
 #[test]
 fn ghsa_vhr5_ggp3_qq85_forwarded_proto_counts_only_when_trusted() {
     let rows = [
@@ -192,27 +192,23 @@ fn upgrades_are_recognised_on_http_1_only() {
     assert_eq!((request.upgrade(), names(&request)), (None, vec!["host".to_owned()]));
 }
 
-/// The table of serving spec 7.9.
+/// [T] of serving spec 7.9, and the rest of its table.
 #[test]
 fn the_decision_api_describes_requests_by_headers() {
     let host = ("host", "ory.sh");
+    let (method, proto) = (("x-forwarded-method", "POST"), ("x-forwarded-proto", "https"));
+    let (elsewhere, bar) = (("x-forwarded-host", "test.dev"), ("x-forwarded-uri", "/bar"));
+    let asking = ("x-forwarded-uri", "/bar?this=is&a=test");
+    let foobar = [("host", "h"), method, proto, ("x-forwarded-host", "foobar.ory"), ("x-forwarded-uri", "/some/path")];
     let rows: &[(&str, Fields<'_>, &str)] = &[
         ("/decisions/foo", &[host], "GET http://ory.sh/foo"),
-        (
-            "/decisions/foo",
-            &[
-                host,
-                ("x-forwarded-method", "POST"),
-                ("x-forwarded-proto", "https"),
-                ("x-forwarded-host", "test.dev"),
-                ("x-forwarded-uri", "/bar?this=is"),
-            ],
-            "POST https://test.dev/bar",
-        ),
-        ("/decisions/foo", &[host, ("x-forwarded-proto", "https")], "GET https://ory.sh/foo"),
-        ("/decisions/foo", &[host, ("x-forwarded-method", "POST")], "POST http://ory.sh/foo"),
-        ("/decisions/foo", &[host, ("x-forwarded-host", "test.dev")], "GET http://test.dev/foo"),
-        ("/decisions/foo", &[host, ("x-forwarded-uri", "/bar")], "GET http://ory.sh/bar"),
+        ("/decisions/foo", &[host, method, proto, elsewhere, bar], "POST https://test.dev/bar"),
+        ("/decisions/foo", &[host, method, proto, elsewhere, asking], "POST https://test.dev/bar"),
+        ("/decisions", &foobar, "POST https://foobar.ory/some/path"),
+        ("/decisions/foo", &[host, proto], "GET https://ory.sh/foo"),
+        ("/decisions/foo", &[host, method], "POST http://ory.sh/foo"),
+        ("/decisions/foo", &[host, elsewhere], "GET http://test.dev/foo"),
+        ("/decisions/foo", &[host, bar], "GET http://ory.sh/bar"),
         ("/decisions/zzz", &[host, ("x-forwarded-uri", "?q=1")], "GET http://ory.sh/zzz"),
         ("/decisions", &[host], "GET http://ory.sh"),
         ("/decisions/a/../b", &[host], "GET http://ory.sh/b"),
@@ -221,6 +217,9 @@ fn the_decision_api_describes_requests_by_headers() {
         let request = admit_forwarded(parts("GET", target, headers), &ARRIVAL, &GatePolicy::default()).unwrap();
         assert_eq!(format!("{} {}", request.method(), request.url()), *expected, "{target} {headers:?}");
     }
+    let with_tls = Arrival { tls: true, ..ARRIVAL };
+    let request = admit_forwarded(parts("GET", "/decisions/foo", &[host]), &with_tls, &GatePolicy::default()).unwrap();
+    assert_eq!(request.url(), "https://ory.sh/foo");
     for uri in ["/%2e%2e/admin", "http://other/abs", "/a/..%2fb"] {
         let headers = [host, ("x-forwarded-uri", uri)];
         assert!(

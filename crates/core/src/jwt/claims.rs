@@ -233,6 +233,7 @@ mod tests {
         }
     }
 
+    /// [T] of pipeline spec 2.6, and its step 10.
     #[test]
     fn the_scope_claim_becomes_scp() {
         let rows = [

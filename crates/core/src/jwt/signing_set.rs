@@ -120,11 +120,11 @@ mod tests {
         generate(algorithm, key_id, 0).unwrap()
     }
 
+    /// [T] of pipeline spec 3.3: the first four rows.
     #[test]
     fn the_kid_is_that_of_the_matching_public_key_or_the_keys_own() {
         let (rsa, ec, hs, ed) =
             (private("RS256", "f419"), private("ES256", "76a1"), private("HS256", "oct"), private("EdDSA", "ed"));
-        // [T] pipeline spec 3.3, its four rows; then several keys of each sort.
         let rows: [(Vec<Value>, &str, &str, usize); 7] = [
             (vec![hs.clone()], "oct", "HS256", 0),
             (vec![public(&rsa, "3e0e"), rsa.clone()], "3e0e", "RS256", 2),

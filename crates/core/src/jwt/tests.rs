@@ -184,18 +184,22 @@ fn ghsa_4mq7_pvjg_xp2r_the_cache_is_keyed_by_the_whole_trust_context() {
     assert!(verify(&narrower, &token).is_err());
 }
 
+/// [T] of serving spec 1.2: RS256, ES256, HS256 and RS512; and what pipeline spec 3.4 says besides.
 #[test]
 fn generated_keys_have_the_documented_shape() {
     let members = |value: &Value| value.as_object().unwrap().keys().cloned().collect::<Vec<_>>().join(",");
     let rows = [
         ("RS256", "use,kty,kid,alg,n,e,d,p,q,dp,dq,qi"),
+        ("RS512", "use,kty,kid,alg,n,e,d,p,q,dp,dq,qi"),
         ("ES256", "use,kty,kid,crv,alg,x,y,d"),
         ("ES512", "use,kty,kid,crv,alg,x,y,d"),
         ("EdDSA", "use,kty,kid,crv,alg,x,d"),
         ("HS256", "use,kty,kid,alg,k"),
     ];
     for (name, expected) in rows {
-        assert_eq!(members(&generate(name, "id", 0).unwrap()), expected);
+        let key = generate(name, "id", 0).unwrap();
+        assert_eq!(members(&key), expected);
+        assert_eq!((&key["alg"], &key["kid"], &key["use"]), (&name.into(), &"id".into(), &"sig".into()));
     }
     for (name, bits) in [("RS256", 1024), ("ES256", 384), ("HS256", 128), ("HS256", 257), ("none", 0), ("RS128", 0)] {
         assert!(generate(name, "id", bits).is_err(), "{name} {bits}");

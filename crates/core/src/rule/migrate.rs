@@ -136,9 +136,9 @@ mod tests {
         rule
     }
 
+    /// [T] of serving spec 5.3, third row; then what the row leaves open.
     #[test]
     fn counted_retries_become_durations_of_the_api() {
-        // [T] serving spec 5.3, third row; then what the row leaves open.
         let rows = [
             ("v0.30.0-beta.1", json!({"delay_in_milliseconds": 500, "number_of_retries": 5}), "500ms", "2500ms"),
             ("0.32.0-beta.1+oryOS.12", json!({"number_of_retries": 3}), "", "300ms"),
@@ -159,9 +159,9 @@ mod tests {
         }
     }
 
+    /// [T] of serving spec 5.3, fourth row; of pipeline spec 4.4, last row.
     #[test]
     fn captures_become_templates() {
-        // [T] serving spec 5.3, fourth row; pipeline spec 4.4, last row.
         let group = |n: u8| format!("{{{{ printIndex .MatchContext.RegexpCaptureGroups (sub {n} 1 | int)}}}}");
         for key in ["authorizer", "authorizers"] {
             let keto = json!({"handler": "keto_engine_acp_ory", "config": {"flavor": "$1",

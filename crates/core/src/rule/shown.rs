@@ -122,3 +122,41 @@ fn redact(value: &mut Value, hidden: bool) {
         _ => {}
     }
 }
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+    use crate::document::Node;
+    use crate::rule::model::read_rule;
+
+    /// [T] of serving spec 5.1: which members there are, in which order, and what stands where nothing is written.
+    #[test]
+    fn a_rule_that_says_nothing_has_every_member() {
+        let text = r#"{"id":"","version":"","description":"","match":null,"authenticators":null,"authorizer":{"handler":"","config":null},"mutators":null,"errors":null,"upstream":{"preserve_host":false,"strip_path":"","url":""}}"#;
+        let rule = read_rule(Node::from_json(&json!({}), "rules.json")).unwrap();
+        assert_eq!(Shown::new(&rule.definition, &Alike::default()).document(), text);
+    }
+
+    /// [T] of serving spec 5.1: what makes a rule one for RPC.
+    #[test]
+    fn a_method_of_rpc_makes_an_rpc_rule() {
+        let rows = [
+            (
+                json!({"authority": "example.com", "full_method": "/full/method"}),
+                json!({"authority": "example.com", "full_method": "/full/method", "allow_http_get": false}),
+            ),
+            (
+                json!({"url": "example.com/some/method", "methods": ["GET", "PUT"]}),
+                json!({"methods": ["GET", "PUT"], "url": "example.com/some/method"}),
+            ),
+        ];
+        for (written, expected) in rows {
+            let rule = read_rule(Node::from_json(&json!({ "match": written }), "rules.json")).unwrap();
+            let shown: Value =
+                serde_json::from_str(&Shown::new(&rule.definition, &Alike::default()).document()).unwrap();
+            assert_eq!(shown["match"], expected);
+            assert_eq!(rule.definition.matches.unwrap().is_rpc(), written["full_method"].is_string());
+        }
+    }
+}

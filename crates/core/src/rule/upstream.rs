@@ -197,9 +197,10 @@ mod tests {
     #![allow(clippy::unwrap_used)]
     use super::*;
 
+    /// [T] and [X] of serving spec 4.4, and the intended differences. Hosts are in the scenario `rows-strip`.
     #[test]
     fn targets_join_strip_and_keep_the_callers_slash() {
-        // (upstream, strip, path, target); rows of serving spec 4.4, [T] and [X], and the intended differences.
+        // (upstream, strip, path, target)
         let rows = [
             ("http://localhost/", "", "/api/users/1234", "/api/users/1234"),
             ("http://localhost:4000/", "/api/", "/api/users/1234", "/users/1234"),
@@ -232,6 +233,7 @@ mod tests {
         }
     }
 
+    /// [T] of serving spec 5.2: the second row.
     #[test]
     fn hosts_and_ports_are_bound_at_load() {
         let rows = [

@@ -160,6 +160,7 @@ fn escape(text: &str) -> String {
 mod tests {
     use super::*;
 
+    /// [T] of pipeline spec 7.4: the first two.
     #[test]
     fn return_to_rows() {
         let rows = [

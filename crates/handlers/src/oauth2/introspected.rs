@@ -120,6 +120,7 @@ mod tests {
     use super::*;
     use serde_json::json;
 
+    /// The last two: [T] of pipeline spec 2.8.
     #[test]
     fn sessions() {
         let rows = [
@@ -130,7 +131,6 @@ mod tests {
                 json!({"team": "t", "scope": "a b", "username": "u", "client_id": "c", "aud": ["x"]}),
             ),
             (json!({"active": true}), ("", None, vec![]), json!({"username": "", "client_id": "", "scope": ""})),
-            // [T] `aud` may be a text.
             (
                 json!({"active": true, "aud": "audience", "ext": null, "sub": null}),
                 ("", None, vec![]),

@@ -20,7 +20,7 @@ fn ann() -> Value {
 
 const TOKEN: &str = "Bearer t";
 
-/// [T] of 8.3: where the endpoint judges scopes, every request asks it.
+/// [T] of pipeline spec 8.3: where the endpoint judges scopes, every request asks it.
 #[test]
 fn scopes_that_the_endpoint_judges_are_never_remembered() {
     let bench = Bench::new(&[(200, ann()), (200, ann()), (200, json!({"active": false}))]);
@@ -37,7 +37,7 @@ fn scopes_that_the_endpoint_judges_are_never_remembered() {
     assert_eq!(bench.ask(&*with("scope-b"), TOKEN), (Err(401), 1));
 }
 
-/// [T] of 8.3, and GHSA-qvp4-rpmr-xwrr: a remembered answer is judged by the rule at hand.
+/// [T] of pipeline spec 8.3, and GHSA-qvp4-rpmr-xwrr: a remembered answer is judged by the rule at hand.
 #[test]
 fn ghsa_qvp4_rpmr_xwrr_every_demand_is_judged_on_a_hit() {
     let bench = Bench::new(&[(200, ann())]);
@@ -55,7 +55,7 @@ fn ghsa_qvp4_rpmr_xwrr_every_demand_is_judged_on_a_hit() {
     }
 }
 
-/// [T] of 8.3: failures are asked for again each time.
+/// [T] of pipeline spec 8.3: failures are asked for again each time.
 #[test]
 fn failures_are_never_remembered() {
     let answers = [
@@ -76,7 +76,7 @@ fn failures_are_never_remembered() {
     }
 }
 
-/// [T] of 8.3, and W33: `ttl` and `exp` both end an entry, a minute does where there is neither.
+/// [T] of pipeline spec 8.3, and W33: `ttl` and `exp` both end an entry, a minute does where there is neither.
 #[test]
 fn entries_end() {
     let seconds = BEGIN / 1000;
@@ -103,7 +103,7 @@ fn entries_end() {
     }
 }
 
-/// GHSA-4mq7-pvjg-xp2r and W34: whatever could change the answer keeps entries apart.
+/// [T] of pipeline spec 8.3, GHSA-4mq7-pvjg-xp2r and W34: whatever could change the answer keeps entries apart.
 #[test]
 fn ghsa_4mq7_pvjg_xp2r_nothing_is_shared_across_other_inputs() {
     let pre = |secret: &str, scope: &str| {
@@ -201,7 +201,7 @@ fn pre_authorization() {
     assert_eq!(bench.ask(&*bench.introspection(pre), TOKEN), (Err(500), 2));
 }
 
-/// [T] of 2.7 and 8.2.
+/// [T] of pipeline spec 2.7 and 8.2.
 #[test]
 fn clients_that_got_a_token_are_remembered() {
     let client = |over: Value| {
@@ -254,7 +254,7 @@ fn clients_that_got_a_token_are_remembered() {
     }
 }
 
-/// [T] of 2.7: what a token endpoint answers, and what the caller gets.
+/// [T] of pipeline spec 2.7: what a token endpoint answers, and what the caller gets.
 #[test]
 fn token_endpoint_statuses() {
     let token = json!({"access_token": "at"});

@@ -21,6 +21,7 @@ fn holds(when: serde_json::Value, error: ErrorKind, headers: &[(&'static str, &'
 
 const PEER: &str = "127.0.0.1:123";
 
+/// [T] of pipeline spec 7.2, its first table, and two lists that are read in part.
 #[test]
 fn media_type_rows() {
     let chrome = "text/html,application/xhtml+xml,application/xml;q=0.9,image/webp,image/apng,*/*;q=0.8,application/signed-exchange;v=b3;q=0.9";
@@ -51,6 +52,7 @@ fn media_type_rows() {
     }
 }
 
+/// [T] of pipeline spec 7.2, its second table. An error is never wrapped here.
 #[test]
 fn condition_rows() {
     use ErrorKind::NotFound;
@@ -104,6 +106,7 @@ fn condition_rows() {
     }
 }
 
+/// [T] of pipeline spec 7.2, the end of its second table.
 #[test]
 fn remote_ip_rows() {
     let network = serde_json::json!([{"request": {"remote_ip": {"match": ["192.168.1.0/24"]}}}]);
@@ -112,9 +115,35 @@ fn remote_ip_rows() {
     assert!(holds(network.clone(), ErrorKind::NotFound, &[], "192.168.1.1:1234"));
     assert!(!holds(network.clone(), ErrorKind::NotFound, &[], PEER));
     assert!(!holds(network, ErrorKind::NotFound, &[forwarded], PEER));
-    assert!(holds(respecting, ErrorKind::NotFound, &[forwarded], PEER));
+    assert!(holds(respecting.clone(), ErrorKind::NotFound, &[forwarded], PEER));
+    let (accept, typed) = (("accept", "application/json,text/html"), ("content-type", "application/json"));
+    let mut all = respecting;
+    all[0]["request"]["header"] =
+        serde_json::json!({"accept": ["application/xml", "application/json"], "content_type": ["application/json"]});
+    for (headers, expected) in
+        [(&[forwarded, accept, typed][..], true), (&[forwarded, accept], false), (&[accept, typed], false)]
+    {
+        assert_eq!(holds(all.clone(), ErrorKind::NotFound, headers, PEER), expected, "{headers:?}");
+    }
+    let any =
+        serde_json::json!([{"request": {"header": {"accept": ["text/html"], "content_type": ["application/*"]}}}]);
+    assert!(holds(any, ErrorKind::NotFound, &[accept, typed], PEER));
     for bad in ["192.168.1.0", "192.168.1.0/33", "x/8", "::1/129"] {
         let when = serde_json::json!([{"request": {"remote_ip": {"match": [bad]}}}]);
         assert!(When::compile(&Node::from_json(&when, "test")).is_err(), "{bad}");
+    }
+}
+
+/// [T] of pipeline spec 7.2: an error is named like its status. There is no 418 here.
+#[test]
+fn names_are_those_of_statuses() {
+    let rows = [
+        (ErrorKind::NotFound, 404, "not_found"),
+        (ErrorKind::Unauthorized, 401, "unauthorized"),
+        (ErrorKind::Forbidden, 403, "forbidden"),
+        (ErrorKind::Internal, 500, "internal_server_error"),
+    ];
+    for (kind, status, name) in rows {
+        assert_eq!((kind.status().as_u16(), kind.name()), (status, name));
     }
 }
