@@ -156,6 +156,7 @@ fn ghsa_vhr5_ggp3_qq85_forwarded_proto_counts_only_when_trusted() {
         (false, false, Some("https"), "http"),
         (true, true, Some("http"), "http"),
         (false, true, Some("https,http"), "http"),
+        (false, true, Some(""), "http"),
     ];
     for (tls, trust_forwarded_headers, proto, expected) in rows {
         let mut headers = vec![("host", "h")];
