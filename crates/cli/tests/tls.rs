@@ -2,6 +2,9 @@
 
 #![allow(clippy::unwrap_used)]
 
+use std::io::Write;
+use std::net::TcpStream;
+
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use keyward_core::jwt::generate::generate;
@@ -10,6 +13,7 @@ use keyward_testkit::pki::Authority;
 use keyward_testkit::ports::free_port;
 use keyward_testkit::process::{Keyward, PATIENCE, Running};
 use keyward_testkit::tls_client::TlsClient;
+use keyward_testkit::wire::drain;
 
 const CONFIG: &str = "
 authenticators: {anonymous: {enabled: true}}
@@ -72,6 +76,21 @@ fn every_port_can_have_tls_from_files_or_from_the_environment() {
     for (port, target) in ports {
         let mut client = TlsClient::connect(port, &trusts, PATIENCE).unwrap();
         assert_eq!(client.get(target, "localhost").unwrap().status(), 200, "{target}");
+    }
+    for (port, target) in ports {
+        for method in ["GET", "POST", "OPTIONS"] {
+            let mut plain = TcpStream::connect(("127.0.0.1", port)).unwrap();
+            plain.set_read_timeout(Some(PATIENCE)).unwrap();
+            let body = "x".repeat(10_000);
+            write!(plain, "{method} {target} HTTP/1.1\r\nHost: localhost\r\nContent-Length: 10000\r\n\r\n{body}")
+                .unwrap();
+            plain.shutdown(std::net::Shutdown::Write).unwrap();
+            assert_eq!(
+                String::from_utf8(drain(&mut plain, 1024)).unwrap(),
+                "HTTP/1.0 400 Bad Request\r\n\r\nClient sent an HTTP request to an HTTPS server.\n",
+                "{method} {target}"
+            );
+        }
     }
     // The scheme that rules see is the one that was used.
     let mut client = TlsClient::connect(running.proxy, &trusts, PATIENCE).unwrap();

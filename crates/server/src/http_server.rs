@@ -17,11 +17,11 @@ use keyward_core::ports::LocalFuture;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpListener;
 use tokio::sync::watch;
-use tokio_rustls::TlsAcceptor;
 
 use crate::config::settings::listeners::PortTimeouts;
 use crate::proxy::panics::survived;
 use crate::proxy::scanned_io::{ScannedIo, Verdict};
+use crate::proxy::tls::handshake;
 use crate::serving::Port;
 
 /// Connections at a time; what comes beyond is closed.
@@ -67,8 +67,7 @@ pub async fn serve(listener: TcpListener, port: PortInForce, handler: Handler, m
             match tls {
                 None => connection(stream, Arrived { peer, tls: false }, timeouts, handler, shutdown).await,
                 Some(config) => {
-                    let accepted = TlsAcceptor::from(config).accept(stream);
-                    if let Ok(Ok(stream)) = tokio::time::timeout(timeouts.handshake, accepted).await {
+                    if let Some(stream) = handshake(stream, config, timeouts.handshake).await {
                         connection(stream, Arrived { peer, tls: true }, timeouts, handler, shutdown).await;
                     }
                 }

@@ -15,11 +15,11 @@ use tokio::net::TcpStream;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 use tokio::time::{Instant, timeout};
-use tokio_rustls::TlsAcceptor;
 
 use super::aside::Aside;
 use super::scanned_io::{ScannedIo, Verdict};
 use super::service::Service;
+use super::tls;
 use crate::local_executor::LocalExecutor;
 
 /// How connections are served.
@@ -97,8 +97,7 @@ pub async fn serve(
             }
         }
         Some(config) => {
-            let handshake = TlsAcceptor::from(config.clone()).accept(stream);
-            let Ok(Ok(stream)) = timeout(options.handshake_timeout, handshake).await else { return };
+            let Some(stream) = tls::handshake(stream, config.clone(), options.handshake_timeout).await else { return };
             if stream.get_ref().1.alpn_protocol() == Some(b"h2") {
                 serve_http2(stream, connection(true), options, service, shutdown).await;
             } else {
