@@ -4,6 +4,7 @@
 
 use std::io::Write;
 use std::net::TcpStream;
+use std::sync::Arc;
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
@@ -14,6 +15,7 @@ use keyward_testkit::ports::free_port;
 use keyward_testkit::process::{Keyward, PATIENCE, Running};
 use keyward_testkit::tls_client::TlsClient;
 use keyward_testkit::wire::drain;
+use tokio_rustls::rustls::ClientConfig;
 
 const CONFIG: &str = "
 authenticators: {anonymous: {enabled: true}}
@@ -95,11 +97,44 @@ fn every_port_can_have_tls_from_files_or_from_the_environment() {
     // The scheme that rules see is the one that was used.
     let mut client = TlsClient::connect(running.proxy, &trusts, PATIENCE).unwrap();
     assert_eq!(client.get("/http", "localhost").unwrap().status(), 404);
-    let http2 = TlsClient::connect(running.proxy, &authority.client(&[b"h2", b"http/1.1"]), PATIENCE).unwrap();
-    assert_eq!(http2.protocol(), Some(&b"h2"[..]));
+    for (port, target) in ports {
+        let both = TlsClient::connect(port, &authority.client(&[b"h2", b"http/1.1"]), PATIENCE).unwrap();
+        assert_eq!(both.protocol(), Some(&b"h2"[..]), "{target}");
+        assert_eq!(http2_statuses(port, authority.client(&[b"h2"]), &[target, target]), [200, 200], "{target}");
+    }
+    assert_eq!(
+        http2_statuses(
+            running.api,
+            authority.client(&[b"h2"]),
+            &["/decisions/https", "/decisions/http", "/rules/none"]
+        ),
+        [200, 404, 404]
+    );
     // A decision over TLS is one about `https`, unless a header says otherwise.
     let mut client = TlsClient::connect(running.api, &trusts, PATIENCE).unwrap();
     assert_eq!(client.get("/decisions/https", "localhost").unwrap().status(), 200);
+}
+
+/// The statuses of these requests, all over one connection.
+fn http2_statuses(port: u16, config: Arc<ClientConfig>, targets: &[&str]) -> Vec<u16> {
+    use http_body_util::Empty;
+    use hyper_util::rt::{TokioExecutor, TokioIo};
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    runtime.block_on(async {
+        let stream = tokio::net::TcpStream::connect(("127.0.0.1", port)).await.unwrap();
+        let name = "localhost".to_owned().try_into().unwrap();
+        let stream = tokio_rustls::TlsConnector::from(config).connect(name, stream).await.unwrap();
+        let builder = hyper::client::conn::http2::Builder::new(TokioExecutor::new());
+        let (mut sender, connection) = builder.handshake(TokioIo::new(stream)).await.unwrap();
+        tokio::spawn(connection);
+        let mut statuses = Vec::new();
+        for target in targets {
+            let request = http::Request::get(format!("https://localhost{target}")).body(Empty::<bytes::Bytes>::new());
+            let answer = tokio::time::timeout(PATIENCE, sender.send_request(request.unwrap())).await;
+            statuses.push(answer.unwrap().unwrap().status().as_u16());
+        }
+        statuses
+    })
 }
 
 #[test]

@@ -18,7 +18,7 @@ use zeroize::Zeroizing;
 use crate::config::settings::listeners::TlsFiles;
 
 /// Loads certificate and key, and checks that they belong together.
-pub fn server_config(files: &TlsFiles, key: &str, protocols: &[&[u8]]) -> Result<Arc<ServerConfig>, Diagnostic> {
+pub fn server_config(files: &TlsFiles, key: &str) -> Result<Arc<ServerConfig>, Diagnostic> {
     let refuse = |part: &str, message: String| Diagnostic::error(format!("`{key}.tls.{part}`: {message}"));
     let (cert, private) = match files {
         TlsFiles::Paths { cert, key: private } => {
@@ -50,7 +50,7 @@ pub fn server_config(files: &TlsFiles, key: &str, protocols: &[&[u8]]) -> Result
         .with_no_client_auth()
         .with_single_cert(chain, private)
         .map_err(|error| refuse("cert", format!("certificate and key are not usable together: {error}")))?;
-    config.alpn_protocols = protocols.iter().map(|name| name.to_vec()).collect();
+    config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
     Ok(Arc::new(config))
 }
 
