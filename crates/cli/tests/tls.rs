@@ -27,7 +27,7 @@ mutators: {noop: {enabled: true}}
 fn rules(upstream: u16) -> String {
     let rule = |scheme: &str| {
         format!(
-            "- id: {scheme}\n  match: {{url: \"{scheme}://<[^/]*>/{scheme}\", methods: [GET]}}\n  \
+            "- id: {scheme}\n  match: {{url: \"{scheme}://<[^/]*>/{scheme}\", methods: [GET, HEAD]}}\n  \
              authenticators: [{{handler: anonymous}}]\n  authorizer: {{handler: allow}}\n  \
              mutators: [{{handler: noop}}]\n  upstream: {{url: \"http://127.0.0.1:{upstream}\"}}\n"
         )
@@ -100,13 +100,14 @@ fn every_port_can_have_tls_from_files_or_from_the_environment() {
     for (port, target) in ports {
         let both = TlsClient::connect(port, &authority.client(&[b"h2", b"http/1.1"]), PATIENCE).unwrap();
         assert_eq!(both.protocol(), Some(&b"h2"[..]), "{target}");
-        assert_eq!(http2_statuses(port, authority.client(&[b"h2"]), &[target, target]), [200, 200], "{target}");
+        let calls = [("GET", target), ("HEAD", target), ("HEAD", "/nothing-here"), ("GET", target)];
+        assert_eq!(http2_statuses(port, authority.client(&[b"h2"]), &calls), [200, 200, 404, 200], "{target}");
     }
     assert_eq!(
         http2_statuses(
             running.api,
             authority.client(&[b"h2"]),
-            &["/decisions/https", "/decisions/http", "/rules/none"]
+            &[("GET", "/decisions/https"), ("HEAD", "/decisions/http"), ("GET", "/rules/none")]
         ),
         [200, 404, 404]
     );
@@ -115,9 +116,9 @@ fn every_port_can_have_tls_from_files_or_from_the_environment() {
     assert_eq!(client.get("/decisions/https", "localhost").unwrap().status(), 200);
 }
 
-/// The statuses of these requests, all over one connection.
-fn http2_statuses(port: u16, config: Arc<ClientConfig>, targets: &[&str]) -> Vec<u16> {
-    use http_body_util::Empty;
+/// The statuses of whole answers to these requests, all over one connection.
+fn http2_statuses(port: u16, config: Arc<ClientConfig>, calls: &[(&str, &str)]) -> Vec<u16> {
+    use http_body_util::{BodyExt, Empty};
     use hyper_util::rt::{TokioExecutor, TokioIo};
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     runtime.block_on(async {
@@ -128,10 +129,12 @@ fn http2_statuses(port: u16, config: Arc<ClientConfig>, targets: &[&str]) -> Vec
         let (mut sender, connection) = builder.handshake(TokioIo::new(stream)).await.unwrap();
         tokio::spawn(connection);
         let mut statuses = Vec::new();
-        for target in targets {
-            let request = http::Request::get(format!("https://localhost{target}")).body(Empty::<bytes::Bytes>::new());
-            let answer = tokio::time::timeout(PATIENCE, sender.send_request(request.unwrap())).await;
-            statuses.push(answer.unwrap().unwrap().status().as_u16());
+        for (method, target) in calls {
+            let request = http::Request::builder().method(*method).uri(format!("https://localhost{target}"));
+            let answer = sender.send_request(request.body(Empty::<bytes::Bytes>::new()).unwrap());
+            let answer = tokio::time::timeout(PATIENCE, answer).await.unwrap().unwrap();
+            statuses.push(answer.status().as_u16());
+            answer.into_body().collect().await.unwrap();
         }
         statuses
     })

@@ -4,6 +4,7 @@ use std::convert::Infallible;
 use std::error::Error;
 use std::time::Duration;
 
+use http::header::CONTENT_LENGTH;
 use http::{Request, Response};
 use http_body::Body;
 use hyper::body::Incoming;
@@ -66,6 +67,16 @@ pub(crate) async fn serve<T, S, B>(
         _ = served => {}
         () = idle(&busy, GOODBYE) => {}
     }
+}
+
+/// What answers a HEAD request: the body stays behind, and its length is told. hyper sees to that for HTTP/1.1
+/// only, and a peer takes a body here for an error (RFC 9113 section 8.1.1).
+pub(crate) fn without_body<B: Body>(response: Response<B>, nothing: B) -> Response<B> {
+    let (mut head, body) = response.into_parts();
+    if let Some(length) = body.size_hint().exact().filter(|length| *length > 0) {
+        head.headers.entry(CONTENT_LENGTH).or_insert(length.into());
+    }
+    Response::from_parts(head, nothing)
 }
 
 /// Resolves when nothing has happened on a connection for the limit, give or take a quarter. Looks now and

@@ -8,7 +8,7 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use http::{HeaderValue, Request, Response, StatusCode, header};
+use http::{HeaderValue, Method, Request, Response, StatusCode, header};
 use http_body_util::Full;
 use hyper::body::Incoming;
 use hyper::server::conn::http1;
@@ -128,11 +128,12 @@ async fn connection_http2(
     let (seen, open) = (requests.clone(), active.clone());
     let service = service_fn(move |request: Request<Incoming>| {
         seen.set(seen.get() + 1);
+        let is_head = request.method() == Method::HEAD;
         let (answer, exchange) = (survived(handler(request, arrived)), Exchange::begin(&open));
         async move {
             let answer = answer.await.unwrap_or_else(panicked);
             drop(exchange);
-            Ok::<_, Infallible>(answer)
+            Ok::<_, Infallible>(if is_head { http2::without_body(answer, Full::default()) } else { answer })
         }
     });
     let busy = || Busy { requests: requests.get(), active: active.get() };
