@@ -8,7 +8,7 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use http::{HeaderValue, Method, Request, Response, StatusCode, header};
+use http::{HeaderValue, Method, Request, Response, StatusCode, Version, header};
 use http_body_util::Full;
 use hyper::body::Incoming;
 use hyper::server::conn::http1;
@@ -96,7 +96,8 @@ async fn connection(
     let heads = Cell::new(0);
     let service = service_fn(move |request: Request<Incoming>| {
         let number = heads.replace(heads.get() + 1);
-        let answer = verdict.on(number).is_none().then(|| handler(request, arrived));
+        let is_sound = verdict.on(number).is_none() && names_one_host(&request);
+        let answer = is_sound.then(|| handler(request, arrived));
         async move {
             let Some(answer) = answer else { return Ok::<_, Infallible>(refused()) };
             Ok(survived(answer).await.unwrap_or_else(panicked))
@@ -158,6 +159,14 @@ impl Drop for Exchange {
 
 fn panicked() -> Response<Full<Bytes>> {
     plain(StatusCode::INTERNAL_SERVER_ERROR, "internal error\n")
+}
+
+/// RFC 9112 section 3.2; only HTTP/1.0 can do without.
+fn names_one_host(request: &Request<Incoming>) -> bool {
+    match request.headers().get_all(header::HOST).iter().count() {
+        0 => request.version() < Version::HTTP_11,
+        count => count == 1,
+    }
 }
 
 /// What is framed in two ways may be read in two ways: nothing else is read on its connection.

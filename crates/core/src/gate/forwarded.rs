@@ -4,7 +4,9 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
+use http::header::HOST;
 use http::request::Parts;
+use http::uri::Authority;
 use http::{HeaderValue, Method};
 
 use super::{
@@ -34,11 +36,10 @@ pub fn admit_forwarded(head: Parts, arrival: &Arrival, policy: &GatePolicy) -> R
         None if arrival.tls => Scheme::Https,
         None => Scheme::Http,
     };
-    let host = said("x-forwarded-host", RefusalReason::Authority)?
-        .or(said("host", RefusalReason::Authority)?)
-        .or_else(|| head.uri.authority().map(|authority| authority.as_str().to_owned()))
-        .ok_or(RefusalReason::Authority)?;
-    let authority = authority::canonicalize(&host, scheme).ok_or(RefusalReason::Authority)?;
+    let authority = match said("x-forwarded-host", RefusalReason::Authority)? {
+        Some(host) => authority::canonicalize(&host, scheme).ok_or(RefusalReason::Authority)?.into_owned(),
+        None => own_authority(&head, scheme)?,
+    };
     let raw_path = match said("x-forwarded-uri", RefusalReason::Path)? {
         Some(uri) if !uri.starts_with('?') => uri.split(['?', '#']).next().unwrap_or_default().to_owned(),
         _ => head.uri.path().strip_prefix(PREFIX).unwrap_or(head.uri.path()).to_owned(),
@@ -53,4 +54,19 @@ pub fn admit_forwarded(head: Parts, arrival: &Arrival, policy: &GatePolicy) -> R
     let facts = fields::filter(&mut headers, head.version, &trusting)?;
     let has_encoded_slash = canonical.has_encoded_slash;
     Ok(GatedRequest { method, target, headers, facts, has_encoded_slash, peer: arrival.peer, body: Bytes::new() })
+}
+
+/// As the proxy reads it: from `Host`, or from the target when it has one; both must agree.
+fn own_authority(head: &Parts, scheme: Scheme) -> Result<String, RefusalReason> {
+    let mut lines = head.headers.get_all(HOST).iter();
+    let host = lines.next().map(HeaderValue::to_str).transpose().map_err(|_| RefusalReason::Authority)?;
+    if lines.next().is_some() {
+        return Err(RefusalReason::Authority);
+    }
+    let canonical = |text| authority::canonicalize(text, scheme).ok_or(RefusalReason::Authority);
+    match (head.uri.authority().map(Authority::as_str), host) {
+        (Some(target), Some(host)) if canonical(target)? != canonical(host)? => Err(RefusalReason::AuthorityMismatch),
+        (Some(text), _) | (None, Some(text)) => Ok(canonical(text)?.into_owned()),
+        (None, None) => Err(RefusalReason::Authority),
+    }
 }

@@ -232,6 +232,22 @@ fn the_decision_api_describes_requests_by_headers() {
     }
 }
 
+#[test]
+fn the_decision_api_takes_no_ambiguous_host() {
+    let rows: [(&str, Fields<'_>, Result<&str, RefusalReason>); 6] = [
+        ("/decisions/a", &[("host", "h"), ("host", "h")], Err(RefusalReason::Authority)),
+        ("/decisions/a", &[], Err(RefusalReason::Authority)),
+        ("/decisions/a", &[("host", "h"), ("host", "i"), ("x-forwarded-host", "f")], Ok("http://f/a")),
+        ("http://h/decisions/a", &[("host", "i")], Err(RefusalReason::AuthorityMismatch)),
+        ("http://h/decisions/a", &[("host", "H:80")], Ok("http://h/a")),
+        ("http://h/decisions/a", &[], Ok("http://h/a")),
+    ];
+    for (target, headers, expected) in rows {
+        let request = admit_forwarded(parts("GET", target, headers), &ARRIVAL, &GatePolicy::default());
+        assert_eq!(request.as_ref().map(GatedRequest::url).map_err(|reason| *reason), expected, "{target} {headers:?}");
+    }
+}
+
 /// Otherwise a path or a host that the asking proxy passes on as it came would let the caller choose that a rule for
 /// something else is asked.
 #[test]
