@@ -195,8 +195,11 @@ fn a_caller_in_the_middle_of_its_body_gets_to_read_the_refusal() {
 fn the_api_port_keeps_to_its_limits() {
     let keyward = keyward(1).env("SERVE_API_TIMEOUT_READ", "500ms").env("SERVE_API_TIMEOUT_IDLE", "1s").start();
     // (what is sent, what is answered before the end)
-    let rows: [(&[u8], &[u16]); 6] = [
+    let rows: [(&[u8], &[u16]); 9] = [
         (b"", &[]),
+        (b"GET /health/alive HTTP/1.0\r\n\r\n", &[200]),
+        (b"GET /health/alive HTTP/1.1\r\n\r\n", &[400]),
+        (b"GET /health/alive HTTP/1.1\r\nHost: h\r\nHost: h\r\n\r\n", &[400]),
         (b"GET /health/al", &[]),
         (b"GET /health/alive HTTP/1.1\r\nHost: h\r\n\r\n", &[200]),
         (b"GET /health/alive HTTP/1.1\r\nHost: h\r\n\r\nGET /health/alive HTTP/1.1\r\nHost", &[200]),

@@ -100,6 +100,20 @@ fn a_body_of_unknown_length_passes_with_every_method() {
     }
 }
 
+#[test]
+fn a_body_that_is_not_there_is_announced_where_one_is_usual() {
+    let recorder = Recorder::start(true);
+    let running = keyward(recorder.port).start();
+    for (method, announced) in [("GET", false), ("HEAD", false), ("POST", true), ("PUT", true)] {
+        let answer = running.send(&format!("{method} /a HTTP/1.1\r\nHost: h\r\n\r\n")).unwrap();
+        assert_eq!(answer.status(), 200, "{method}");
+        let call = recorder.take().remove(0);
+        let lengths = call["headers"].as_array().unwrap().iter().filter(|line| line[0] == "content-length");
+        let lengths: Vec<&str> = lengths.map(|line| line[1].as_str().unwrap()).collect();
+        assert_eq!(lengths, if announced { vec!["0"] } else { vec![] }, "{method}");
+    }
+}
+
 /// Serving spec W1: the reference ends such a stream as if it were whole.
 #[test]
 fn an_upstream_that_dies_in_the_middle_breaks_the_caller_s_stream_too() {

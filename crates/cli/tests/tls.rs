@@ -2,6 +2,10 @@
 
 #![allow(clippy::unwrap_used)]
 
+use std::io::Write;
+use std::net::TcpStream;
+use std::sync::Arc;
+
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use keyward_core::jwt::generate::generate;
@@ -10,6 +14,8 @@ use keyward_testkit::pki::Authority;
 use keyward_testkit::ports::free_port;
 use keyward_testkit::process::{Keyward, PATIENCE, Running};
 use keyward_testkit::tls_client::TlsClient;
+use keyward_testkit::wire::drain;
+use tokio_rustls::rustls::ClientConfig;
 
 const CONFIG: &str = "
 authenticators: {anonymous: {enabled: true}}
@@ -21,7 +27,7 @@ mutators: {noop: {enabled: true}}
 fn rules(upstream: u16) -> String {
     let rule = |scheme: &str| {
         format!(
-            "- id: {scheme}\n  match: {{url: \"{scheme}://<[^/]*>/{scheme}\", methods: [GET]}}\n  \
+            "- id: {scheme}\n  match: {{url: \"{scheme}://<[^/]*>/{scheme}\", methods: [GET, HEAD]}}\n  \
              authenticators: [{{handler: anonymous}}]\n  authorizer: {{handler: allow}}\n  \
              mutators: [{{handler: noop}}]\n  upstream: {{url: \"http://127.0.0.1:{upstream}\"}}\n"
         )
@@ -73,14 +79,65 @@ fn every_port_can_have_tls_from_files_or_from_the_environment() {
         let mut client = TlsClient::connect(port, &trusts, PATIENCE).unwrap();
         assert_eq!(client.get(target, "localhost").unwrap().status(), 200, "{target}");
     }
+    for (port, target) in ports {
+        for method in ["GET", "POST", "OPTIONS"] {
+            let mut plain = TcpStream::connect(("127.0.0.1", port)).unwrap();
+            plain.set_read_timeout(Some(PATIENCE)).unwrap();
+            let body = "x".repeat(10_000);
+            write!(plain, "{method} {target} HTTP/1.1\r\nHost: localhost\r\nContent-Length: 10000\r\n\r\n{body}")
+                .unwrap();
+            plain.shutdown(std::net::Shutdown::Write).unwrap();
+            assert_eq!(
+                String::from_utf8(drain(&mut plain, 1024)).unwrap(),
+                "HTTP/1.0 400 Bad Request\r\n\r\nClient sent an HTTP request to an HTTPS server.\n",
+                "{method} {target}"
+            );
+        }
+    }
     // The scheme that rules see is the one that was used.
     let mut client = TlsClient::connect(running.proxy, &trusts, PATIENCE).unwrap();
     assert_eq!(client.get("/http", "localhost").unwrap().status(), 404);
-    let http2 = TlsClient::connect(running.proxy, &authority.client(&[b"h2", b"http/1.1"]), PATIENCE).unwrap();
-    assert_eq!(http2.protocol(), Some(&b"h2"[..]));
+    for (port, target) in ports {
+        let both = TlsClient::connect(port, &authority.client(&[b"h2", b"http/1.1"]), PATIENCE).unwrap();
+        assert_eq!(both.protocol(), Some(&b"h2"[..]), "{target}");
+        let calls = [("GET", target), ("HEAD", target), ("HEAD", "/nothing-here"), ("GET", target)];
+        assert_eq!(http2_statuses(port, authority.client(&[b"h2"]), &calls), [200, 200, 404, 200], "{target}");
+    }
+    assert_eq!(
+        http2_statuses(
+            running.api,
+            authority.client(&[b"h2"]),
+            &[("GET", "/decisions/https"), ("HEAD", "/decisions/http"), ("GET", "/rules/none")]
+        ),
+        [200, 404, 404]
+    );
     // A decision over TLS is one about `https`, unless a header says otherwise.
     let mut client = TlsClient::connect(running.api, &trusts, PATIENCE).unwrap();
     assert_eq!(client.get("/decisions/https", "localhost").unwrap().status(), 200);
+}
+
+/// The statuses of whole answers to these requests, all over one connection.
+fn http2_statuses(port: u16, config: Arc<ClientConfig>, calls: &[(&str, &str)]) -> Vec<u16> {
+    use http_body_util::{BodyExt, Empty};
+    use hyper_util::rt::{TokioExecutor, TokioIo};
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    runtime.block_on(async {
+        let stream = tokio::net::TcpStream::connect(("127.0.0.1", port)).await.unwrap();
+        let name = "localhost".to_owned().try_into().unwrap();
+        let stream = tokio_rustls::TlsConnector::from(config).connect(name, stream).await.unwrap();
+        let builder = hyper::client::conn::http2::Builder::new(TokioExecutor::new());
+        let (mut sender, connection) = builder.handshake(TokioIo::new(stream)).await.unwrap();
+        tokio::spawn(connection);
+        let mut statuses = Vec::new();
+        for (method, target) in calls {
+            let request = http::Request::builder().method(*method).uri(format!("https://localhost{target}"));
+            let answer = sender.send_request(request.body(Empty::<bytes::Bytes>::new()).unwrap());
+            let answer = tokio::time::timeout(PATIENCE, answer).await.unwrap().unwrap();
+            statuses.push(answer.status().as_u16());
+            answer.into_body().collect().await.unwrap();
+        }
+        statuses
+    })
 }
 
 #[test]

@@ -9,6 +9,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
 use std::time::Duration;
 
+use keyward_testkit::conformance::recorder::Recorder;
 use keyward_testkit::pki::Authority;
 use keyward_testkit::ports::listener;
 use keyward_testkit::process::{Keyward, PATIENCE, Running};
@@ -92,6 +93,62 @@ fn an_answer_with_trailers_is_whole_and_its_connection_is_used_again() {
     }
     assert_eq!(connections.load(Ordering::SeqCst), 1);
     assert!(running.audit(4).iter().all(|record| record["outcome"] == "allowed"));
+}
+
+/// What a caller gets from an upstream that answers with these bytes, byte for byte.
+fn raw(answer: &'static str, fields: &str) -> String {
+    let (port, _) = canned(answer);
+    let running = keyward(&format!("http://127.0.0.1:{port}")).start();
+    let mut stream = TcpStream::connect(("127.0.0.1", running.proxy)).unwrap();
+    stream.set_read_timeout(Some(PATIENCE)).unwrap();
+    stream.write_all(format!("GET / HTTP/1.1\r\nHost: h\r\nConnection: close\r\n{fields}\r\n").as_bytes()).unwrap();
+    String::from_utf8(wire::drain(&mut stream, 1024 * 1024)).unwrap()
+}
+
+#[test]
+fn interim_answers_stay_behind() {
+    for interim in ["100 Continue\r\n", "102 Processing\r\n", "103 Early Hints\r\nLink: </a>; rel=preload\r\n"] {
+        let answer = format!("HTTP/1.1 {interim}\r\nHTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok");
+        let seen = raw(answer.leak(), "");
+        assert!(seen.starts_with("HTTP/1.1 200 OK\r\n") && seen.ends_with("\r\n\r\nok"), "{interim}: {seen}");
+    }
+}
+
+#[test]
+fn trailers_are_for_callers_who_ask_for_them() {
+    let answer = "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\nTrailer: X-T\r\n\r\n2\r\nok\r\n0\r\nX-T: v\r\n\r\n";
+    assert!(raw(answer, "").ends_with("2\r\nok\r\n0\r\n\r\n"));
+    assert!(raw(answer, "TE: trailers\r\n").ends_with("2\r\nok\r\n0\r\nx-t: v\r\n\r\n"));
+}
+
+#[test]
+fn heads_of_answers_are_well_formed_and_of_limited_size() {
+    let many = "X: y\r\n".repeat(101);
+    let large = format!("X: {}\r\n", "y".repeat(600_000));
+    for head in [
+        "HTTP/1.1 200 OK\r\nX: y\r\n z\r\n",
+        "HTTP/1.1 200 OK\r\nX Y: z\r\n",
+        "HTTP/2.0 200 OK\r\n",
+        &format!("HTTP/1.1 200 OK\r\n{many}"),
+        &format!("HTTP/1.1 200 OK\r\n{large}"),
+    ] {
+        let seen = raw(format!("{head}Content-Length: 2\r\n\r\nok").leak(), "");
+        assert!(seen.starts_with("HTTP/1.1 502 "), "{head}: {seen}");
+    }
+}
+
+#[test]
+fn encodings_are_between_caller_and_upstream() {
+    let recorder = Recorder::start(true);
+    let running = keyward(&format!("http://127.0.0.1:{}", recorder.port)).start();
+    for (fields, expected) in [(&[][..], vec![]), (&[("Accept-Encoding", "br")], vec!["br"])] {
+        assert_eq!(running.request("GET", "/", fields, "").status(), 200);
+        let call = recorder.take().remove(0);
+        let lines = call["headers"].as_array().unwrap().iter().filter(|line| line[0] == "accept-encoding");
+        assert_eq!(lines.map(|line| line[1].as_str().unwrap()).collect::<Vec<_>>(), expected);
+    }
+    let seen = raw("HTTP/1.1 200 OK\r\nContent-Encoding: gzip\r\nContent-Length: 6\r\n\r\npacked", "");
+    assert!(seen.contains("content-encoding: gzip\r\n") && seen.ends_with("packed"), "{seen}");
 }
 
 /// What an HTTP/2 upstream does with the second request of its first connection.

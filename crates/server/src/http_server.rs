@@ -1,4 +1,5 @@
-//! A small HTTP/1.1 server for the ports that are not the proxy: answers are short and in memory.
+//! A small server for the ports that are not the proxy: answers are short and in memory. HTTP/2 over TLS only, as in
+//! the reference.
 
 use std::cell::Cell;
 use std::convert::Infallible;
@@ -7,7 +8,7 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use http::{HeaderValue, Request, Response, StatusCode, header};
+use http::{HeaderValue, Method, Request, Response, StatusCode, Version, header};
 use http_body_util::Full;
 use hyper::body::Incoming;
 use hyper::server::conn::http1;
@@ -17,11 +18,12 @@ use keyward_core::ports::LocalFuture;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpListener;
 use tokio::sync::watch;
-use tokio_rustls::TlsAcceptor;
 
 use crate::config::settings::listeners::PortTimeouts;
+use crate::http2::{self, Busy};
 use crate::proxy::panics::survived;
 use crate::proxy::scanned_io::{ScannedIo, Verdict};
+use crate::proxy::tls::handshake;
 use crate::serving::Port;
 
 /// Connections at a time; what comes beyond is closed.
@@ -67,9 +69,13 @@ pub async fn serve(listener: TcpListener, port: PortInForce, handler: Handler, m
             match tls {
                 None => connection(stream, Arrived { peer, tls: false }, timeouts, handler, shutdown).await,
                 Some(config) => {
-                    let accepted = TlsAcceptor::from(config).accept(stream);
-                    if let Ok(Ok(stream)) = tokio::time::timeout(timeouts.handshake, accepted).await {
-                        connection(stream, Arrived { peer, tls: true }, timeouts, handler, shutdown).await;
+                    if let Some(stream) = handshake(stream, config, timeouts.handshake).await {
+                        let arrived = Arrived { peer, tls: true };
+                        if stream.get_ref().1.alpn_protocol() == Some(b"h2") {
+                            connection_http2(stream, arrived, timeouts, handler, shutdown).await;
+                        } else {
+                            connection(stream, arrived, timeouts, handler, shutdown).await;
+                        }
                     }
                 }
             }
@@ -90,11 +96,11 @@ async fn connection(
     let heads = Cell::new(0);
     let service = service_fn(move |request: Request<Incoming>| {
         let number = heads.replace(heads.get() + 1);
-        let answer = verdict.on(number).is_none().then(|| handler(request, arrived));
+        let is_sound = verdict.on(number).is_none() && names_one_host(&request);
+        let answer = is_sound.then(|| handler(request, arrived));
         async move {
             let Some(answer) = answer else { return Ok::<_, Infallible>(refused()) };
-            let answer = survived(answer).await;
-            Ok(answer.unwrap_or_else(|| plain(StatusCode::INTERNAL_SERVER_ERROR, "internal error\n")))
+            Ok(survived(answer).await.unwrap_or_else(panicked))
         }
     });
     let mut builder = http1::Builder::new();
@@ -110,6 +116,57 @@ async fn connection(
     served.as_mut().graceful_shutdown();
     // An error here is the peer's going away.
     let _ = served.await;
+}
+
+async fn connection_http2(
+    stream: impl AsyncRead + AsyncWrite + Unpin + 'static,
+    arrived: Arrived,
+    timeouts: PortTimeouts,
+    handler: Handler,
+    shutdown: watch::Receiver<bool>,
+) {
+    let (requests, active) = (Rc::new(Cell::new(0)), Rc::new(Cell::new(0)));
+    let (seen, open) = (requests.clone(), active.clone());
+    let service = service_fn(move |request: Request<Incoming>| {
+        seen.set(seen.get() + 1);
+        let is_head = request.method() == Method::HEAD;
+        let (answer, exchange) = (survived(handler(request, arrived)), Exchange::begin(&open));
+        async move {
+            let answer = answer.await.unwrap_or_else(panicked);
+            drop(exchange);
+            Ok::<_, Infallible>(if is_head { http2::without_body(answer, Full::default()) } else { answer })
+        }
+    });
+    let busy = || Busy { requests: requests.get(), active: active.get() };
+    http2::serve(stream, service, busy, timeouts.idle, shutdown).await;
+}
+
+/// Counts an exchange until it ends, also where the caller leaves before.
+struct Exchange(Rc<Cell<u32>>);
+
+impl Exchange {
+    fn begin(open: &Rc<Cell<u32>>) -> Self {
+        open.set(open.get() + 1);
+        Self(open.clone())
+    }
+}
+
+impl Drop for Exchange {
+    fn drop(&mut self) {
+        self.0.set(self.0.get() - 1);
+    }
+}
+
+fn panicked() -> Response<Full<Bytes>> {
+    plain(StatusCode::INTERNAL_SERVER_ERROR, "internal error\n")
+}
+
+/// RFC 9112 section 3.2; only HTTP/1.0 can do without.
+fn names_one_host(request: &Request<Incoming>) -> bool {
+    match request.headers().get_all(header::HOST).iter().count() {
+        0 => request.version() < Version::HTTP_11,
+        count => count == 1,
+    }
 }
 
 /// What is framed in two ways may be read in two ways: nothing else is read on its connection.

@@ -69,7 +69,7 @@ impl Serving {
         let proxy = &settings.proxy;
         Ok(Self {
             connections: Arc::new(ConnectionOptions {
-                tls: tls(&proxy.listener, &[b"h2", b"http/1.1"])?,
+                tls: tls(&proxy.listener)?,
                 header_timeout: proxy.header_timeout,
                 handshake_timeout: proxy.handshake_timeout,
                 idle_timeout: proxy.idle_timeout,
@@ -94,10 +94,10 @@ impl Serving {
 }
 
 fn port(listener: Option<&ListenerSettings>, timeouts: PortTimeouts) -> Result<Port, Diagnostic> {
-    let tls = listener.map(|listener| tls(listener, &[b"http/1.1"])).transpose()?.flatten();
+    let tls = listener.map(tls).transpose()?.flatten();
     Ok(Port { tls, timeouts })
 }
 
-fn tls(listener: &ListenerSettings, protocols: &[&[u8]]) -> Result<Tls, Diagnostic> {
-    listener.tls.as_ref().map(|files| server_config(files, listener.key, protocols)).transpose()
+fn tls(listener: &ListenerSettings) -> Result<Tls, Diagnostic> {
+    listener.tls.as_ref().map(|files| server_config(files, listener.key)).transpose()
 }

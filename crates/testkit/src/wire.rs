@@ -113,7 +113,7 @@ fn read_chunks(reader: &mut impl BufRead, body: &mut Vec<u8>) -> io::Result<()> 
 const TLS_HANDSHAKE: u8 = 0x16;
 
 fn read_line(reader: &mut impl BufRead) -> io::Result<Option<String>> {
-    if reader.fill_buf()?.first() == Some(&TLS_HANDSHAKE) {
+    if first_byte(reader)? == Some(TLS_HANDSHAKE) {
         return Err(io::ErrorKind::InvalidData.into());
     }
     let mut line = Vec::new();
@@ -124,6 +124,17 @@ fn read_line(reader: &mut impl BufRead) -> io::Result<Option<String>> {
         line.pop();
     }
     Ok(Some(line.iter().map(|byte| char::from(*byte)).collect()))
+}
+
+/// The next byte, which stays where it is. Unlike the other ways to read, this one is not repeated by the standard
+/// library when a signal interrupts it.
+fn first_byte(reader: &mut impl BufRead) -> io::Result<Option<u8>> {
+    loop {
+        match reader.fill_buf() {
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            read => return Ok(read?.first().copied()),
+        }
+    }
 }
 
 /// Latin-1 text back to the bytes it was read from.
@@ -137,4 +148,26 @@ pub fn drain(stream: &mut impl Read, limit: u64) -> Vec<u8> {
     // A reset at the end is as good as a close here: what was read before it counts.
     let _ = stream.take(limit).read_to_end(&mut rest);
     rest
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Fails once before each byte, as a read does that a signal interrupts.
+    struct Interrupted<'a>(&'a [u8], bool);
+
+    impl Read for Interrupted<'_> {
+        fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+            self.1 = !self.1;
+            if self.1 { Err(io::ErrorKind::Interrupted.into()) } else { self.0.read(&mut buffer[..1]) }
+        }
+    }
+
+    #[test]
+    fn an_interrupted_read_is_repeated() {
+        let sent = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nab\r\n0\r\n\r\n";
+        let answer = read_response(&mut BufReader::new(Interrupted(sent, false)), false).unwrap();
+        assert_eq!((answer.status(), answer.text().as_str()), (200, "ab"));
+    }
 }

@@ -78,7 +78,7 @@ fn serve(settings: &IssuerSettings, env_dir: Option<PathBuf>) -> Result<(), Diag
     let issuer = Rc::new(Issuer::new(settings, &EnvironmentSecrets::new(env_dir))?);
     let listener = bind(address(&settings.listener)?, settings.listener.key, false)?;
     install_provider();
-    let tls = settings.listener.tls.as_ref().map(|files| server_config(files, settings.listener.key, &[b"http/1.1"]));
+    let tls = settings.listener.tls.as_ref().map(|files| server_config(files, settings.listener.key));
     let port = Port { tls: tls.transpose()?, ..Port::default() };
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(failed)?;
     LocalSet::new().block_on(&runtime, async {

@@ -62,7 +62,7 @@ pub(super) fn filter(headers: &mut HeaderMap, version: Version, policy: &GatePol
     }
     if policy.trust_forwarded_headers {
         for name in ["x-forwarded-for", "x-forwarded-host", "x-forwarded-proto"] {
-            keep_first(headers, name);
+            keep_first_or_none(headers, name);
         }
     }
     Ok(facts)
@@ -242,10 +242,13 @@ fn forwarded_proto(headers: &HeaderMap) -> Option<bool> {
     }
 }
 
-fn keep_first(headers: &mut HeaderMap, name: &'static str) {
-    if headers.get_all(name).iter().nth(1).is_some()
-        && let Some(first) = headers.get(name).cloned()
-    {
-        headers.insert(name, first);
+/// As in the reference: the first line counts, and an empty one counts as none.
+fn keep_first_or_none(headers: &mut HeaderMap, name: &'static str) {
+    let mut lines = headers.get_all(name).iter();
+    let (first, more) = (lines.next().cloned(), lines.next().is_some());
+    match first {
+        Some(first) if first.is_empty() => drop(headers.remove(name)),
+        Some(first) if more => drop(headers.insert(name, first)),
+        _ => {}
     }
 }

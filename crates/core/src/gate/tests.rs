@@ -156,6 +156,7 @@ fn ghsa_vhr5_ggp3_qq85_forwarded_proto_counts_only_when_trusted() {
         (false, false, Some("https"), "http"),
         (true, true, Some("http"), "http"),
         (false, true, Some("https,http"), "http"),
+        (false, true, Some(""), "http"),
     ];
     for (tls, trust_forwarded_headers, proto, expected) in rows {
         let mut headers = vec![("host", "h")];
@@ -163,7 +164,9 @@ fn ghsa_vhr5_ggp3_qq85_forwarded_proto_counts_only_when_trusted() {
         let policy = GatePolicy { trust_forwarded_headers, ..GatePolicy::default() };
         let request = admit(&mut parts("GET", "/", &headers), &Arrival { tls, ..ARRIVAL }, &policy).unwrap();
         assert_eq!(request.scheme().as_str(), expected, "{tls} {trust_forwarded_headers} {proto:?}");
-        assert_eq!(request.headers().contains_key("x-forwarded-proto"), proto.is_some() && trust_forwarded_headers);
+        // An empty line is as good as none.
+        let passed = trust_forwarded_headers && proto.is_some_and(|proto| !proto.is_empty());
+        assert_eq!(request.headers().contains_key("x-forwarded-proto"), passed);
     }
 }
 
@@ -226,6 +229,38 @@ fn the_decision_api_describes_requests_by_headers() {
             admit_forwarded(parts("GET", "/decisions", &headers), &ARRIVAL, &GatePolicy::default()).is_err(),
             "{uri}"
         );
+    }
+}
+
+#[test]
+fn the_decision_api_takes_no_ambiguous_host() {
+    let rows: [(&str, Fields<'_>, Result<&str, RefusalReason>); 6] = [
+        ("/decisions/a", &[("host", "h"), ("host", "h")], Err(RefusalReason::Authority)),
+        ("/decisions/a", &[], Err(RefusalReason::Authority)),
+        ("/decisions/a", &[("host", "h"), ("host", "i"), ("x-forwarded-host", "f")], Ok("http://f/a")),
+        ("http://h/decisions/a", &[("host", "i")], Err(RefusalReason::AuthorityMismatch)),
+        ("http://h/decisions/a", &[("host", "H:80")], Ok("http://h/a")),
+        ("http://h/decisions/a", &[], Ok("http://h/a")),
+    ];
+    for (target, headers, expected) in rows {
+        let request = admit_forwarded(parts("GET", target, headers), &ARRIVAL, &GatePolicy::default());
+        assert_eq!(request.as_ref().map(GatedRequest::url).map_err(|reason| *reason), expected, "{target} {headers:?}");
+    }
+}
+
+/// Otherwise a path or a host that the asking proxy passes on as it came would let the caller choose that a rule for
+/// something else is asked.
+#[test]
+fn the_decision_api_ignores_nothing_that_it_cannot_read() {
+    for (name, reason) in [
+        ("x-forwarded-method", RefusalReason::Method),
+        ("x-forwarded-proto", RefusalReason::Scheme),
+        ("x-forwarded-host", RefusalReason::Authority),
+        ("x-forwarded-uri", RefusalReason::Path),
+    ] {
+        let mut head = parts("GET", "/decisions/open", &[("host", "h")]);
+        head.headers.insert(name, http::HeaderValue::from_bytes(b"/\xc3\xbc").unwrap());
+        assert_eq!(admit_forwarded(head, &ARRIVAL, &GatePolicy::default()).unwrap_err(), reason, "{name}");
     }
 }
 

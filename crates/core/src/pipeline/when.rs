@@ -2,15 +2,17 @@
 //!
 //! Conditions are alternatives; within one, `error` and every part of `request` must hold.
 
+mod media_types;
+
 use std::net::IpAddr;
 
-use http::{HeaderMap, header};
 use serde::Deserialize;
 
 use crate::diagnostic::Diagnostic;
 use crate::document::{Node, decode};
 use crate::pipeline::RequestFacts;
 use crate::pipeline::denial::Denial;
+use media_types::{accepted, content_types, listed};
 
 /// Compiled conditions. An empty list always holds.
 #[derive(Clone, Debug, Default)]
@@ -112,8 +114,8 @@ impl Condition {
         let networks = request.cidr.iter().chain(&remote.networks);
         Ok(Self {
             errors: config.error.into_iter().map(|name| name.as_str().to_owned()).collect(),
-            accept: header.accept.iter().flat_map(|line| media_types(line)).collect(),
-            content_type: header.content_type.iter().flat_map(|line| media_types(line)).collect(),
+            accept: header.accept.iter().flat_map(|line| listed(line)).collect(),
+            content_type: header.content_type.iter().flat_map(|line| listed(line)).collect(),
             remote: networks.map(|network| Network::parse(network)).collect::<Result<_, _>>()?,
             trusts_forwarded_for: remote.respect_forwarded_for_header,
         })
@@ -152,40 +154,6 @@ impl ErrorName {
             ErrorName::Unauthorized => "unauthorized",
         }
     }
-}
-
-const NO_MEDIA_TYPE: &str = "application/octet-stream";
-
-/// The caller's `Accept`: the first line only, as the reference reads it.
-fn accepted(headers: &HeaderMap) -> Vec<String> {
-    let line = headers.get(header::ACCEPT).and_then(|value| value.to_str().ok()).unwrap_or_default();
-    if line.is_empty() { vec![NO_MEDIA_TYPE.to_owned()] } else { media_types(line) }
-}
-
-/// The caller's `Content-Type`, parameters dropped. What cannot be parsed matches nothing.
-fn content_types(headers: &HeaderMap) -> Vec<String> {
-    let Some(value) = headers.get(header::CONTENT_TYPE) else { return vec![NO_MEDIA_TYPE.to_owned()] };
-    let line = value.to_str().unwrap_or_default();
-    line.split(',')
-        .map(|part| part.split(';').next().unwrap_or_default().trim().to_ascii_lowercase())
-        .filter(|part| part.contains('/'))
-        .collect()
-}
-
-/// Splits `type[;q=N], ...`; like the reference it stops at the first element with another parameter.
-fn media_types(line: &str) -> Vec<String> {
-    let mut types = Vec::new();
-    for element in line.split(',') {
-        let (name, parameters) = match element.split_once(';') {
-            Some((name, parameters)) => (name.trim(), Some(parameters.trim())),
-            None => (element.trim(), None),
-        };
-        if name.is_empty() || parameters.is_some_and(|parameters| !parameters.starts_with("q=")) {
-            break;
-        }
-        types.push(name.to_owned());
-    }
-    types
 }
 
 /// Wildcards count on the configured side only; a client's `*/*` fits only the same text.

@@ -2,6 +2,7 @@
 //! ([`rule_set`]).
 
 pub mod alike;
+mod base_path;
 pub mod compile;
 pub mod handlers;
 pub mod index;

@@ -7,7 +7,9 @@ use std::sync::Arc;
 use http::HeaderValue;
 
 use crate::gate::Scheme;
+use crate::gate::path::encode_literal;
 use crate::rule::alike::Interned;
+use crate::rule::base_path;
 
 /// Scheme, host and port of an upstream: the key of connection pools, the name checked by TLS.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -71,8 +73,12 @@ impl Upstream {
         if rest.contains(['?', '#']) {
             return Err("it holds a query or fragment, which would be ignored".to_owned());
         }
-        if authority.is_empty() || !authority.bytes().chain(path.bytes()).all(|byte| byte.is_ascii_graphic()) {
-            return Err("it has no host, or holds characters that are not allowed in a URL".to_owned());
+        if authority.is_empty() || !authority.bytes().all(|byte| byte.is_ascii_graphic()) {
+            return Err("it has no host, or one with characters that are not allowed in a URL".to_owned());
+        }
+        // In the rest they can be encoded, but these are of no use to anybody.
+        if path.bytes().any(|byte| byte.is_ascii_control()) {
+            return Err("it holds control characters".to_owned());
         }
         let (host, port) = split_port(authority)?;
         let origin = UpstreamOrigin {
@@ -80,16 +86,14 @@ impl Upstream {
             host: host.trim_end_matches('.').to_ascii_lowercase(),
             port: port.unwrap_or_else(|| scheme.default_port()),
         };
-        let base_path = path.trim_end_matches('/');
-        if base_path.split('/').skip(1).any(|segment| matches!(segment, "" | "." | "..")) {
-            return Err("its path holds empty or dot segments".to_owned());
-        }
+        let base_path = base_path::canonical(path)?;
         let host = HeaderValue::from_str(&origin.authority()).map_err(|error| error.to_string())?;
-        let trimmed = strip_path.trim_matches('/');
+        // Requests' paths are in canonical form; what is stripped from them has to be, too.
+        let trimmed = encode_literal(strip_path.trim_matches('/'));
         Ok(Self {
             destination: Arc::new(Destination { origin: Arc::new(origin), host }),
             base_path: base_path.into(),
-            strip_path: if trimmed.is_empty() { String::new() } else { ["/", trimmed].concat() }.into(),
+            strip_path: if trimmed.is_empty() { String::new() } else { ["/", &trimmed].concat() }.into(),
             preserve_host: false,
             forward_caller_credential: false,
             allow_encoded_slashes: false,
@@ -210,12 +214,16 @@ mod tests {
             ("http://localhost:4000/foo/", "api", "/api/users/1234", "/foo/users/1234"),
             ("http://u/foo/", "", "/", "/foo"),
             ("http://u/foo/", "", "/a/", "/foo/a/"),
+            ("http://u/a//b/../c d", "", "/e", "/a/c%20d/e"),
             ("http://u", "/api", "/api", "/"),
             ("http://u", "/api", "/api/", "/"),
             ("http://u", "/api", "/other", "/other"),
             ("http://u", "/api", "/apiary/x", "/apiary/x"),
             ("http://u", "/api", "/v1/api/x", "/v1/api/x"),
             ("http://u", "/", "/a/b", "/a/b"),
+            ("http://u", "/a b/", "/a%20b/c", "/c"),
+            ("http://u", "/a%20b", "/a%20b/c", "/c"),
+            ("http://u", "/ä", "/%C3%A4/c", "/c"),
         ];
         for (url, strip, path, expected) in rows {
             let upstream = Upstream::parse(url, strip).unwrap();
@@ -247,7 +255,8 @@ mod tests {
             ("http://u:p@h", None),
             ("http://h:0", None),
             ("http://h:99999", None),
-            ("http://h/a/../b", None),
+            ("http://h/a/..%2Fb", None),
+            ("http://h/a\tb", None),
             ("http://h/?x=1", None),
             ("http://h\n", None),
         ];

@@ -6,7 +6,7 @@ use super::TemplateData;
 use super::error::RenderError;
 use super::function::Param;
 use super::header;
-use super::url::{Url, query};
+use super::url::{URL, Url, query};
 use super::value::{Complex, Integer, MapKind, Text, Value};
 
 type Found<'a> = Result<Value<'a>, RenderError>;
@@ -24,6 +24,8 @@ pub(super) fn field<'a>(value: &Value<'a>, name: &str, extra: Option<&Value<'a>>
             },
             "Header" => Value::Headers(data.header),
             "MatchContext" => Value::MatchContext(data),
+            // Nobody writes into a copy of the claims to throw it away, so the session is as good as its copy.
+            "Copy" => value.clone(),
             _ => return unknown("*authn.AuthenticationSession"),
         }),
         Value::MatchContext(data) => Ok(match name {
@@ -51,9 +53,15 @@ pub(super) fn field<'a>(value: &Value<'a>, name: &str, extra: Option<&Value<'a>>
         },
         Value::Integer(_) => call(value, name, &[]),
         map => match map.map_kind() {
-            // Methods go before keys.
-            Some(MapKind::Query) if matches!(name, "Encode" | "Get" | "Has") => call(map, name, &[]),
-            Some(MapKind::Header) if matches!(name, "Clone" | "Get" | "Values") => call(map, name, &[]),
+            // Methods go before keys, also those that templates cannot call, since they give nothing back.
+            Some(MapKind::Query) if matches!(name, "Add" | "Del" | "Encode" | "Get" | "Has" | "Set") => {
+                call(map, name, &[])
+            }
+            Some(MapKind::Header)
+                if matches!(name, "Add" | "Clone" | "Del" | "Get" | "Set" | "Values" | "Write" | "WriteSubset") =>
+            {
+                call(map, name, &[])
+            }
             // Nil just read is a nil `interface {}`, which is no map yet.
             Some(kind) => Ok(match map.member(name.as_bytes()).unwrap_or_else(|| kind.missing()) {
                 Value::Nil => Value::Null,
@@ -154,6 +162,7 @@ pub(super) fn converted<'a>(value: Value<'a>, param: Param, literal: bool) -> Fo
         (Param::Map, Value::Nil) if !was_read => Value::nil_map(),
         (Param::Map, map) if map.map_kind() == Some(MapKind::Any) => value,
         (Param::Object(name), Value::Object(object)) if object.type_name() == name => value,
+        (Param::Object(URL), Value::Url(data)) => Value::object(Url::of(data)),
         _ => {
             let wanted = match param {
                 Param::Any => "any value",

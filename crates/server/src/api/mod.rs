@@ -5,6 +5,7 @@ mod not_found;
 mod rules;
 mod well_known;
 
+use std::borrow::Cow;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
@@ -14,6 +15,7 @@ use bytes::Bytes;
 use http::{HeaderMap, Method, Request, Response, StatusCode, header};
 use http_body_util::Full;
 use hyper::body::Incoming;
+use keyward_core::gate::path::canonicalize;
 use keyward_core::pipeline::error_response::{ErrorResponse, json as error_json};
 use serde_json::json;
 
@@ -117,7 +119,9 @@ impl Api {
         if !is_read(request.method()) {
             return not_found::page(request.headers());
         }
-        match path {
+        // Slashes too many come from base URLs that end in one. What has no canonical form is no path here either.
+        let canonical = canonicalize(path).map_or(Cow::Borrowed(path), |path| path.text);
+        match &*canonical {
             "/health/alive" => json_answer(StatusCode::OK, &json!({"status": "ok"})),
             "/health/ready" => self.ready(),
             "/version" => json_answer(StatusCode::OK, &json!({"version": env!("CARGO_PKG_VERSION")})),

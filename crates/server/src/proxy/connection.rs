@@ -6,21 +6,21 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
 
-use hyper::server::conn::{http1, http2};
+use hyper::server::conn::http1;
 use hyper::service::service_fn;
-use hyper_util::rt::{TokioIo, TokioTimer};
+use hyper_util::rt::TokioIo;
 use rustls::ServerConfig;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 use tokio::time::{Instant, timeout};
-use tokio_rustls::TlsAcceptor;
 
 use super::aside::Aside;
 use super::scanned_io::{ScannedIo, Verdict};
 use super::service::Service;
-use crate::local_executor::LocalExecutor;
+use super::tls;
+use crate::http2::{self, Busy};
 
 /// How connections are served.
 pub struct ConnectionOptions {
@@ -58,8 +58,13 @@ pub struct Connection {
 const PREFACE: &[u8] = b"PRI * HTTP/2.0";
 /// Between two looks at a preface that comes in pieces.
 const LONGEST_PEEK_PAUSE: Duration = Duration::from_millis(200);
-/// How long an HTTP/2 connection without requests may take to acknowledge its end.
-const GOODBYE: Duration = Duration::from_secs(5);
+
+impl Connection {
+    /// How busy it is.
+    fn busy(&self) -> Busy {
+        Busy { requests: self.requests.get(), active: self.active.get() }
+    }
+}
 
 /// Serves a connection to its end. Errors end the connection and nothing else.
 pub async fn serve(
@@ -97,8 +102,7 @@ pub async fn serve(
             }
         }
         Some(config) => {
-            let handshake = TlsAcceptor::from(config.clone()).accept(stream);
-            let Ok(Ok(stream)) = timeout(options.handshake_timeout, handshake).await else { return };
+            let Some(stream) = tls::handshake(stream, config.clone(), options.handshake_timeout).await else { return };
             if stream.get_ref().1.alpn_protocol() == Some(b"h2") {
                 serve_http2(stream, connection(true), options, service, shutdown).await;
             } else {
@@ -151,7 +155,7 @@ async fn serve_http1<T: AsyncRead + AsyncWrite + Unpin + Send + 'static>(
     let mut over = Aside::new(Box::pin(async move {
         tokio::select! {
             _ = shutdown.wait_for(|begun| *begun) => {}
-            () = idle(&watched, limit) => {}
+            () = http2::idle(|| watched.busy(), limit) => {}
         }
     }));
     let ended = tokio::select! {
@@ -174,48 +178,14 @@ async fn serve_http1<T: AsyncRead + AsyncWrite + Unpin + Send + 'static>(
     }
 }
 
-/// Resolves when nothing has happened on a connection for the limit, give or take a quarter. Looks now and
-/// then, so that no request pays for a timer.
-async fn idle(connection: &Connection, limit: Duration) {
-    let (mut seen, mut quiet) = (u64::MAX, 0);
-    while quiet < 4 {
-        tokio::time::sleep(limit / 4).await;
-        let now = connection.requests.get();
-        quiet = if now == seen && connection.active.get() == 0 { quiet + 1 } else { 0 };
-        seen = now;
-    }
-}
-
 async fn serve_http2<T: AsyncRead + AsyncWrite + Unpin + 'static>(
     stream: T,
     connection: Rc<Connection>,
     options: &ConnectionOptions,
     service: Rc<Service>,
-    mut shutdown: watch::Receiver<bool>,
+    shutdown: watch::Receiver<bool>,
 ) {
     let own = connection.clone();
     let service = service_fn(move |request| service.clone().serve(request, connection.clone()));
-    let mut builder = http2::Builder::new(LocalExecutor);
-    builder
-        .timer(TokioTimer::new())
-        .keep_alive_interval(options.idle_timeout)
-        .max_concurrent_streams(100)
-        .initial_stream_window_size(64 * 1024)
-        .initial_connection_window_size(1024 * 1024)
-        .max_header_list_size(32 * 1024)
-        .max_local_error_reset_streams(256);
-    let served = builder.serve_connection(TokioIo::new(stream), service);
-    tokio::pin!(served);
-    tokio::select! {
-        biased;
-        _ = served.as_mut() => return,
-        _ = shutdown.wait_for(|begun| *begun) => {}
-        () = idle(&own, options.idle_timeout) => {}
-    }
-    served.as_mut().graceful_shutdown();
-    tokio::select! {
-        biased;
-        _ = served => {}
-        () = idle(&own, GOODBYE) => {}
-    }
+    http2::serve(stream, service, || own.busy(), options.idle_timeout, shutdown).await;
 }

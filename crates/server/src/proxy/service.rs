@@ -10,7 +10,7 @@ use arc_swap::ArcSwap;
 use bytes::Bytes;
 use http::header::{CONNECTION, HOST, RETRY_AFTER, UPGRADE};
 use http::request::Parts;
-use http::{HeaderValue, Request, Response, StatusCode, Version};
+use http::{HeaderValue, Method, Request, Response, StatusCode, Version};
 use http_body::Body;
 use hyper::body::Incoming;
 use hyper::upgrade::OnUpgrade;
@@ -33,6 +33,7 @@ use super::panics::{caught, survived};
 use super::stall::Stall;
 use super::upgrade::tunnel;
 use crate::cors;
+use crate::http2::without_body;
 use crate::serving::Live;
 use crate::upstream::answer::Answer;
 use crate::upstream::error::ForwardError;
@@ -99,6 +100,7 @@ impl Service {
         connection: Rc<Connection>,
     ) -> impl Future<Output = Result<Response<ResponseBody>, Infallible>> {
         let is_http1 = request.version() < Version::HTTP_2;
+        let is_head = request.method() == Method::HEAD;
         let in_force = self.current();
         let mut verdict = None;
         let arrived = caught(|| {
@@ -121,6 +123,9 @@ impl Service {
             }
             if !is_http1 {
                 response.headers_mut().remove(CONNECTION);
+                if is_head && matches!(response.body(), ResponseBody::Full(_)) {
+                    response = without_body(response, ResponseBody::full(Bytes::new()));
+                }
             }
             Ok(response)
         }

@@ -1,6 +1,7 @@
 //! TLS to callers: certificate and key from settings, TLS 1.2 and later, HTTP/2 by ALPN.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
@@ -8,12 +9,16 @@ use keyward_core::diagnostic::{Diagnostic, Origin};
 use rustls::ServerConfig;
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
+use tokio_rustls::TlsAcceptor;
+use tokio_rustls::server::TlsStream;
 use zeroize::Zeroizing;
 
 use crate::config::settings::listeners::TlsFiles;
 
 /// Loads certificate and key, and checks that they belong together.
-pub fn server_config(files: &TlsFiles, key: &str, protocols: &[&[u8]]) -> Result<Arc<ServerConfig>, Diagnostic> {
+pub fn server_config(files: &TlsFiles, key: &str) -> Result<Arc<ServerConfig>, Diagnostic> {
     let refuse = |part: &str, message: String| Diagnostic::error(format!("`{key}.tls.{part}`: {message}"));
     let (cert, private) = match files {
         TlsFiles::Paths { cert, key: private } => {
@@ -45,6 +50,31 @@ pub fn server_config(files: &TlsFiles, key: &str, protocols: &[&[u8]]) -> Result
         .with_no_client_auth()
         .with_single_cert(chain, private)
         .map_err(|error| refuse("cert", format!("certificate and key are not usable together: {error}")))?;
-    config.alpn_protocols = protocols.iter().map(|name| name.to_vec()).collect();
+    config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
     Ok(Arc::new(config))
+}
+
+/// What the reference answers to plain HTTP, byte for byte.
+const SPOKE_PLAIN_HTTP: &[u8] = b"HTTP/1.0 400 Bad Request\r\n\r\nClient sent an HTTP request to an HTTPS server.\n";
+/// The most of such a request that is read, so that the answer is not lost with the connection.
+const WASTE: u64 = 64 * 1024;
+
+/// The handshake, within a time limit. A caller that speaks HTTP without TLS is told so.
+pub async fn handshake(
+    mut stream: TcpStream,
+    config: Arc<ServerConfig>,
+    limit: Duration,
+) -> Option<TlsStream<TcpStream>> {
+    let handshake = async {
+        let mut first = [0];
+        // No record of TLS begins with a capital letter, and every method of HTTP does.
+        if stream.peek(&mut first).await.ok()? == 1 && first[0].is_ascii_uppercase() {
+            stream.write_all(SPOKE_PLAIN_HTTP).await.ok()?;
+            stream.shutdown().await.ok()?;
+            let _ = tokio::io::copy(&mut stream.take(WASTE), &mut tokio::io::sink()).await;
+            return None;
+        }
+        TlsAcceptor::from(config).accept(stream).await.ok()
+    };
+    tokio::time::timeout(limit, handshake).await.ok().flatten()
 }

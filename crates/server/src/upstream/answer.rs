@@ -1,6 +1,6 @@
 //! The head of an upstream's answer, and what of it may be passed on.
 
-use http::header::{CONNECTION, UPGRADE};
+use http::header::{CONNECTION, CONTENT_LENGTH, TRAILER, UPGRADE};
 use http::{HeaderMap, HeaderName, HeaderValue, Response};
 use hyper::body::Incoming;
 
@@ -61,7 +61,9 @@ fn ends_at_this_hop(name: &HeaderName) -> bool {
 fn remove_hop_by_hop(headers: &mut HeaderMap, switches: bool) {
     let mut doomed: Vec<HeaderName> = Vec::new();
     let mut has_connection = false;
-    for (name, value) in headers.iter().filter(|(name, _)| ends_at_this_hop(name)) {
+    // Trailers can only follow chunks.
+    let announces_in_vain = |name: &HeaderName| *name == TRAILER && headers.contains_key(CONTENT_LENGTH);
+    for (name, value) in headers.iter().filter(|(name, _)| ends_at_this_hop(name) || announces_in_vain(name)) {
         if *name != CONNECTION {
             doomed.push(name.clone());
             continue;

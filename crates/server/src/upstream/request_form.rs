@@ -60,10 +60,16 @@ pub(super) fn http1_request(outgoing: Outgoing, body: RequestBody) -> Result<Req
     Ok(request)
 }
 
-/// Unless told so, hyper takes a GET or HEAD to have no body, and sends none.
+/// Unless told so, hyper takes a GET or HEAD to have no body, and sends none. Where a body is to be expected, its
+/// absence is said, since some upstreams answer 411 otherwise (RFC 9110 section 8.6).
 fn announce_body(request: &mut Request<RequestBody>) {
-    if !request.body().is_empty() && !request.headers().contains_key(CONTENT_LENGTH) {
+    if request.headers().contains_key(CONTENT_LENGTH) {
+        return;
+    }
+    if !request.body().is_empty() {
         request.headers_mut().insert(TRANSFER_ENCODING, HeaderValue::from_static("chunked"));
+    } else if matches!(*request.method(), Method::PATCH | Method::POST | Method::PUT) {
+        request.headers_mut().insert(CONTENT_LENGTH, HeaderValue::from_static("0"));
     }
 }
 

@@ -41,10 +41,34 @@ fn media_type_rows() {
         ("application/json,text/html", "application/xml, application/json", true),
         ("text/html;level=1, application/json", "application/json", false),
         ("a/b, application/signed-exchange;v=b3;q=0.9", "a/b", true),
+        ("a/b;q=0", "a/b", true),
+        ("a/b;q=1.5", "a/b", true),
+        ("a/b;q=x", "a/b", false),
+        ("a/b;q=x, c/d", "c/d", false),
+        ("a/b c/d", "a/b", true),
+        ("a/b, ;;", "a/b", true),
+        ("", "application/octet-stream", true),
+        (";;", "*/*", false),
     ];
     for (accept, configured, expected) in rows {
         let when = serde_json::json!([{"request": {"header": {"accept": [configured]}}}]);
         assert_eq!(holds(when, ErrorKind::NotFound, &[("accept", accept)], PEER), expected, "{accept} / {configured}");
+    }
+    let rows = [
+        ("", "application/octet-stream", true),
+        ("text", "text", true),
+        ("text", "*/*", true),
+        ("TEXT/Plain ; a=b", "text/plain", true),
+        ("text/plain, text/html", "text/html", true),
+        (";;", "*/*", false),
+        ("text/", "*/*", false),
+        ("text/plain x", "*/*", false),
+        ("text/plain, /", "text/plain", false),
+    ];
+    for (written, configured, expected) in rows {
+        let when = serde_json::json!([{"request": {"header": {"content_type": [configured]}}}]);
+        let headers = [("content-type", written)];
+        assert_eq!(holds(when, ErrorKind::NotFound, &headers, PEER), expected, "{written} / {configured}");
     }
     for configured in ["application/json", "application/*", "*/*", "application/xml, application/json"] {
         let when = serde_json::json!([{"request": {"header": {"content_type": [configured]}}}]);

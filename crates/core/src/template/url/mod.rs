@@ -7,7 +7,7 @@ mod parse;
 pub(super) mod query;
 mod resolve;
 
-pub(super) use object::Url;
+pub(super) use object::{URL, Url};
 
 pub(super) use escape::query_escape;
 use escape::{Place, escape, is_escaped, unescape};

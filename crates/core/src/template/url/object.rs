@@ -15,7 +15,7 @@ pub(in crate::template) struct Url(pub(super) Parts);
 /// What stands before `@` in a URL; nothing at all is a nil pointer.
 pub(super) struct UserInfo(pub(super) Option<User>);
 
-pub(super) const URL: &str = "*url.URL";
+pub(in crate::template) const URL: &str = "*url.URL";
 
 impl Url {
     /// The URL of a request.

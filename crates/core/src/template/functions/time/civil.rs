@@ -1,4 +1,5 @@
-//! The proleptic Gregorian calendar.
+//! The proleptic Gregorian calendar. Our own, since the reference's years reach far beyond 9999, where those of
+//! `jiff` and its like end.
 
 /// Seconds of a day.
 pub(super) const DAY: i64 = 86_400;

@@ -1,0 +1,92 @@
+//! One HTTP/2 connection, of any port, from its preface to its goodbye.
+
+use std::convert::Infallible;
+use std::error::Error;
+use std::time::Duration;
+
+use http::header::CONTENT_LENGTH;
+use http::{Request, Response};
+use http_body::Body;
+use hyper::body::Incoming;
+use hyper::rt::bounds::Http2ServerConnExec;
+use hyper::server::conn::http2;
+use hyper::service::Service;
+use hyper_util::rt::{TokioIo, TokioTimer};
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::sync::watch;
+
+use crate::local_executor::LocalExecutor;
+
+/// How long a connection without requests may take to acknowledge its end.
+const GOODBYE: Duration = Duration::from_secs(5);
+
+/// How busy a connection is.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Busy {
+    /// Requests handed over so far.
+    pub(crate) requests: u64,
+    /// Exchanges that have not ended.
+    pub(crate) active: u32,
+}
+
+/// Serves until the peer leaves, nothing has happened for the limit, or the drain begins and the exchanges under
+/// way have ended.
+pub(crate) async fn serve<T, S, B>(
+    stream: T,
+    service: S,
+    busy: impl Fn() -> Busy,
+    idle_timeout: Duration,
+    mut shutdown: watch::Receiver<bool>,
+) where
+    T: AsyncRead + AsyncWrite + Unpin + 'static,
+    S: Service<Request<Incoming>, Response = Response<B>, Error = Infallible>,
+    B: Body + 'static,
+    B::Error: Into<Box<dyn Error + Send + Sync>>,
+    LocalExecutor: Http2ServerConnExec<S::Future, B>,
+{
+    let mut builder = http2::Builder::new(LocalExecutor);
+    builder
+        .timer(TokioTimer::new())
+        .keep_alive_interval(idle_timeout)
+        .max_concurrent_streams(100)
+        .initial_stream_window_size(64 * 1024)
+        .initial_connection_window_size(1024 * 1024)
+        .max_header_list_size(32 * 1024)
+        .max_local_error_reset_streams(256);
+    let served = builder.serve_connection(TokioIo::new(stream), service);
+    tokio::pin!(served);
+    tokio::select! {
+        biased;
+        _ = served.as_mut() => return,
+        _ = shutdown.wait_for(|begun| *begun) => {}
+        () = idle(&busy, idle_timeout) => {}
+    }
+    served.as_mut().graceful_shutdown();
+    tokio::select! {
+        biased;
+        _ = served => {}
+        () = idle(&busy, GOODBYE) => {}
+    }
+}
+
+/// What answers a HEAD request: the body stays behind, and its length is told. hyper sees to that for HTTP/1.1
+/// only, and a peer takes a body here for an error (RFC 9113 section 8.1.1).
+pub(crate) fn without_body<B: Body>(response: Response<B>, nothing: B) -> Response<B> {
+    let (mut head, body) = response.into_parts();
+    if let Some(length) = body.size_hint().exact().filter(|length| *length > 0) {
+        head.headers.entry(CONTENT_LENGTH).or_insert(length.into());
+    }
+    Response::from_parts(head, nothing)
+}
+
+/// Resolves when nothing has happened on a connection for the limit, give or take a quarter. Looks now and
+/// then, so that no request pays for a timer.
+pub(crate) async fn idle(busy: impl Fn() -> Busy, limit: Duration) {
+    let (mut seen, mut quiet) = (u64::MAX, 0);
+    while quiet < 4 {
+        tokio::time::sleep(limit / 4).await;
+        let Busy { requests, active } = busy();
+        quiet = if requests == seen && active == 0 { quiet + 1 } else { 0 };
+        seen = requests;
+    }
+}
