@@ -6,6 +6,7 @@ pub mod file;
 mod idle;
 pub mod load;
 pub mod notes;
+mod numbers;
 pub mod report;
 pub mod settings;
 pub mod shape;

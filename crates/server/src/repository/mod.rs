@@ -13,13 +13,12 @@ use std::sync::Arc;
 
 use aws_lc_rs::digest::{Digest, SHA256, digest};
 use keyward_core::diagnostic::{Diagnostic, Origin};
-use keyward_core::document::Node;
 use keyward_core::secret::shown_url;
 
 use self::documents::Documents;
 use self::remote::RemoteRepository;
 use crate::config::text_file;
-use crate::config::yaml::{self, Dialect};
+use crate::config::yaml::{self, Dialect, TakeItem};
 
 /// A checked repository URL.
 #[derive(Clone, Debug)]
@@ -99,7 +98,7 @@ impl RepositoryUrl {
     pub fn read(
         &self,
         documents: &Documents,
-        rule: &mut dyn FnMut(Node) -> Result<(), Diagnostic>,
+        rule: &mut TakeItem<'_>,
     ) -> Result<Digest, Diagnostic> {
         let mut read = |text: &str| {
             yaml::parse_items(text, &self.name(), Dialect::Rules, rule)?;
