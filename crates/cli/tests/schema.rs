@@ -215,19 +215,13 @@ fn unexplained(schema: &Value, place: &str) {
         Value::Object(map) => {
             for (key, value) in map {
                 let below = format!("{place}/{key}");
-                let is_condition = ["if", "then", "else", "allOf", "oneOf"].contains(&key.as_str());
                 if key == "properties" && !place.ends_with("/properties") {
                     for (name, property) in value.as_object().unwrap() {
-                        let is_handler = ["authenticators", "authorizers", "mutators", "handlers"]
-                            .iter()
-                            .any(|group| place.ends_with(&format!("/properties/{group}")));
-                        assert!(
-                            is_handler || property["description"].is_string(),
-                            "{below}/{name} has no description: {property}"
-                        );
+                        let described = property["description"].as_str().is_some_and(|text| !text.is_empty());
+                        assert!(described, "{below}/{name} has no description: {property}");
                         unexplained(property, &format!("{below}/{name}"));
                     }
-                } else if !is_condition {
+                } else if key != "if" {
                     unexplained(value, &below);
                 }
             }
