@@ -40,6 +40,10 @@ impl Asked {
     /// What a client makes of a URL, headers and a body.
     pub fn of(wanted: &Wanted) -> Result<Self, String> {
         let Wanted { method, url, headers, body } = wanted;
+        if let Some(blank) = url.chars().find(|c| c.is_whitespace() || c.is_control()) {
+            let hint = if blank == ' ' { "; write `%20`" } else { "" };
+            return Err(format!("a URL cannot hold {blank:?}{hint}"));
+        }
         let (scheme, rest) = url.split_once("://").ok_or("the URL has no scheme: write `http://host/path`")?;
         let tls = match scheme.to_ascii_lowercase().as_str() {
             "http" => false,
