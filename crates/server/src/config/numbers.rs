@@ -1,8 +1,10 @@
 //! What a plain word of a file is a number, as the reference's parsers see it.
 
+use keyward_core::document::whole;
 use serde_json::Number;
 
-/// Integers as Go writes them (`0x1f`, `0o17`, `017`, `0b101`), and floats, both with `_` between digits.
+/// Integers as Go writes them (`0x1f`, `0o17`, `017`, `0b101`), and floats, both with `_` between digits. A float
+/// that is whole is the integer, as in JSON that the reference makes of it.
 pub(super) fn number(text: &str) -> Option<Number> {
     if !text.starts_with(|c: char| c.is_ascii_digit() || "+-.".contains(c)) {
         return None;
@@ -35,7 +37,9 @@ fn integer(text: &str) -> Option<Number> {
 fn float(text: &str) -> Option<Number> {
     // No words, such as `inf`.
     let looks_like_one = text.bytes().all(|byte| byte.is_ascii_digit() || b".eE+-".contains(&byte));
-    text.parse::<f64>().ok().filter(|_| looks_like_one).and_then(Number::from_f64)
+    let number = text.parse::<f64>().ok().filter(|_| looks_like_one).and_then(Number::from_f64)?;
+    let integer = whole(&number).and_then(|value| i64::try_from(value).ok());
+    Some(integer.map_or(number, Number::from))
 }
 
 #[cfg(test)]
@@ -56,14 +60,14 @@ mod tests {
             ("0o17", json!(15)),
             ("017", json!(15)),
             ("-010", json!(-8)),
-            ("08", json!(8.0)),
+            ("08", json!(8)),
             ("0b101", json!(5)),
             ("1_000", json!(1000)),
             ("1_000.5", json!(1000.5)),
             ("1.5", json!(1.5)),
-            ("1.", json!(1.0)),
+            ("1.", json!(1)),
             (".5", json!(0.5)),
-            ("1e3", json!(1000.0)),
+            ("1e3", json!(1000)),
         ];
         for (text, expected) in rows {
             assert_eq!(number(text).map(Value::Number), Some(expected), "{text}");
