@@ -8,6 +8,7 @@ pub mod load;
 pub mod notes;
 mod numbers;
 pub mod report;
+mod scalars;
 pub mod settings;
 pub mod shape;
 pub mod text_file;

@@ -1,6 +1,6 @@
 //! Reads YAML and JSON into located documents: a thin adapter over `saphyr-parser`'s events.
 //!
-//! JSON is read as the YAML it is. Tags and several documents are refused, and duplicate keys break the rule
+//! JSON is read as the YAML it is. Tags of one's own and several documents are refused, and duplicate keys break the rule
 //! they are in, or the configuration: in a file that grants access, what looks like one thing must not be
 //! another. Anchors, aliases and merge keys (`<<`) work as in the reference, up to a number of values.
 
@@ -11,7 +11,7 @@ use keyward_core::diagnostic::{Diagnostic, Origin};
 use keyward_core::document::{Entry, Node, Value};
 use saphyr_parser::{Event, Parser, ScalarStyle, Span};
 
-use super::numbers::number;
+use super::scalars;
 
 /// The largest file that is read.
 pub const MAX_BYTES: usize = 16 * 1024 * 1024;
@@ -146,7 +146,8 @@ impl<'t> Reader<'t> {
             match self.next()? {
                 (Event::StreamEnd, _) => return Ok(()),
                 (Event::DocumentStart(_) | Event::DocumentEnd | Event::Nothing, _) => {}
-                (Event::Scalar(text, ScalarStyle::Plain, 0, None), _) if self.plain(&text) == Value::Null => {}
+                (Event::Scalar(text, ScalarStyle::Plain, 0, None), _)
+                    if scalars::plain(&text, self.dialect) == Value::Null => {}
                 (_, span) => {
                     let finding = Diagnostic::error("the file holds more than one document").at(&self.origin(span));
                     return Err(finding.hint("Oathkeeper passes over all but the first; write one file for each"));
@@ -161,11 +162,15 @@ impl<'t> Reader<'t> {
         self.count(1, &origin)?;
         let value = match event {
             Event::Scalar(text, style, anchor, tag) => {
-                if tag.is_some() {
-                    return Err(Diagnostic::error("tags (`!name`) are not allowed").at(&origin));
-                }
                 let plain = style == ScalarStyle::Plain;
-                (anchor, if plain { self.plain(&text) } else { Value::String(text.into_owned()) })
+                let Some(value) = scalars::value(&text, plain, tag.as_deref(), self.dialect) else {
+                    let finding =
+                        Diagnostic::error("the tag (`!name`) is not allowed, or the value is not what it says");
+                    return Err(finding
+                        .at(&origin)
+                        .hint("leave the tag out; `!!str`, `!!int`, `!!float` and `!!bool` are known"));
+                };
+                (anchor, value)
             }
             Event::SequenceStart(anchor, _) => {
                 self.enter(&origin)?;
@@ -258,23 +263,6 @@ impl<'t> Reader<'t> {
             entries.push(Entry { key, key_origin, value });
         }
     }
-
-    fn plain(&self, text: &str) -> Value {
-        match text {
-            "" | "~" | "null" | "Null" | "NULL" => return Value::Null,
-            "true" | "True" | "TRUE" => return Value::Bool(true),
-            "false" | "False" | "FALSE" => return Value::Bool(false),
-            _ => {}
-        }
-        if self.dialect == Dialect::Rules {
-            match text.to_ascii_lowercase().as_str() {
-                "yes" | "y" | "on" => return Value::Bool(true),
-                "no" | "n" | "off" => return Value::Bool(false),
-                _ => {}
-            }
-        }
-        number(text).map_or_else(|| Value::String(text.to_owned()), Value::Number)
-    }
 }
 
 /// Of the entries with one key, the last stays.
@@ -315,24 +303,6 @@ mod tests {
     }
 
     #[test]
-    fn plain_words_mean_what_the_reference_reads() {
-        let rows = [
-            ("yes", json!("yes"), json!(true)),
-            ("n", json!("n"), json!(false)),
-            ("off", json!("off"), json!(false)),
-            ("true", json!(true), json!(true)),
-            ("'no'", json!("no"), json!("no")),
-            ("017", json!(15), json!(15)),
-            ("v1", json!("v1"), json!("v1")),
-            ("~", json!(null), json!(null)),
-        ];
-        for (text, core, rules) in rows {
-            assert_eq!(to_json(&parse(text, "f", Dialect::Core).unwrap()), core, "{text}");
-            assert_eq!(to_json(&parse(text, "f", Dialect::Rules).unwrap()), rules, "{text}");
-        }
-    }
-
-    #[test]
     fn what_could_deceive_is_refused_with_its_place() {
         let rows = [
             ("a: 1\na: 2\n", "f:2:1: error: `a` is written twice"),
@@ -342,7 +312,8 @@ mod tests {
             ("--- 1\n--- 2\n", "f:2:5: error: the file holds more than one document"),
             ("---\n---\na: 1\n", "f:3:1: error: the file holds more than one document"),
             ("x: &x {a: 1, a: 2}\ny: *x\n", "f:1:14: error: `a` is written twice"),
-            ("a: !x 1\n", "tags (`!name`) are not allowed"),
+            ("a: !x 1\n", "f:1:4: error: the tag (`!name`) is not allowed"),
+            ("a: !!int x\n", "the value is not what it says"),
             ("a: [1\n", "not valid YAML or JSON"),
         ];
         for (text, expected) in rows {
