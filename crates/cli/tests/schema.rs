@@ -90,7 +90,10 @@ fn what_keyward_takes_fits() {
         fs::write(&path, &config).unwrap();
         fs::write(directory.path().join("rules.yaml"), &rules).unwrap();
         let Ok((_, built)) = check::rules(&[path], &[]) else { continue };
-        let faulty = |finding: &keyward_core::diagnostic::Diagnostic| finding.severity == Severity::Error;
+        // Keys in another letter case are understood, but the schemas know one spelling.
+        let faulty = |finding: &keyward_core::diagnostic::Diagnostic| {
+            finding.severity == Severity::Error || finding.message.contains("is taken for")
+        };
         if !built.unread.is_empty() || built.findings.iter().any(faulty) {
             continue;
         }

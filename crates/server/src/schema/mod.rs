@@ -1,7 +1,7 @@
 //! JSON Schemas (draft 7) of configuration and rule files, for editors and for checks before a deployment.
 //!
 //! Generated from the types that files are read into and from the tables of handlers; nothing is written
-//! by hand twice. What a schema refuses, Keyward refuses, lets a rule deny, or warns of where a handler is off.
+//! by hand twice. What a schema refuses, Keyward refuses, lets a rule deny, or at least warns of.
 
 mod configuration;
 mod defaults;
