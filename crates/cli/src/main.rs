@@ -60,6 +60,7 @@ enum Command {
     /// Print the version
     Version,
     /// Print shell completions
+    #[command(alias = "completion")]
     Completions(commands::completions::Arguments),
     /// Print the manual page, or write one page per command
     Man(commands::man::Arguments),

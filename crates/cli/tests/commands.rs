@@ -27,7 +27,7 @@ fn blocks(text: &str, language: &str) -> Vec<String> {
 
 #[test]
 fn usage_errors_end_with_255_and_help_with_0() {
-    let rows: [(&[&str], i32, &str); 18] = [
+    let rows: [(&[&str], i32, &str); 21] = [
         (&[], 0, "Usage: keyward"),
         (&["--help"], 0, "serve"),
         (&["nosuch"], 255, "nosuch"),
@@ -39,11 +39,14 @@ fn usage_errors_end_with_255_and_help_with_0() {
         (&["credentials"], 0, "Usage: keyward credentials"),
         (&["version"], 0, "Version:"),
         (&["completions", "bash"], 0, "complete"),
+        (&["completion", "zsh"], 0, "compdef"),
         (&["completions", "fish"], 0, "__fish_keyward"),
         (&["man"], 0, ".TH keyward 1"),
         (&["man", "--dir", "/nonexistent"], 1, "cannot be written"),
         (&["config"], 0, "Usage: keyward config"),
         (&["serve", "--disable-telemetry", "--sqa-opt-out", "-c", "/nonexistent.yaml"], 255, "nonexistent.yaml"),
+        (&["serve", "proxy", "-c", "/nonexistent.yaml"], 255, "nonexistent.yaml"),
+        (&["rules", "explain", "http://h/a b"], 255, "a URL cannot hold ' '; write `%20`"),
         (&["-c", "/nonexistent.yaml", "config", "check", "-c", "/dev/null"], 1, "/nonexistent.yaml"),
         (&["rules", "lint", "--format", "xml"], 255, "text, json"),
     ];
@@ -115,7 +118,7 @@ const BAD_CONFIGURATIONS: [(&str, &[&str]); 22] = [
     ("serve: {proxy: {workers: 70000}}\n", &["a whole number from 0 to 65535", "config.yaml:1:26"]),
     ("serve: {proxy: {timeout: {idle: 1m30s}}}\n", &["`serve.proxy.timeout.idle`: `1m30s` is not a duration", ":1:33"]),
     ("serve: {proxy: {timeout: {idle: 5}}}\n", &["must be a duration such as `15s`, found a number", ":1:33"]),
-    ("access_rules: {repositories: [1]}\n", &["`access_rules.repositories[0]` must be a text", "1 findings"]),
+    ("access_rules: {repositories: [1]}\n", &["`access_rules.repositories[0]` must be a text", "1 finding\n"]),
     ("issuer: {host: here, insecure_open: true}\n", &["`issuer.host`: `here` is not an address", "config.yaml:1:16"]),
     ("serve: {proxy: {authorities: [\"http://h/\"]}}\n", &["`http://h/` is not `host` or `host:port`"]),
     ("serve: {proxy: {limits: {headers: 0}}}\n", &["no request could pass", "config.yaml:1:35"]),
@@ -184,7 +187,7 @@ fn broken_without_secret(authenticators: &str, mutators: &str, upstream: &str) {
          authorizer: {{handler: allow}}\n  mutators: {mutators}\n  upstream: {{url: \"{upstream}\"}}\n"
     );
     let (code, out, err) = keyward().with(config, &rules).run(&["rules", "lint"]);
-    assert!(code == 1 && out.contains("1 rules, 1 errors"), "{rules}{out}{err}");
+    assert!(code == 1 && out.contains("1 rule, 1 error"), "{rules}{out}{err}");
     assert!(!format!("{out}{err}").contains("s3cr3t"), "{rules}{out}{err}");
 }
 
@@ -193,14 +196,14 @@ fn broken_without_secret(authenticators: &str, mutators: &str, upstream: &str) {
 fn lint_finds_what_is_wrong_in_each_rule() {
     let rest = "authenticators: [{handler: anonymous}]\n  authorizer: {handler: allow}\n  mutators: [{handler: noop}]";
     let rows = [
-        ("match: {urll: \"http://h/\", methods: [GET]}", "rules.yaml:6:11", "did you mean `url`?", "1 errors"),
-        ("match: {url: \"http://h/\", method: [GET]}", "rules.yaml:6:29", "did you mean `methods`?", "1 errors"),
-        ("match: [GET]", "rules.yaml:6:10", "expected a map", "1 errors"),
+        ("match: {urll: \"http://h/\", methods: [GET]}", "rules.yaml:6:11", "did you mean `url`?", "1 error,"),
+        ("match: {url: \"http://h/\", method: [GET]}", "rules.yaml:6:29", "did you mean `methods`?", "1 error,"),
+        ("match: [GET]", "rules.yaml:6:10", "expected a map", "1 error,"),
         ("match: {url: \"http://h/\", methods: []}", "rules.yaml:6:38", "matches nothing", "0 errors"),
         ("match: {url: \"http://h/\", methods: [\"G T\"]}", "rules.yaml:6:38", "`G T` is not a method", "0 errors"),
         ("match: {url: \"h/<**>\", methods: [GET]}", "rules.yaml:6:16", "`http://` or `https://`", "0 errors"),
         ("match: {url: \"<**>\", methods: [GET]}", "", "", "0 errors, 0 warnings"),
-        ("match: {url: \"http://h/\", methods: [GET]}\n  authorizers: []", "rules.yaml:7:3", "both set", "1 errors"),
+        ("match: {url: \"http://h/\", methods: [GET]}\n  authorizers: []", "rules.yaml:7:3", "both set", "1 error,"),
     ];
     let config = "access_rules: {matching_strategy: glob}\nauthenticators: {anonymous: {enabled: true}}\n\
                   authorizers: {allow: {enabled: true}}\nmutators: {noop: {enabled: true}}\n";
@@ -308,7 +311,7 @@ fn lint_says_what_each_rule_will_do() {
     let (code, out, err) = keyward().with(config, rules).env("KEY", "v4lue").run(&["rules", "lint"]);
     assert_eq!(code, 1);
     assert!(out.contains("good: forwards to https://api.example, sets x-key"), "{out}");
-    assert!(out.contains("bad: denies every request") && out.contains("2 rules, 1 errors"), "{out}");
+    assert!(out.contains("bad: denies every request") && out.contains("2 rules, 1 error,"), "{out}");
     assert!(
         err.contains("rules.yaml:10:") && err.contains("did you mean `anonymous`?") && !err.contains("v4lue"),
         "{err}"
@@ -447,7 +450,7 @@ fn the_documentation_s_examples_are_usable() {
     let server = server.config(config);
     assert_eq!(server.run(&["config", "check"]).0, 0);
     let (code, out, err) = server.run(&["rules", "lint"]);
-    assert!(code == 0 && out.contains("1 rules, 0 errors"), "{out}{err}");
+    assert!(code == 0 && out.contains("1 rule, 0 errors"), "{out}{err}");
     for block in blocks(&document("docs/reference.md"), "yaml") {
         let server = keyward();
         let path = server.write("config.yaml", &block);

@@ -40,6 +40,16 @@ fn without_configuration_files_rules_are_reloaded_all_the_same() {
 }
 
 #[test]
+fn a_server_without_rules_says_so() {
+    let running = keyward().start();
+    assert_eq!(status(&running, "h"), 404);
+    let log = running.log();
+    assert!(log.contains("no configuration file is named") && log.contains("there are no rules"), "{log}");
+    // What there is nothing to say of is left out.
+    assert!(!log.contains("=\"\""), "{log}");
+}
+
+#[test]
 fn names_of_this_proxy_match_rules_for_its_own_port() {
     let server = keyward();
     let own = rules(&format!("http://oathkeeper:{}/a", server.proxy), "deny");
@@ -214,7 +224,7 @@ fn a_repository_that_is_named_twice_is_read_once() {
     );
     let config = server.write("c.yaml", &config);
     let (code, out, err) = server.config(config).run(&["rules", "lint"]);
-    assert!(code == 0 && out.contains("1 rules, 0 errors, 1 warnings"), "{out}{err}");
+    assert!(code == 0 && out.contains("1 rule, 0 errors, 1 warning,"), "{out}{err}");
     assert!(err.contains("is named twice and read once"), "{err}");
 }
 

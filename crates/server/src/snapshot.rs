@@ -76,10 +76,10 @@ impl Snapshot {
                 continue;
             }
             let (rules_before, findings_before) = (rules.len(), findings.len());
-            let read = repository.read(documents, &mut |node| {
+            let read = repository.read(documents, &mut |node, doubled| {
                 places.push(node.origin.clone());
                 let number = u32::try_from(rules.len()).unwrap_or(u32::MAX);
-                rules.push(Arc::new(compiler.compile(number, &model::read_rule(node)?, &mut findings)));
+                rules.push(Arc::new(compiler.compile(number, &model::read_rule(node, doubled)?, &mut findings)));
                 Ok(())
             });
             match read {

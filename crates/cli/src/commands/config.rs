@@ -9,7 +9,7 @@ use keyward_server::config::notes::Note;
 use keyward_server::schema;
 use serde_json::{Value, json};
 
-use crate::output::{Format, environment, findings_json, print, print_json, report};
+use crate::output::{Format, count, environment, findings_json, print, print_json, report};
 use crate::progress::Progress;
 
 const CHECK: &str = "\
@@ -84,8 +84,8 @@ fn check_settings(files: &[PathBuf], format: Format) -> ExitCode {
                 print(&format!("errors in rules: {rule_errors}; `keyward rules lint` shows them\n"));
             }
             print(&match (usable, findings.len()) {
-                (true, warnings) => format!("the configuration is usable, {warnings} warnings\n"),
-                (false, count) => format!("the configuration is not usable, {count} findings\n"),
+                (true, found) => format!("the configuration is usable, {}\n", count(found, "warning", "warnings")),
+                (false, found) => format!("the configuration is not usable, {}\n", count(found, "finding", "findings")),
             });
         }
     }

@@ -19,7 +19,8 @@ Examples:
 
 SIGHUP reads everything again; SIGTERM and SIGINT let requests in flight finish.";
 
-/// Options of `serve`.
+/// Options of `serve`. Whatever else is written the reference passes over: `serve proxy` and `serve all` were
+/// commands once, and still stand in start scripts.
 #[derive(clap::Args)]
 #[command(after_help = EXAMPLES)]
 pub(crate) struct Arguments {
@@ -29,9 +30,11 @@ pub(crate) struct Arguments {
     /// Accepted and without effect, as above
     #[arg(long)]
     sqa_opt_out: bool,
+    #[arg(hide = true)]
+    surplus: Vec<String>,
 }
 
-pub(crate) fn run(_: &Arguments, files: Vec<PathBuf>) -> ExitCode {
+pub(crate) fn run(arguments: &Arguments, files: Vec<PathBuf>) -> ExitCode {
     let variables = environment();
     let loaded = match load(&files, &variables) {
         Ok(loaded) => loaded,
@@ -42,6 +45,12 @@ pub(crate) fn run(_: &Arguments, files: Vec<PathBuf>) -> ExitCode {
         }
     };
     telemetry::start(loaded.settings.log);
+    for surplus in &arguments.surplus {
+        tracing::warn!("the argument `{surplus}` has no effect: `serve` serves everything that is configured");
+    }
+    if files.is_empty() {
+        tracing::info!("no configuration file is named (`-c FILE`): settings are the defaults and the environment's");
+    }
     let runtime = match tokio::runtime::Builder::new_current_thread().enable_all().build() {
         Ok(runtime) => runtime,
         Err(error) => {

@@ -6,7 +6,7 @@ use std::fmt::{self, Display};
 use serde::de::{self, DeserializeOwned, DeserializeSeed, IntoDeserializer, Visitor};
 use serde::forward_to_deserialize_any;
 
-use super::{Entry, Node, Value};
+use super::{Entry, Node, Value, whole};
 use crate::diagnostic::{Diagnostic, Origin};
 
 /// Reads a value of type `T` out of a node. The error carries the most precise place there is; for an
@@ -89,6 +89,10 @@ impl de::Error for DecodeError {
     fn unknown_variant(variant: &str, expected: &'static [&'static str]) -> Self {
         let known: Vec<String> = expected.iter().map(|name| format!("`{name}`")).collect();
         Self { message: format!("`{variant}` is not one of {}", known.join(", ")), hint: None, origin: None }
+    }
+
+    fn duplicate_field(field: &'static str) -> Self {
+        Self::custom(format!("`{field}` is written twice"))
     }
 
     fn missing_field(field: &'static str) -> Self {
@@ -201,9 +205,10 @@ impl<'de> de::Deserializer<'de> for NodeDeserializer<'_> {
 }
 
 fn visit_number<'de, V: Visitor<'de>>(number: &serde_json::Number, visitor: V) -> Result<V::Value, DecodeError> {
-    if let Some(value) = number.as_u64() {
+    let integer = whole(number);
+    if let Some(value) = integer.and_then(|value| u64::try_from(value).ok()) {
         visitor.visit_u64(value)
-    } else if let Some(value) = number.as_i64() {
+    } else if let Some(value) = integer.and_then(|value| i64::try_from(value).ok()) {
         visitor.visit_i64(value)
     } else {
         visitor.visit_f64(number.as_f64().unwrap_or(f64::NAN))

@@ -114,6 +114,21 @@ impl Node {
     }
 }
 
+/// The whole number that is written, be it as `5` or as `5.0`, `5e0`; nothing for other numbers, and for those
+/// whose last digits a floating-point number does not hold.
+pub fn whole(number: &serde_json::Number) -> Option<i128> {
+    const MOST: f64 = 9_007_199_254_740_992.0;
+    if let Some(value) = number.as_i64() {
+        return Some(value.into());
+    }
+    if let Some(value) = number.as_u64() {
+        return Some(value.into());
+    }
+    let value = number.as_f64().filter(|value| value.fract() == 0.0 && value.abs() <= MOST)?;
+    // Exact, since it has no fraction and is small enough.
+    Some(value as i128)
+}
+
 /// The plain value, without positions.
 pub fn to_json(node: &Node) -> serde_json::Value {
     match &node.value {

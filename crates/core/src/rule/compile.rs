@@ -71,7 +71,7 @@ impl Compiler<'_> {
             (None, Err(problem)) => Err(problem.clone()),
             (None, Ok(_)) => self.plan(written, &context, &mut errors),
         };
-        let mut findings = warnings.into_inner();
+        let mut findings = [written.warnings.clone(), warnings.into_inner()].concat();
         if let (None, Ok(pattern)) = (&written.problem, &pattern) {
             findings.extend(match pattern {
                 Some(pattern) => matches_nothing(written, pattern),

@@ -11,6 +11,7 @@ pub mod model;
 pub mod pattern;
 pub mod rule_set;
 mod shown;
+mod spelling;
 pub mod upstream;
 
 use std::sync::Arc;

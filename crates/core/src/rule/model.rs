@@ -6,13 +6,15 @@ use serde::Deserialize;
 use crate::diagnostic::Diagnostic;
 use crate::document::{Node, Value, decode};
 use crate::rule::migrate::migrate;
+use crate::rule::spelling;
 
 /// One access rule.
 #[derive(Clone, Debug, Deserialize, schemars::JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct RuleDefinition {
     /// Names the rule in logs, metrics and the audit record.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "text_or_nothing")]
+    #[schemars(with = "Option<String>")]
     pub id: String,
     /// Rule format version, as `v` and a semantic version.
     #[serde(default)]
@@ -114,20 +116,28 @@ pub struct WrittenRule {
     pub definition: RuleDefinition,
     /// Why the rest could not be read.
     pub problem: Option<Diagnostic>,
+    /// What is written otherwise than it should be, but is understood.
+    pub warnings: Vec<Diagnostic>,
     /// The rule as a tree, for positions and for the rules API.
     pub node: Node,
 }
 
-/// Reads one rule and brings it up to date. A faulty rule is kept with what can be read of its `match`, so that it can match and
-/// deny, and takes no other rule with it. What is no map is no rule: the whole document is refused.
-pub fn read_rule(node: Node) -> Result<WrittenRule, Diagnostic> {
+/// Reads one rule and brings it up to date. `doubled` says which key it holds twice, if it does. A faulty rule is kept with what can
+/// be read of its `match`, so that it can match and deny, and takes no other rule with it. What is no map is no rule: the whole
+/// document is refused.
+pub fn read_rule(mut node: Node, doubled: Option<Diagnostic>) -> Result<WrittenRule, Diagnostic> {
+    let spelled = spelling::correct(&mut node);
+    let warnings = spelled.warnings;
     let problem = match decode::<RuleDefinition>(&node) {
-        Ok(mut definition) => {
-            migrate(&mut definition);
-            return Ok(WrittenRule { definition, problem: None, node });
-        }
         Err(problem) if !matches!(node.value, Value::Map(_)) => return Err(problem),
-        Err(problem) => problem,
+        Err(problem) => doubled.or(spelled.problem).unwrap_or(problem),
+        Ok(mut definition) => match doubled {
+            None => {
+                migrate(&mut definition);
+                return Ok(WrittenRule { definition, problem: None, warnings, node });
+            }
+            Some(problem) => problem,
+        },
     };
     let matches = node.get("match").map(|written| {
         decode::<MatchDefinition>(written).unwrap_or_else(|_| MatchDefinition {
@@ -149,5 +159,10 @@ pub fn read_rule(node: Node) -> Result<WrittenRule, Diagnostic> {
         errors: None,
         upstream: None,
     };
-    Ok(WrittenRule { definition, problem: Some(problem), node })
+    Ok(WrittenRule { definition, problem: Some(problem), warnings, node })
+}
+
+/// A key without a value says nothing.
+fn text_or_nothing<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<String, D::Error> {
+    Option::deserialize(deserializer).map(Option::unwrap_or_default)
 }

@@ -134,7 +134,7 @@ mod tests {
     #[test]
     fn a_rule_that_says_nothing_has_every_member() {
         let text = r#"{"id":"","version":"","description":"","match":null,"authenticators":null,"authorizer":{"handler":"","config":null},"mutators":null,"errors":null,"upstream":{"preserve_host":false,"strip_path":"","url":""}}"#;
-        let rule = read_rule(Node::from_json(&json!({}), "rules.json")).unwrap();
+        let rule = read_rule(Node::from_json(&json!({}), "rules.json"), None).unwrap();
         assert_eq!(Shown::new(&rule.definition, &Alike::default()).document(), text);
     }
 
@@ -152,7 +152,7 @@ mod tests {
             ),
         ];
         for (written, expected) in rows {
-            let rule = read_rule(Node::from_json(&json!({ "match": written }), "rules.json")).unwrap();
+            let rule = read_rule(Node::from_json(&json!({ "match": written }), "rules.json"), None).unwrap();
             let shown: Value =
                 serde_json::from_str(&Shown::new(&rule.definition, &Alike::default()).document()).unwrap();
             assert_eq!(shown["match"], expected);

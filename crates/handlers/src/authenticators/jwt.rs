@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use keyward_core::diagnostic::Diagnostic;
-use keyward_core::document::duration::GoDuration;
+use keyward_core::document::duration::{ComposedDuration, GoDuration};
 use keyward_core::document::{Node, decode};
 use keyward_core::gate::GatedRequest;
 use keyward_core::jwt::claims::{ClaimRules, VerifiedToken};
@@ -49,10 +49,10 @@ pub struct JwtConfig {
     pub token_from: Option<Node>,
     /// How long a request waits for key sets. Global only.
     #[serde(default)]
-    pub jwks_max_wait: Option<GoDuration>,
+    pub jwks_max_wait: Option<ComposedDuration>,
     /// How old key sets may be before they are fetched again. Global only.
     #[serde(default)]
-    pub jwks_ttl: Option<GoDuration>,
+    pub jwks_ttl: Option<ComposedDuration>,
     /// Extension: tolerance on `exp`, `nbf` and `iat`.
     #[serde(default)]
     pub clock_skew: Option<GoDuration>,

@@ -157,9 +157,9 @@ fn denied(
 ) -> Verdict {
     let url = request.url_with_query();
     let facts = RequestFacts { method: request.method(), url: &url, headers: request.headers(), peer: request.peer() };
-    let (reason, detail) = (denial.reason.as_str(), denial.detail.as_deref().unwrap_or_default());
-    let rule_id = rule.map(|rule| &**rule.id()).unwrap_or_default();
-    let handler = denial.handler.unwrap_or_default();
+    let (reason, detail) = (denial.reason.as_str(), denial.detail.as_deref());
+    let rule_id = rule.map(|rule| &**rule.id());
+    let handler = denial.handler;
     let (request_id, trace_id) = name.shown();
     if denial.error == ErrorKind::Internal {
         tracing::error!(request_id, trace_id, rule_id, reason, detail, handler, "decision: failed");

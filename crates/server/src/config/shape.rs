@@ -4,8 +4,8 @@
 
 use keyward_core::diagnostic::Diagnostic;
 use keyward_core::document::decode::{decode, hint_for_key};
-use keyward_core::document::duration::{GoDuration, PATTERN};
-use keyward_core::document::{Node, Value};
+use keyward_core::document::duration::{COMPOSED_PATTERN, ComposedDuration, GoDuration, PATTERN};
+use keyward_core::document::{Node, Value, whole};
 use serde_json::Value as Json;
 
 /// Everything that does not fit. `path` names the node in messages; it is empty for the root.
@@ -67,8 +67,12 @@ fn walk(node: &Node, schema: &Json, path: &str, findings: &mut Vec<Diagnostic>) 
                 walk(item, &schema["items"], &format!("{path}[{index}]"), findings);
             }
         }
-        Value::String(_) if schema["pattern"] == PATTERN => {
-            if let Err(mut problem) = decode::<GoDuration>(node) {
+        Value::String(_) if is_duration(schema) => {
+            let problem = match schema["pattern"] == PATTERN {
+                true => decode::<GoDuration>(node).err(),
+                false => decode::<ComposedDuration>(node).err(),
+            };
+            if let Some(mut problem) = problem {
                 problem.message = format!("`{path}`: {}", problem.message);
                 findings.push(problem);
             }
@@ -84,8 +88,8 @@ fn walk(node: &Node, schema: &Json, path: &str, findings: &mut Vec<Diagnostic>) 
         }
         value if fits(value, &expected) => {}
         value => {
-            let wanted: Vec<&str> = match &schema["pattern"] {
-                pattern if pattern == PATTERN => vec!["a duration such as `15s`"],
+            let wanted: Vec<&str> = match schema {
+                schema if is_duration(schema) => vec!["a duration such as `15s`"],
                 _ => expected.iter().filter(|name| **name != "null").map(|name| noun(name)).collect(),
             };
             let finding =
@@ -95,10 +99,12 @@ fn walk(node: &Node, schema: &Json, path: &str, findings: &mut Vec<Diagnostic>) 
     }
 }
 
+fn is_duration(schema: &Json) -> bool {
+    schema["pattern"] == PATTERN || schema["pattern"] == COMPOSED_PATTERN
+}
+
 fn within_range(number: &serde_json::Number, schema: &Json) -> bool {
-    let Some(value) = number.as_i64().map(i128::from).or_else(|| number.as_u64().map(i128::from)) else {
-        return false;
-    };
+    let Some(value) = whole(number) else { return false };
     let bound = |key: &str| schema[key].as_i64().map(i128::from);
     bound("minimum").is_none_or(|low| value >= low) && bound("maximum").is_none_or(|high| value <= high)
 }
@@ -117,7 +123,7 @@ fn fits(value: &Value, expected: &[&str]) -> bool {
     expected.iter().any(|name| match *name {
         "string" => matches!(value, Value::String(_)),
         "boolean" => matches!(value, Value::Bool(_)),
-        "integer" => matches!(value, Value::Number(number) if !number.is_f64()),
+        "integer" => matches!(value, Value::Number(number) if whole(number).is_some()),
         "number" => matches!(value, Value::Number(_)),
         "object" => matches!(value, Value::Map(_)),
         "array" => matches!(value, Value::List(_)),

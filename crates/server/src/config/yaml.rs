@@ -1,15 +1,17 @@
 //! Reads YAML and JSON into located documents: a thin adapter over `saphyr-parser`'s events.
 //!
-//! JSON is read as the YAML it is. Tags, several documents and duplicate keys are refused: in a file that
-//! grants access, what looks like one thing must not be another. Anchors, aliases and merge keys (`<<`)
-//! work as in the reference, up to a number of values.
+//! JSON is read as the YAML it is. Tags of one's own and several documents are refused, and duplicate keys break the rule
+//! they are in, or the configuration: in a file that grants access, what looks like one thing must not be
+//! another. Anchors, aliases and merge keys (`<<`) work as in the reference, up to a number of values.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
 use keyward_core::diagnostic::{Diagnostic, Origin};
 use keyward_core::document::{Entry, Node, Value};
 use saphyr_parser::{Event, Parser, ScalarStyle, Span};
+
+use super::scalars;
 
 /// The largest file that is read.
 pub const MAX_BYTES: usize = 16 * 1024 * 1024;
@@ -32,14 +34,12 @@ pub fn parse(text: &str, source: &str, dialect: Dialect) -> Result<Node, Diagnos
     Reader::new(text, source, dialect)?.document()
 }
 
+/// Takes an item of a list, with what is wrong when it holds a key twice: the later value is in it then.
+pub type TakeItem<'f> = dyn FnMut(Node, Option<Diagnostic>) -> Result<(), Diagnostic> + 'f;
+
 /// Parses a document that is a list, and hands its items over one by one: a large file never stands in
 /// memory as a whole tree. An empty document has no items. After an error the items so far are void.
-pub fn parse_items(
-    text: &str,
-    source: &str,
-    dialect: Dialect,
-    item: &mut dyn FnMut(Node) -> Result<(), Diagnostic>,
-) -> Result<(), Diagnostic> {
+pub fn parse_items(text: &str, source: &str, dialect: Dialect, item: &mut TakeItem<'_>) -> Result<(), Diagnostic> {
     let mut reader = Reader::new(text, source, dialect)?;
     loop {
         let (event, span) = reader.next()?;
@@ -50,7 +50,7 @@ pub fn parse_items(
             event => {
                 let node = reader.node(event, span)?;
                 return match &node.value {
-                    Value::Null => Ok(()),
+                    Value::Null => reader.end(),
                     other => {
                         let found = other.kind();
                         Err(Diagnostic::error(format!("expected a list, found {found}")).at(&node.origin))
@@ -62,17 +62,10 @@ pub fn parse_items(
     reader.depth += 1;
     loop {
         match reader.next()? {
-            (Event::SequenceEnd | Event::StreamEnd, _) => break,
-            (event, span) => item(reader.node(event, span)?)?,
-        }
-    }
-    loop {
-        match reader.next()? {
-            (Event::StreamEnd, _) => return Ok(()),
-            (Event::DocumentEnd | Event::Nothing, _) => {}
-            (_, span) => {
-                let origin = reader.origin(span);
-                return Err(Diagnostic::error("the file holds more than one document").at(&origin));
+            (Event::SequenceEnd | Event::StreamEnd, _) => return reader.end(),
+            (event, span) => {
+                let node = reader.node(event, span)?;
+                item(node, reader.doubled.take())?;
             }
         }
     }
@@ -84,8 +77,18 @@ struct Reader<'t> {
     dialect: Dialect,
     depth: usize,
     values: usize,
-    /// What anchors stand for, with how many values that is.
-    anchors: HashMap<usize, (Node, usize)>,
+    anchors: HashMap<usize, Anchored>,
+    /// The first key that was written twice, until somebody asks.
+    doubled: Option<Diagnostic>,
+}
+
+/// What an anchor stands for.
+#[derive(Clone)]
+struct Anchored {
+    node: Node,
+    /// How many values that is.
+    values: usize,
+    doubled: Option<Diagnostic>,
 }
 
 impl<'t> Reader<'t> {
@@ -100,6 +103,7 @@ impl<'t> Reader<'t> {
             depth: 0,
             values: 0,
             anchors: HashMap::new(),
+            doubled: None,
         })
     }
 
@@ -121,20 +125,35 @@ impl<'t> Reader<'t> {
     }
 
     fn document(&mut self) -> Result<Node, Diagnostic> {
-        let start = Origin { source: self.source.clone(), line: 1, column: 1 };
-        let mut root = None;
-        loop {
+        let root = loop {
             let (event, span) = self.next()?;
             match event {
-                Event::StreamEnd => break,
-                Event::StreamStart | Event::DocumentStart(_) | Event::DocumentEnd | Event::Nothing => {}
-                _ if root.is_some() => {
-                    return Err(Diagnostic::error("the file holds more than one document").at(&self.origin(span)));
+                Event::StreamEnd => {
+                    let origin = Origin { source: self.source.clone(), line: 1, column: 1 };
+                    return Ok(Node { value: Value::Null, origin });
                 }
-                event => root = Some(self.node(event, span)?),
+                Event::StreamStart | Event::DocumentStart(_) | Event::DocumentEnd | Event::Nothing => {}
+                event => break self.node(event, span)?,
+            }
+        };
+        self.end()?;
+        self.doubled.take().map_or(Ok(root), Err)
+    }
+
+    /// After a document: nothing follows but empty ones, such as after a `---` in the last line.
+    fn end(&mut self) -> Result<(), Diagnostic> {
+        loop {
+            match self.next()? {
+                (Event::StreamEnd, _) => return Ok(()),
+                (Event::DocumentStart(_) | Event::DocumentEnd | Event::Nothing, _) => {}
+                (Event::Scalar(text, ScalarStyle::Plain, 0, None), _)
+                    if scalars::plain(&text, self.dialect) == Value::Null => {}
+                (_, span) => {
+                    let finding = Diagnostic::error("the file holds more than one document").at(&self.origin(span));
+                    return Err(finding.hint("Oathkeeper passes over all but the first; write one file for each"));
+                }
             }
         }
-        Ok(root.unwrap_or(Node { value: Value::Null, origin: start }))
     }
 
     fn node(&mut self, event: Event<'t>, span: Span) -> Result<Node, Diagnostic> {
@@ -143,11 +162,15 @@ impl<'t> Reader<'t> {
         self.count(1, &origin)?;
         let value = match event {
             Event::Scalar(text, style, anchor, tag) => {
-                if tag.is_some() {
-                    return Err(Diagnostic::error("tags (`!name`) are not allowed").at(&origin));
-                }
                 let plain = style == ScalarStyle::Plain;
-                (anchor, if plain { self.plain(&text) } else { Value::String(text.into_owned()) })
+                let Some(value) = scalars::value(&text, plain, tag.as_deref(), self.dialect) else {
+                    let finding =
+                        Diagnostic::error("the tag (`!name`) is not allowed, or the value is not what it says");
+                    return Err(finding
+                        .at(&origin)
+                        .hint("leave the tag out; `!!str`, `!!int`, `!!float` and `!!bool` are known"));
+                };
+                (anchor, value)
             }
             Event::SequenceStart(anchor, _) => {
                 self.enter(&origin)?;
@@ -163,10 +186,11 @@ impl<'t> Reader<'t> {
             }
             Event::Alias(anchor) => {
                 // The parser knows every anchor; only one that is still being read has no value yet.
-                let Some((node, values)) = self.anchors.get(&anchor).cloned() else {
+                let Some(Anchored { node, values, doubled }) = self.anchors.get(&anchor).cloned() else {
                     return Err(Diagnostic::error("an alias stands inside of what it names").at(&origin));
                 };
                 self.count(values, &origin)?;
+                self.doubled = self.doubled.take().or(doubled);
                 return Ok(node);
             }
             _ => return Err(Diagnostic::error("a value is missing").at(&origin)),
@@ -174,7 +198,8 @@ impl<'t> Reader<'t> {
         let (anchor, value) = value;
         let node = Node { value, origin };
         if anchor != 0 {
-            self.anchors.insert(anchor, (node.clone(), self.values - before));
+            let values = self.values - before;
+            self.anchors.insert(anchor, Anchored { node: node.clone(), values, doubled: self.doubled.clone() });
         }
         Ok(node)
     }
@@ -207,13 +232,16 @@ impl<'t> Reader<'t> {
 
     fn map(&mut self) -> Result<Vec<Entry>, Diagnostic> {
         let mut entries: Vec<Entry> = Vec::new();
-        let mut known = std::collections::HashSet::new();
-        let mut merged = Vec::new();
+        let mut known = HashSet::new();
+        let (mut merged, mut twice) = (Vec::new(), false);
         loop {
             let (event, span) = self.next()?;
             let key_origin = self.origin(span);
             let key = match event {
                 Event::MappingEnd | Event::StreamEnd => {
+                    if twice {
+                        keep_last(&mut entries);
+                    }
                     entries.extend(merged.into_iter().filter(|entry: &Entry| known.insert(entry.key.clone())));
                     return Ok(entries);
                 }
@@ -226,30 +254,22 @@ impl<'t> Reader<'t> {
                 _ => return Err(Diagnostic::error("a key must be a plain text").at(&key_origin)),
             };
             if !known.insert(key.clone()) {
-                return Err(Diagnostic::error(format!("`{key}` is written twice")).at(&key_origin));
+                let finding = Diagnostic::error(format!("`{key}` is written twice")).at(&key_origin);
+                self.doubled.get_or_insert(finding);
+                twice = true;
             }
             let (event, span) = self.next()?;
             let value = self.node(event, span)?;
             entries.push(Entry { key, key_origin, value });
         }
     }
+}
 
-    fn plain(&self, text: &str) -> Value {
-        match text {
-            "" | "~" | "null" | "Null" | "NULL" => return Value::Null,
-            "true" | "True" | "TRUE" => return Value::Bool(true),
-            "false" | "False" | "FALSE" => return Value::Bool(false),
-            _ => {}
-        }
-        if self.dialect == Dialect::Rules {
-            match text.to_ascii_lowercase().as_str() {
-                "yes" | "y" | "on" => return Value::Bool(true),
-                "no" | "n" | "off" => return Value::Bool(false),
-                _ => {}
-            }
-        }
-        number(text).map_or_else(|| Value::String(text.to_owned()), Value::Number)
-    }
+/// Of the entries with one key, the last stays.
+fn keep_last(entries: &mut Vec<Entry>) {
+    let mut seen = HashSet::new();
+    let mut stays: Vec<bool> = entries.iter().rev().map(|entry| seen.insert(entry.key.clone())).collect();
+    entries.retain(|_| stays.pop().unwrap_or(true));
 }
 
 /// What a merge key brings: a map's entries, or those of several maps, earlier ones first.
@@ -259,28 +279,6 @@ fn entries_to_merge(node: Node) -> Result<Vec<Entry>, Diagnostic> {
         Value::List(list) => Ok(list.into_iter().map(entries_to_merge).collect::<Result<Vec<_>, _>>()?.concat()),
         other => Err(Diagnostic::error(format!("`<<` needs a map, found {}", other.kind())).at(&node.origin)),
     }
-}
-
-/// Integers in the usual bases, and floats that look like floats.
-fn number(text: &str) -> Option<serde_json::Number> {
-    let digits = text.strip_prefix(['-', '+']).unwrap_or(text);
-    if !digits.starts_with(|c: char| c.is_ascii_digit() || c == '.') || digits == "." {
-        return None;
-    }
-    if let Some(hex) = text.strip_prefix("0x") {
-        return u64::from_str_radix(hex, 16).ok().map(Into::into);
-    }
-    if let Some(octal) = text.strip_prefix("0o") {
-        return u64::from_str_radix(octal, 8).ok().map(Into::into);
-    }
-    if let Ok(value) = text.parse::<i64>() {
-        return Some(value.into());
-    }
-    if let Ok(value) = text.parse::<u64>() {
-        return Some(value.into());
-    }
-    let looks_like_a_float = digits.bytes().all(|byte| byte.is_ascii_digit() || b".eE+-".contains(&byte));
-    text.parse::<f64>().ok().filter(|_| looks_like_a_float).and_then(serde_json::Number::from_f64)
 }
 
 fn place(number: usize) -> u32 {
@@ -305,36 +303,17 @@ mod tests {
     }
 
     #[test]
-    fn plain_words_mean_what_the_reference_reads() {
-        let rows = [
-            ("yes", json!("yes"), json!(true)),
-            ("n", json!("n"), json!(false)),
-            ("off", json!("off"), json!(false)),
-            ("true", json!(true), json!(true)),
-            ("'no'", json!("no"), json!("no")),
-            ("010", json!(10), json!(10)),
-            ("0x1f", json!(31), json!(31)),
-            ("1.5", json!(1.5), json!(1.5)),
-            ("1e3", json!(1000.0), json!(1000.0)),
-            ("1.2.3", json!("1.2.3"), json!("1.2.3")),
-            ("v1", json!("v1"), json!("v1")),
-            ("~", json!(null), json!(null)),
-        ];
-        for (text, core, rules) in rows {
-            assert_eq!(to_json(&parse(text, "f", Dialect::Core).unwrap()), core, "{text}");
-            assert_eq!(to_json(&parse(text, "f", Dialect::Rules).unwrap()), rules, "{text}");
-        }
-    }
-
-    #[test]
     fn what_could_deceive_is_refused_with_its_place() {
         let rows = [
             ("a: 1\na: 2\n", "f:2:1: error: `a` is written twice"),
             ("a: &x [*x]\n", "f:1:8: error: an alias stands inside of what it names"),
             ("<<: 1\n", "f:1:5: error: `<<` needs a map, found a number"),
             ("<<: [[{a: 1}], 2]\n", "`<<` needs a map"),
-            ("--- 1\n--- 2\n", "more than one document"),
-            ("a: !x 1\n", "tags (`!name`) are not allowed"),
+            ("--- 1\n--- 2\n", "f:2:5: error: the file holds more than one document"),
+            ("---\n---\na: 1\n", "f:3:1: error: the file holds more than one document"),
+            ("x: &x {a: 1, a: 2}\ny: *x\n", "f:1:14: error: `a` is written twice"),
+            ("a: !x 1\n", "f:1:4: error: the tag (`!name`) is not allowed"),
+            ("a: !!int x\n", "the value is not what it says"),
             ("a: [1\n", "not valid YAML or JSON"),
         ];
         for (text, expected) in rows {
@@ -342,6 +321,34 @@ mod tests {
             assert!(error.contains(expected), "{text}: {error}");
         }
         assert!(parse(&"[".repeat(100), "f", Dialect::Core).is_err());
+    }
+
+    #[test]
+    fn empty_documents_may_follow() {
+        for text in ["a: 1\n---\n", "--- {a: 1}\n...\n---\n# nothing\n--- ~\n", "a: 1\n...\n"] {
+            assert_eq!(to_json(&parse(text, "f", Dialect::Core).unwrap()), json!({"a": 1}), "{text}");
+        }
+    }
+
+    #[test]
+    fn items_say_which_key_they_hold_twice() {
+        let items = |text: &str| {
+            let mut found = Vec::new();
+            let mut take = |node: Node, doubled: Option<Diagnostic>| {
+                found.push((to_json(&node), doubled.map(|problem| problem.to_string()).unwrap_or_default()));
+                Ok(())
+            };
+            parse_items(text, "f", Dialect::Rules, &mut take).map(|()| found)
+        };
+        let found = items("- {a: 1, b: &x {c: 1, c: 2}, b: 3}\n- {a: 4}\n- {a: *x}\n").unwrap();
+        let twice = "f:1:23: error: `c` is written twice".to_owned();
+        assert_eq!(found[0], (json!({"a": 1, "b": 3}), twice.clone()));
+        assert_eq!(found[1], (json!({"a": 4}), String::new()));
+        assert_eq!(found[2], (json!({"a": {"c": 2}}), twice));
+        for text in ["---\n---\n- {a: 1}\n", "- {a: 1}\n---\n- {a: 2}\n", "[]\n[]\n"] {
+            assert!(items(text).is_err(), "{text}");
+        }
+        assert_eq!(items("---\n- {a: 1}\n---\n").unwrap().len(), 1);
     }
 
     #[test]

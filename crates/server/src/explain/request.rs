@@ -40,6 +40,10 @@ impl Asked {
     /// What a client makes of a URL, headers and a body.
     pub fn of(wanted: &Wanted) -> Result<Self, String> {
         let Wanted { method, url, headers, body } = wanted;
+        if let Some(blank) = url.chars().find(|c| c.is_whitespace() || c.is_control()) {
+            let hint = if blank == ' ' { "; write `%20`" } else { "" };
+            return Err(format!("a URL cannot hold {blank:?}{hint}"));
+        }
         let (scheme, rest) = url.split_once("://").ok_or("the URL has no scheme: write `http://host/path`")?;
         let tls = match scheme.to_ascii_lowercase().as_str() {
             "http" => false,
@@ -158,8 +162,8 @@ mod tests {
         for (url, expected) in [
             ("h/a", "no scheme"),
             ("ftp://h/", "`ftp`"),
-            ("http://h/a b", "it is not"),
-            ("http://h/\u{0}", "it is not"),
+            ("http://h/a b", "cannot hold ' '; write `%20`"),
+            ("http://h/\u{0}", "cannot hold '\\0'"),
         ] {
             assert!(Asked::of(&wanted(url)).err().unwrap().contains(expected), "{url}");
         }

@@ -267,9 +267,9 @@ impl Service {
         record.outcome = if denial.error == ErrorKind::Internal { "error" } else { "denied" };
         record.reason = Some(reason);
         record.caller = denial.caller.clone().or_else(|| record.caller.take());
-        let rule_id = rule.map(|rule| &**rule.id()).unwrap_or_default();
+        let rule_id = rule.map(|rule| &**rule.id());
         let (request_id, trace_id) = record.name().shown();
-        let (handler, detail) = (denial.handler.unwrap_or_default(), denial.detail.as_deref().unwrap_or_default());
+        let (handler, detail) = (denial.handler, denial.detail.as_deref());
         let (method, path) = (request.method().as_str(), request.path());
         if denial.error == ErrorKind::Internal {
             tracing::error!(request_id, trace_id, rule_id, reason, handler, detail, method, path, "request failed");

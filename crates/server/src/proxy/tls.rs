@@ -32,7 +32,9 @@ pub fn server_config(files: &TlsFiles, key: &str) -> Result<Arc<ServerConfig>, D
         }
         TlsFiles::Inline { cert, key: private } => {
             let decode = |part: &str, text: &str| {
-                let decoded = STANDARD.decode(text).map(Zeroizing::new);
+                // Line breaks in it are no part of it, as the reference sees it.
+                let one_line = Zeroizing::new(text.replace(['\r', '\n'], ""));
+                let decoded = STANDARD.decode(one_line.as_bytes()).map(Zeroizing::new);
                 decoded.map_err(|_| refuse(part, "it is not standard base64".to_owned()))
             };
             (decode("cert", cert)?, decode("key", private.expose())?)

@@ -72,13 +72,17 @@ pub fn announce(snapshot: &Snapshot, metrics: &Metrics) {
     metrics.rules_loaded.set(i64::try_from(rules).unwrap_or(i64::MAX));
     metrics.rules_broken.set(i64::try_from(broken).unwrap_or(i64::MAX));
     tracing::info!(rules, broken, version = snapshot.rules.version(), "rules are in force");
+    if rules == 0 {
+        let hint = "name their files in `access_rules.repositories`";
+        tracing::warn!(hint, "there are no rules: every request is answered with 404");
+    }
 }
 
 /// Writes findings to the log.
 pub fn log(findings: &[Diagnostic]) {
     for finding in findings {
-        let hint = finding.hint.as_deref().unwrap_or_default();
-        let place = finding.origin.as_ref().map(ToString::to_string).unwrap_or_default();
+        let hint = finding.hint.as_deref();
+        let place = finding.origin.as_ref().map(ToString::to_string);
         match finding.severity {
             Severity::Error => tracing::error!(place, hint, "{}", finding.message),
             Severity::Warning => tracing::warn!(place, hint, "{}", finding.message),

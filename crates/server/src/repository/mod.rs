@@ -13,13 +13,12 @@ use std::sync::Arc;
 
 use aws_lc_rs::digest::{Digest, SHA256, digest};
 use keyward_core::diagnostic::{Diagnostic, Origin};
-use keyward_core::document::Node;
 use keyward_core::secret::shown_url;
 
 use self::documents::Documents;
 use self::remote::RemoteRepository;
 use crate::config::text_file;
-use crate::config::yaml::{self, Dialect};
+use crate::config::yaml::{self, Dialect, TakeItem};
 
 /// A checked repository URL.
 #[derive(Clone, Debug)]
@@ -40,7 +39,7 @@ type Open = fn(&str, &str) -> Result<Location, String>;
 
 /// Every scheme.
 const SCHEMES: &[(&str, Open)] = &[
-    ("file", |_, path| file::path(path).map(Location::File)),
+    ("file", |_, rest| file::path_of_url(rest).map(Location::File)),
     ("inline", |_, encoded| inline::decode(encoded).map(Location::Inline)),
     ("http", |url, _| http::open(url).map(|web| Location::Remote(web.into()))),
     ("https", |url, _| http::open(url).map(|web| Location::Remote(web.into()))),
@@ -50,13 +49,15 @@ const SCHEMES: &[(&str, Open)] = &[
 const PLANNED: &[&str] = &["s3", "gs", "azblob"];
 
 impl RepositoryUrl {
-    /// Parses `file://PATH` (absolute, or relative to the working directory), `PATH`, `inline://BASE64`,
-    /// `http://…` or `https://…` (serving spec 6.1).
+    /// Parses `file://PATH` (absolute, or relative to the working directory), `file:PATH`, `PATH`,
+    /// `inline://BASE64`, `http://…` or `https://…` (serving spec 6.1).
     pub fn parse(text: &str) -> Result<Self, String> {
-        let (scheme, rest) = text.split_once("://").unwrap_or(("file", text));
+        let Some((scheme, rest)) = scheme(text) else {
+            return Ok(Self { text: text.to_owned(), location: Location::File(file::path(text)?) });
+        };
         let location = match SCHEMES.iter().find(|(known, _)| *known == scheme) {
             Some((_, open)) => open(text, rest)?,
-            None if PLANNED.contains(&scheme) => {
+            None if PLANNED.contains(&scheme.as_str()) => {
                 return Err(format!("rule repositories on `{scheme}://` are not supported yet"));
             }
             None => return Err(format!("`{scheme}://` is not a scheme of rule repositories")),
@@ -96,11 +97,7 @@ impl RepositoryUrl {
 
     /// Reads the rule document and hands every rule over. Returns the document's digest. After an error
     /// the rules so far are void.
-    pub fn read(
-        &self,
-        documents: &Documents,
-        rule: &mut dyn FnMut(Node) -> Result<(), Diagnostic>,
-    ) -> Result<Digest, Diagnostic> {
+    pub fn read(&self, documents: &Documents, rule: &mut TakeItem<'_>) -> Result<Digest, Diagnostic> {
         let mut read = |text: &str| {
             yaml::parse_items(text, &self.name(), Dialect::Rules, rule)?;
             Ok(digest(&SHA256, text.as_bytes()))
@@ -124,8 +121,43 @@ impl PartialEq for RepositoryUrl {
 
 impl Eq for RepositoryUrl {}
 
+/// The scheme of a URL, and what follows it; none of a plain path.
+fn scheme(text: &str) -> Option<(String, &str)> {
+    if let Some((scheme, rest)) = text.split_once("://") {
+        return Some((scheme.to_ascii_lowercase(), rest));
+    }
+    let (scheme, rest) = text.split_once(':')?;
+    scheme.eq_ignore_ascii_case("file").then(|| ("file".to_owned(), rest))
+}
+
 /// Nothing but blanks, comments and `null`: hardly what anybody means to say about all rules. Who means it
 /// writes `[]`.
 pub fn says_nothing(text: &str) -> bool {
     text.lines().map(str::trim).all(|line| matches!(line, "" | "---" | "null" | "~") || line.starts_with('#'))
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+
+    #[test]
+    fn urls_of_files_are_urls_and_paths_are_paths() {
+        let rows = [
+            ("file:///a/b.yaml", "/a/b.yaml"),
+            ("FILE:///a/b.yaml", "/a/b.yaml"),
+            ("file:/a/b.yaml", "/a/b.yaml"),
+            ("file://./b.yaml", "./b.yaml"),
+            ("file:///a/b%2Eyaml?v=1#top", "/a/b.yaml"),
+            ("/a/b%2Eyaml?v=1#top", "/a/b%2Eyaml?v=1#top"),
+            ("b:c.yaml", "b:c.yaml"),
+        ];
+        for (text, path) in rows {
+            assert_eq!(RepositoryUrl::parse(text).unwrap().file(), Some(std::path::Path::new(path)), "{text}");
+        }
+        for text in ["", "file://", "file://?x", "file:///a%", "file:///a%zz", "file:///a%ff", "inline://", "ftp://a/b"]
+        {
+            assert!(RepositoryUrl::parse(text).is_err(), "{text}");
+        }
+    }
 }

@@ -5,7 +5,7 @@ use keyward_core::rule::handlers::Table;
 use keyward_handlers::TABLES;
 use serde_json::{Map, Value, json};
 
-use super::{defaults, document, handlers, reference, simplify};
+use super::{defaults, described_reference, document, handlers, simplify};
 use crate::config::environment::generator;
 use crate::config::file::ConfigFile;
 
@@ -35,6 +35,7 @@ fn group<K: HandlerKind + ?Sized>(
     let mut properties = Map::new();
     for (id, settings) in handlers(table.all) {
         let mut handler = json!({
+            "description": format!("The {} `{id}`: whether rules may use it, with its settings.", table.noun),
             "type": ["object", "null"],
             "properties": {
                 "enabled": {
@@ -49,7 +50,7 @@ fn group<K: HandlerKind + ?Sized>(
             let definition = format!("{group}.{id}");
             handler["properties"]["config"] =
                 json!({"description": "Settings that rules merge theirs over.", "type": ["object", "null"]});
-            let checked = json!({"properties": {"config": reference(&definition)}});
+            let checked = json!({"properties": {"config": described_reference(&definition, &settings)}});
             if id == "json" {
                 handler["allOf"] = json!([checked]);
             } else {

@@ -1,7 +1,7 @@
 //! JSON Schemas (draft 7) of configuration and rule files, for editors and for checks before a deployment.
 //!
 //! Generated from the types that files are read into and from the tables of handlers; nothing is written
-//! by hand twice. What a schema refuses, Keyward refuses, or lets a rule deny.
+//! by hand twice. What a schema refuses, Keyward refuses, lets a rule deny, or at least warns of.
 
 mod configuration;
 mod defaults;
@@ -64,4 +64,9 @@ fn document(title: &str, schema: Value) -> Value {
 /// Refers to a definition of the same document.
 fn reference(name: &str) -> Value {
     json!({"$ref": format!("#/definitions/{name}")})
+}
+
+/// The same, with what the definition says of itself: draft 7 knows no other words beside a reference.
+fn described_reference(name: &str, definition: &Value) -> Value {
+    json!({"description": definition["description"], "allOf": [reference(name)]})
 }

@@ -5,7 +5,7 @@ use keyward_core::rule::model::RuleDefinition;
 use keyward_handlers::TABLES;
 use serde_json::{Map, Value, json};
 
-use super::{document, handlers, reference, simplify};
+use super::{described_reference, document, handlers, reference, simplify};
 use crate::config::environment::generator;
 
 /// The schema of a rule file: a list of rules. A rule that lacks what is required here denies every request.
@@ -55,7 +55,7 @@ fn step<K: HandlerKind + ?Sized>(group: &str, all: &[&K], definitions: &mut Map<
         let definition = format!("{group}.{id}");
         choices.push(json!({
             "if": {"properties": {"handler": {"const": id}}, "required": ["handler"]},
-            "then": {"properties": {"config": reference(&definition)}},
+            "then": {"properties": {"config": described_reference(&definition, &settings)}},
         }));
         definitions.insert(definition, settings);
     }

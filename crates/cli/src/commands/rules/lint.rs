@@ -9,7 +9,7 @@ use keyward_server::check;
 use serde_json::{Value, json};
 
 use crate::EXIT_USAGE;
-use crate::output::{Format, environment, findings_json, print, print_json, report};
+use crate::output::{Format, count, environment, findings_json, print, print_json, report};
 use crate::progress::Progress;
 
 pub(super) fn lint(files: &[PathBuf], format: Format) -> ExitCode {
@@ -41,8 +41,13 @@ pub(super) fn lint(files: &[PathBuf], format: Format) -> ExitCode {
                 print(&format!("{id}: {}\n", what_it_does(rule)));
             }
             let warnings = findings.len() - errors - unread;
-            let count = rules.len();
-            print(&format!("{count} rules, {errors} errors, {warnings} warnings, {unread} repositories unread\n"));
+            let counts = [
+                count(rules.len(), "rule", "rules"),
+                count(errors, "error", "errors"),
+                count(warnings, "warning", "warnings"),
+                count(unread, "repository unread", "repositories unread"),
+            ];
+            print(&format!("{}\n", counts.join(", ")));
         }
     }
     if errors + unread == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE }

@@ -10,7 +10,7 @@ use keyward_server::explain::table::{CaseResult, TestFile, run};
 use serde_json::{Value, json};
 
 use crate::EXIT_USAGE;
-use crate::output::{complain, environment, print, print_json, report};
+use crate::output::{complain, count, environment, print, print_json, report};
 use crate::progress::Progress;
 
 pub(super) const EXAMPLES: &str = "\
@@ -99,7 +99,8 @@ fn text(results: &[CaseResult]) {
         failed += 1;
         print(&format!("FAILED  {}\n{}", result.name, differences(result)));
     }
-    let summary = format!("{} tests, {} passed, {failed} failed\n", results.len(), results.len() - failed);
+    let passed = results.len() - failed;
+    let summary = format!("{}, {passed} passed, {failed} failed\n", count(results.len(), "test", "tests"));
     if failed == 0 { print(&summary) } else { complain(&summary) }
 }
 

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use keyward_core::diagnostic::Diagnostic;
 use keyward_core::document::decode::{decode, hint_for_key};
-use keyward_core::document::duration::GoDuration;
+use keyward_core::document::duration::ComposedDuration;
 use keyward_core::document::{Node, Value};
 use keyward_core::pipeline::HandlerKind;
 use keyward_core::rule::handlers::{HandlerSetting, HandlerSettings, Table};
@@ -94,8 +94,8 @@ impl Check<'_> {
         let read = |key: &str, seconds: u64| {
             let written = handlers.authenticators.get("jwt").and_then(|setting| setting.config.get(key));
             // What cannot be read was found with the handler's other settings, if it is enabled.
-            match written.map(decode::<Option<GoDuration>>) {
-                Some(Ok(Some(GoDuration(value)))) => value,
+            match written.map(decode::<Option<ComposedDuration>>) {
+                Some(Ok(Some(ComposedDuration(value)))) => value,
                 _ => Duration::from_secs(seconds),
             }
         };

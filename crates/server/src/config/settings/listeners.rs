@@ -152,14 +152,15 @@ impl Check<'_> {
     }
 }
 
-/// base64 wins over paths; a mixture is an error; nothing is plain HTTP (serving spec 3.3).
+/// base64 of both wins over paths of both, whatever else is there; a mixture is an error; nothing is plain HTTP
+/// (serving spec 3.3).
 pub fn tls_files(path: &str, tls: Option<Tls>) -> Result<Option<TlsFiles>, Diagnostic> {
     let Some(tls) = tls else { return Ok(None) };
     let (cert, key) = (tls.cert.unwrap_or_default(), tls.key.unwrap_or_default());
     let given = |text: Option<String>| text.filter(|text| !text.is_empty());
     match (given(cert.base64), given(key.base64), given(cert.path), given(key.path)) {
         (Some(cert), Some(key), _, _) => Ok(Some(TlsFiles::Inline { cert, key: Secret::new(key) })),
-        (None, None, Some(cert), Some(key)) => Ok(Some(TlsFiles::Paths { cert: cert.into(), key: key.into() })),
+        (_, _, Some(cert), Some(key)) => Ok(Some(TlsFiles::Paths { cert: cert.into(), key: key.into() })),
         (None, None, None, None) => Ok(None),
         _ => Err(Diagnostic::error(format!("`{path}`: needs `cert` and `key`, both as `path` or both as `base64`"))),
     }
