@@ -15,4 +15,5 @@ pub mod ports;
 pub mod rule;
 pub mod secret;
 pub mod session;
+pub mod strict_json;
 pub mod template;

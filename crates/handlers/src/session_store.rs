@@ -13,6 +13,7 @@ use keyward_core::pipeline::{BindContext, CredentialLocation};
 use keyward_core::ports::{CallPolicy, SideAnswer, SideClient, SideError, SideRequest};
 use keyward_core::rule::upstream::Upstream;
 use keyward_core::session::Session;
+use keyward_core::strict_json;
 use serde_json::Value;
 
 use crate::decoder_text;
@@ -221,7 +222,7 @@ impl SessionStore {
         let refuse = |told: String, said: &str| {
             Denial::forbidden(Reason::SideServiceFailed).because(told).detail(self.said(said))
         };
-        let document: Value = serde_json::from_slice(&answer.body).map_err(|_| {
+        let document = strict_json::value(&answer.body).map_err(|_| {
             let said = match is_head {
                 true => "the answer to `HEAD` has no body; set `force_method: GET`",
                 false => "the answer is not JSON",

@@ -175,14 +175,14 @@ impl KetoEngineAcpOry {
 
 /// Whether an answer allows. What says nothing does not.
 fn read(body: &[u8]) -> Result<bool, String> {
-    match &decoder_text::read_stream(body)? {
+    match decoder_text::read_stream(body)? {
         Value::Null => Ok(false),
-        Value::Object(members) => match members.get("allowed") {
+        Value::Object(written) => match decoder_text::members(written, &["allowed"])?.get("allowed") {
             None | Some(Value::Null) => Ok(false),
             Some(Value::Bool(allowed)) => Ok(*allowed),
             Some(other) => Err(decoder_text::of_member("", "allowed", other, "bool")),
         },
-        other => Err(decoder_text::of_value(other, "struct { Allowed bool \"json:\\\"allowed\\\"\" }")),
+        other => Err(decoder_text::of_value(&other, "struct { Allowed bool \"json:\\\"allowed\\\"\" }")),
     }
 }
 
@@ -223,7 +223,10 @@ mod tests {
 
     #[test]
     fn only_a_plain_true_allows() {
-        let rows: [(&[u8], Result<bool, &str>); 7] = [
+        let rows: [(&[u8], Result<bool, &str>); 10] = [
+            (b"{\"Allowed\":true}", Ok(true)),
+            (b"{\"allowed\":true,\"allowed\":true}", Err("invalid JSON")),
+            (b"{\"allowed\":false,\"Allowed\":true}", Err("invalid JSON")),
             (b"{\"allowed\":true}", Ok(true)),
             (b"{\"allowed\":true,\"x\":1}", Ok(true)),
             (b"{\"allowed\":false}", Ok(false)),

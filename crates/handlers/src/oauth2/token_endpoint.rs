@@ -134,22 +134,22 @@ fn form_members(body: &[u8]) -> Map<String, Value> {
 
 fn json_members(body: &[u8]) -> Result<Map<String, Value>, String> {
     const OWNER: &str = "tokenJSON";
+    const TEXTS: [&str; 6] =
+        ["access_token", "token_type", "refresh_token", "error", "error_description", "error_uri"];
     let members = match decoder_text::read_text(body)? {
-        Value::Object(members) => members,
+        Value::Object(written) => decoder_text::members(written, &[&TEXTS[..], &["expires_in"]].concat())?,
         // As the reference, which then misses the token.
         Value::Null => Map::new(),
         other => return Err(decoder_text::of_value(&other, "internal.tokenJSON")),
     };
     for (name, value) in &members {
-        let fits = match name.as_str() {
-            "access_token" | "token_type" | "refresh_token" | "error" | "error_description" | "error_uri" => {
-                matches!(value, Value::String(_) | Value::Null)
-            }
-            "expires_in" => value.is_null() || seconds(value).is_some(),
-            _ => true,
+        let (fits, wanted) = match name.as_str() {
+            "expires_in" => (value.is_null() || seconds(value).is_some(), "json.Number"),
+            name if TEXTS.contains(&name) => (matches!(value, Value::String(_) | Value::Null), "string"),
+            _ => (true, ""),
         };
         if !fits {
-            return Err(decoder_text::of_member(OWNER, name, value, "string"));
+            return Err(decoder_text::of_member(OWNER, name, value, wanted));
         }
     }
     Ok(members)
