@@ -13,12 +13,13 @@ use keyward_core::gate::GatedRequest;
 use keyward_core::pipeline::BindContext;
 use keyward_core::pipeline::denial::{Denial, Reason};
 use keyward_core::ports::{CallPolicy, SideClient, SideRequest};
-use keyward_core::rule::upstream::Upstream;
 use keyward_core::session::Session;
+use keyward_core::side_url::SideUrl;
 
 use crate::framing::is_framing;
 use crate::rendered::Rendered;
 use crate::retry::{MAX_WAIT, bounded};
+use crate::side_url;
 
 /// Retries. The reference makes five attempts, whatever is written.
 #[derive(Debug, Default, serde::Deserialize, schemars::JsonSchema)]
@@ -35,7 +36,7 @@ pub struct RetryConfig {
 /// A remote authorizer, ready to be asked.
 pub(crate) struct RemoteCall {
     side: Arc<dyn SideClient>,
-    url: String,
+    url: SideUrl,
     policy: CallPolicy,
     headers: Vec<(HeaderName, Rendered)>,
     forwarded: Vec<HeaderName>,
@@ -53,7 +54,7 @@ impl RemoteCall {
         node: &Node,
         context: &BindContext<'_>,
     ) -> Result<Self, Diagnostic> {
-        check_url("remote", url, node.origin_of("remote"))?;
+        let url = side_url::read("remote", url, node, context)?;
         let headers = match headers {
             None => Vec::new(),
             Some(map) => Rendered::compile_all(map, context)?
@@ -84,7 +85,7 @@ impl RemoteCall {
         let max_wait = bounded(retry.give_up_after, Duration::from_secs(1), MAX_WAIT, place, context);
         Ok(Self {
             side: context.outside.side.clone(),
-            url: url.to_owned(),
+            url,
             policy: CallPolicy {
                 attempts: 5,
                 attempt_timeout: Duration::from_secs(10),
@@ -126,7 +127,8 @@ impl RemoteCall {
             value.set_sensitive(rendered.template.is_sensitive());
             headers.insert(name.clone(), value);
         }
-        let call = SideRequest { method: Method::POST, url: self.url.clone(), headers, body };
+        self.url.authorize(&mut headers);
+        let call = SideRequest { method: Method::POST, url: self.url.whole(), headers, body };
         let answer = self.side.call(call, &self.policy).await.map_err(|error| self.failed(&error.to_string()))?;
         match answer.status {
             StatusCode::OK => {}
@@ -145,17 +147,9 @@ impl RemoteCall {
     }
 
     fn failed(&self, what: &str) -> Denial {
-        let shown = self.url.split('?').next().unwrap_or_default();
+        let shown = self.url.shown();
         Denial::internal(Reason::SideServiceFailed, format!("remote authorizer `{shown}`: {what}")).because("")
     }
-}
-
-/// Whether a side service can be called at a URL.
-pub(crate) fn check_url(key: &str, url: &str, place: &Origin) -> Result<(), Diagnostic> {
-    let address = url.split('?').next().unwrap_or_default();
-    Upstream::parse(address, "")
-        .map(drop)
-        .map_err(|problem| Diagnostic::error(format!("`{key}` is not usable: {problem}")).at(place))
 }
 
 fn header_name(name: &str, place: &Origin) -> Result<HeaderName, Diagnostic> {

@@ -23,6 +23,7 @@ use crate::oauth2::basic::{self, ClientCredentials};
 use crate::oauth2::service::{RetryConfig, Service, retry_without_effect};
 use crate::oauth2::token_endpoint::{self, ClientStyle, Refusal, TokenEndpoint};
 use crate::rate_limit::too_many_requests;
+use crate::side_url;
 
 /// Settings of `oauth2_client_credentials`.
 #[derive(Debug, serde::Deserialize, schemars::JsonSchema)]
@@ -85,7 +86,7 @@ impl HandlerKind for Kind {
 impl AuthenticatorKind for Kind {
     fn bind(&self, node: &Node, context: &BindContext<'_>) -> Result<Box<dyn Authenticator>, Diagnostic> {
         let config: Oauth2ClientCredentialsConfig = decode(node)?;
-        let service = Service::parse(&config.token_url, "token_url", node.origin_of("token_url"))?;
+        let service = Service::at(side_url::read("token_url", &config.token_url, node, context)?);
         if config.retry.is_some() {
             context.warn(retry_without_effect(node.origin_of("retry")));
         }
@@ -124,7 +125,7 @@ impl Authenticator for Oauth2ClientCredentials {
                 Ok(established(client))
             }));
         };
-        let key = cache.key([self.endpoint.service.url(), &self.endpoint.scope, &client.id, client.secret.expose()]);
+        let key = cache.key([&*self.endpoint.service.url(), &self.endpoint.scope, &client.id, client.secret.expose()]);
         if cache.fresh(&key).is_some() {
             return Step::Ready(Ok(established(client)));
         }
@@ -145,7 +146,7 @@ impl Oauth2ClientCredentials {
     async fn ask(&self, client: &ClientCredentials) -> Result<Found<()>, Denial> {
         let request = self.endpoint.request(client, ClientStyle::Header);
         let answer = self.side.call(request, &CallPolicy::ONCE).await;
-        let lifetime = read(answer, self.endpoint.service.shown())?;
+        let lifetime = read(answer, &self.endpoint.service.shown())?;
         Ok(Found { value: (), lifetime: remembered(self.ttl, lifetime), bytes: 0 })
     }
 }

@@ -29,6 +29,7 @@ use crate::oauth2::pre_authorization::PreAuthorization;
 use crate::oauth2::service::{RetryConfig, Service, retry_without_effect};
 use crate::oauth2::token_endpoint::TokenEndpoint;
 use crate::rate_limit::too_many_requests;
+use crate::side_url;
 use crate::token_location::{self, TokenFromShape};
 
 /// Settings of `oauth2_introspection`.
@@ -151,8 +152,7 @@ impl HandlerKind for Kind {
 impl AuthenticatorKind for Kind {
     fn bind(&self, node: &Node, context: &BindContext<'_>) -> Result<Box<dyn Authenticator>, Diagnostic> {
         let config: Oauth2IntrospectionConfig = decode(node)?;
-        let service =
-            Service::parse(&config.introspection_url, "introspection_url", node.origin_of("introspection_url"))?;
+        let service = Service::at(side_url::read("introspection_url", &config.introspection_url, node, context)?);
         if config.retry.is_some() {
             context.warn(retry_without_effect(node.origin_of("retry")));
         }
@@ -169,7 +169,7 @@ impl AuthenticatorKind for Kind {
             written if written.enabled => Some(pre_authorization(written, node, &settings, context)?),
             // As in the reference, a URL that is written must be one.
             PreAuthorizationConfig { token_url: Some(url), .. } => {
-                Service::parse(url, "pre_authorization.token_url", node.origin_of("pre_authorization.token_url"))?;
+                side_url::read("pre_authorization.token_url", url, node, context)?;
                 None
             }
             _ => None,
@@ -220,7 +220,7 @@ fn pre_authorization(
     context: &BindContext<'_>,
 ) -> Result<Arc<PreAuthorization>, Diagnostic> {
     let url = config.token_url.as_deref().unwrap_or_default();
-    let service = Service::parse(url, "pre_authorization.token_url", node.origin_of("pre_authorization.token_url"))?;
+    let service = Service::at(side_url::read("pre_authorization.token_url", url, node, context)?);
     for (key, value) in [("client_id", &config.client_id), ("client_secret", &config.client_secret)] {
         if value.is_empty() {
             return Err(Diagnostic::error(format!("`pre_authorization.{key}` is missing"))

@@ -134,8 +134,7 @@ fn form_members(body: &[u8]) -> Map<String, Value> {
 
 fn json_members(body: &[u8]) -> Result<Map<String, Value>, String> {
     const OWNER: &str = "tokenJSON";
-    const TEXTS: [&str; 6] =
-        ["access_token", "token_type", "refresh_token", "error", "error_description", "error_uri"];
+    const TEXTS: [&str; 6] = ["access_token", "token_type", "refresh_token", "error", "error_description", "error_uri"];
     let members = match decoder_text::read_text(body)? {
         Value::Object(written) => decoder_text::members(written, &[&TEXTS[..], &["expires_in"]].concat())?,
         // As the reference, which then misses the token.
@@ -180,10 +179,10 @@ fn presentable(code: &str) -> Option<String> {
 mod tests {
     #![allow(clippy::unwrap_used)]
     use super::*;
-    use keyward_core::diagnostic::Origin;
+    use keyward_core::side_url::SideUrl;
 
     fn endpoint(scope: &str, audience: &str) -> TokenEndpoint {
-        let service = Service::parse("https://issuer/token", "token_url", &Origin::whole("test")).unwrap();
+        let service = Service::at(SideUrl::parse("https://issuer/token").unwrap());
         TokenEndpoint { service, scope: scope.into(), audience: audience.into() }
     }
 
