@@ -5,7 +5,7 @@
 //! decision records it.
 
 pub mod answer;
-pub(crate) mod cookies;
+pub mod cookies;
 pub mod decide;
 pub mod denial;
 pub mod error_response;
