@@ -14,7 +14,7 @@ use keyward_core::pipeline::cookies::{self, Cookie};
 #[derive(Debug, serde::Deserialize, schemars::JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct TokenFrom {
-    /// A header. `Authorization` is read as a bearer credential (RFC 6750), any other as it stands.
+    /// A header. `Authorization`, written so, is read as a bearer credential (RFC 6750), any other as it stands.
     #[serde(default)]
     pub header: Option<String>,
     /// A query parameter.
@@ -38,7 +38,7 @@ pub enum TokenFromShape {
 
 /// Compiles `token_from`; nothing written means the bearer token of `Authorization`.
 pub fn compile(written: Option<&Node>) -> Result<Vec<CredentialLocation>, Diagnostic> {
-    let default = || vec![CredentialLocation::Header(AUTHORIZATION)];
+    let default = || vec![CredentialLocation::Bearer];
     match written {
         None => Ok(default()),
         Some(node) => match &node.value {
@@ -53,6 +53,8 @@ pub fn compile(written: Option<&Node>) -> Result<Vec<CredentialLocation>, Diagno
 fn one(node: &Node) -> Result<CredentialLocation, Diagnostic> {
     let written: TokenFrom = decode(node)?;
     match (written.header, written.query_parameter, written.cookie) {
+        // As in the reference, which knows it by this spelling only.
+        (Some(name), None, None) if name == "Authorization" => Ok(CredentialLocation::Bearer),
         (Some(name), None, None) => HeaderName::from_bytes(name.as_bytes())
             .map(CredentialLocation::Header)
             .map_err(|_| Diagnostic::error(format!("`{name}` is not a header name")).at(&node.origin)),
@@ -84,10 +86,8 @@ pub fn text(token: Cow<'_, [u8]>) -> Option<Cow<'_, str>> {
 
 fn at<'r>(location: &CredentialLocation, request: &'r GatedRequest) -> Option<Cow<'r, [u8]>> {
     match location {
-        CredentialLocation::Header(name) => {
-            let value = request.headers().get(name)?.as_bytes();
-            if name == AUTHORIZATION { bearer(value).map(Cow::Borrowed) } else { Some(Cow::Borrowed(value)) }
-        }
+        CredentialLocation::Bearer => bearer(request.headers().get(AUTHORIZATION)?.as_bytes()).map(Cow::Borrowed),
+        CredentialLocation::Header(name) => request.headers().get(name).map(|value| Cow::Borrowed(value.as_bytes())),
         CredentialLocation::QueryParameter(name) => form_urlencoded::parse(request.query()?.as_bytes())
             .find(|(key, _)| key == name)
             .map(|(_, value)| Cow::Owned(value.into_owned().into_bytes())),
