@@ -55,28 +55,21 @@ impl RemoteCall {
         context: &BindContext<'_>,
     ) -> Result<Self, Diagnostic> {
         let url = side_url::read("remote", url, node, context)?;
-        let headers = match headers {
-            None => Vec::new(),
-            Some(map) => Rendered::compile_all(map, context)?
-                .into_iter()
-                .map(|rendered| {
-                    let place = &rendered.place.origin;
-                    let name = header_name(&rendered.name, place)?;
-                    match rendered.template.constant().map(HeaderValue::from_str) {
-                        Some(Err(_)) => Err(Diagnostic::error(format!(
-                            "the value of `{}` holds characters that are not allowed in a header",
-                            rendered.name
-                        ))
-                        .at(place)
-                        .hint("look for a line break at the end of the secret")),
-                        _ => Ok((name, rendered)),
-                    }
-                })
-                .collect::<Result<_, Diagnostic>>()?,
-        };
-        let key = "forward_response_headers_to_upstream";
-        let forwarded =
-            forwarded.iter().map(|name| header_name(name, node.origin_of(key))).collect::<Result<Vec<_>, _>>()?;
+        let mut sent = Vec::new();
+        for rendered in headers.map(|map| Rendered::compile_all(map, context)).transpose()?.unwrap_or_default() {
+            let place = &rendered.place.origin;
+            let Some(name) = header_name(&rendered.name, place, context)? else { continue };
+            if let Some(Err(_)) = rendered.template.constant().map(HeaderValue::from_str) {
+                let text =
+                    format!("the value of `{}` holds characters that are not allowed in a header", rendered.name);
+                let hint = "look for a line break at the end of the secret";
+                return Err(Diagnostic::error(text).at(place).hint(hint));
+            }
+            sent.push((name, rendered));
+        }
+        let place = node.origin_of("forward_response_headers_to_upstream");
+        let forwarded = forwarded.iter().filter_map(|name| header_name(name, place, context).transpose());
+        let forwarded = forwarded.collect::<Result<_, _>>()?;
         if retry.max_delay.is_some() {
             let text = "`retry.max_delay` has no effect, as in Oathkeeper: an attempt may take 10 s";
             context.warn(Diagnostic::warning(text).at(node.origin_of("retry.max_delay")).hint("remove it"));
@@ -93,7 +86,7 @@ impl RemoteCall {
                 max_wait,
                 max_body: 1024 * 1024,
             },
-            headers,
+            headers: sent,
             forwarded,
             wrong_status: "",
         })
@@ -152,11 +145,13 @@ impl RemoteCall {
     }
 }
 
-fn header_name(name: &str, place: &Origin) -> Result<HeaderName, Diagnostic> {
+/// A header that can be set; `None` for one of the connection's own, as in the reference for the most part.
+fn header_name(name: &str, place: &Origin, context: &BindContext<'_>) -> Result<Option<HeaderName>, Diagnostic> {
     let parsed = HeaderName::from_bytes(name.as_bytes())
         .map_err(|_| Diagnostic::error(format!("`{name}` is not a header name")).at(place))?;
     if is_framing(&parsed) {
-        return Err(Diagnostic::error(format!("`{name}` belongs to the connection and cannot be set")).at(place));
+        context.warn(Diagnostic::warning(format!("`{name}` belongs to the connection and is ignored")).at(place));
+        return Ok(None);
     }
-    Ok(parsed)
+    Ok(Some(parsed))
 }

@@ -95,9 +95,9 @@ fn bind_one(rendered: Rendered, context: &BindContext<'_>) -> Result<Option<Set>
         return Ok(None);
     }
     if is_framing(&name) {
-        return Err(
-            Diagnostic::error(format!("`{written}` belongs to the connection and cannot be set by a rule")).at(&origin)
-        );
+        // As in the reference where they say how long the message is.
+        context.warn(Diagnostic::warning(format!("`{written}` belongs to the connection and is ignored")).at(&origin));
+        return Ok(None);
     }
     let value = match rendered.template.constant() {
         Some(text) => {
