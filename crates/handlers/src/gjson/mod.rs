@@ -80,23 +80,36 @@ impl Path {
     fn find_in<'v>(&self, input: Option<&'v Value>) -> Option<Cow<'v, Value>> {
         let mut found = input.map(Cow::Borrowed);
         for stage in &self.stages {
-            found = match found {
-                None => stage.apply(None).ok()?,
-                Some(Cow::Borrowed(value)) => stage.apply(Some(value)).ok()?,
-                Some(Cow::Owned(value)) => owned(stage.apply(Some(&value)).ok()?),
+            let outcome = match found {
+                None => stage.apply(None),
+                Some(Cow::Borrowed(value)) => stage.apply(Some(value)),
+                Some(Cow::Owned(value)) => stage.apply(Some(&value)).map(owned),
+            };
+            found = match outcome {
+                Ok(found) => found,
+                Err(End::Nothing) => return None,
+                Err(End::EmptyList) => return Some(Cow::Owned(Value::Array(Vec::new()))),
             };
         }
         found
     }
+
+    /// Whether it begins with a stage that makes something of nothing, or may.
+    fn takes_nothing(&self) -> bool {
+        self.stages.first().is_some_and(|stage| !matches!(stage, Stage::Walk(_) | Stage::Lines(_) | Stage::Literal(_)))
+    }
 }
 
-/// A walk that ended before its last step: nothing further is asked.
-struct Lost;
+/// A walk that ended before its last step: nothing further is asked of what it found.
+enum End {
+    Nothing,
+    EmptyList,
+}
 
 type Found<'v> = Option<Cow<'v, Value>>;
 
 impl Stage {
-    fn apply<'v>(&self, value: Option<&'v Value>) -> Result<Found<'v>, Lost> {
+    fn apply<'v>(&self, value: Option<&'v Value>) -> Result<Found<'v>, End> {
         Ok(match self {
             Stage::Lines(steps) => {
                 let lines = Value::Array(value.cloned().into_iter().collect());
@@ -110,18 +123,18 @@ impl Stage {
                 Some(Cow::Owned(map.into()))
             }
             Stage::Array(paths) => Some(collect(paths.iter().filter_map(|path| path.find_in(value)))),
-            Stage::Walk(steps) => walk(steps, value.ok_or(Lost)?)?,
+            Stage::Walk(steps) => walk(steps, value.ok_or(End::Nothing)?)?,
         })
     }
 }
 
 /// `None` when the last step finds nothing.
-fn walk<'v>(steps: &[Step], value: &'v Value) -> Result<Found<'v>, Lost> {
+fn walk<'v>(steps: &[Step], value: &'v Value) -> Result<Found<'v>, End> {
     let Some((step, rest)) = steps.split_first() else { return Ok(Some(Cow::Borrowed(value))) };
     let further_in = |found: Option<&'v Value>| match found {
         Some(value) => walk(rest, value),
         None if rest.is_empty() => Ok(None),
-        None => Err(Lost),
+        None => Err(End::Nothing),
     };
     match (step, value) {
         (Step::Into { key: Key::Literal(key), .. }, Value::Object(map)) => further_in(map.get(key)),
@@ -131,7 +144,7 @@ fn walk<'v>(steps: &[Step], value: &'v Value) -> Result<Found<'v>, Lost> {
             for (_, value) in map.iter().filter(|(key, _)| pattern.fits(key)) {
                 match walk(rest, value) {
                     Ok(None) => outcome = Ok(None),
-                    Err(Lost) => {}
+                    Err(End::Nothing) => {}
                     found => return found,
                 }
             }
@@ -144,15 +157,26 @@ fn walk<'v>(steps: &[Step], value: &'v Value) -> Result<Found<'v>, Lost> {
         (Step::First(query, then), Value::Array(list)) => match list.iter().find(|value| query.fits(value)) {
             Some(value) => Ok(further(then.as_ref(), value)),
             None if then.is_none() => Ok(None),
-            None => Err(Lost),
+            None => Err(End::Nothing),
         },
         (Step::All(query, then), Value::Array(list)) => {
-            let fitting = list.iter().filter(|value| query.fits(value));
-            Ok(Some(collect(fitting.filter_map(|value| further(then.as_ref(), value)))))
+            let mut fitting = list.iter().filter(|value| query.fits(value)).peekable();
+            match (fitting.peek(), then) {
+                (None, Some(_)) => Err(End::EmptyList),
+                _ => Ok(Some(collect(fitting.filter_map(|value| further(then.as_ref(), value))))),
+            }
         }
-        // It would be a key.
-        (Step::First(_, None) | Step::All(_, None), Value::Object(_)) => Ok(None),
-        _ => Err(Lost),
+        // In an object it would be a key.
+        (Step::Each(path), Value::Object(map)) => match map.get("#") {
+            None if path.takes_nothing() => Ok(path.find_in(None)),
+            found => found.and_then(|value| path.find(value)).map(Some).ok_or(End::Nothing),
+        },
+        (Step::First(_, then) | Step::All(_, then), Value::Object(_)) => match then {
+            None => Ok(None),
+            Some(path) if path.takes_nothing() => Ok(path.find_in(None)),
+            Some(_) => Err(End::Nothing),
+        },
+        _ => Err(End::Nothing),
     }
 }
 

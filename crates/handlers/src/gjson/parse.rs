@@ -103,16 +103,18 @@ impl<'t> Parser<'t> {
         }
     }
 
-    /// `!` and JSON that does not depend on the answer.
+    /// `!` and JSON that does not depend on the answer. As in the reference, what follows a text says nothing.
     fn literal(&mut self) -> Result<Stage, String> {
         let rest = &self.rest()[1..];
         let length = match rest.as_bytes() {
             [b'{' | b'[' | b'"', ..] => closing(rest),
+            // A number goes on to the end of the path.
+            [b'+' | b'-' | b'0'..=b'9', ..] => Some(rest.len()),
             _ => Some(rest.find(['.', '|']).unwrap_or(rest.len())),
         };
         let literal = length.and_then(|length| serde_json::from_str(&rest[..length]).ok().map(|value| (length, value)));
         let Some((length, value)) = literal else { return Err(format!("`!{rest}` is no JSON literal")) };
-        self.at += 1 + length;
+        self.at += 1 + if rest.starts_with('"') { rest.len() } else { length };
         match self.rest().as_bytes().first() {
             None | Some(b'.' | b'|') => Ok(Stage::Literal(value)),
             Some(_) => Err(format!("`{}` does not belong after a literal", self.rest())),
