@@ -21,7 +21,7 @@ use keyward_core::secret::Secret;
 
 use crate::form;
 use crate::framing::is_framing;
-use crate::lookup_cache::{DEFAULT_LIFETIME, Found, LookupCache, LookupKey, settings_digest};
+use crate::lookup_cache::{DEFAULT_LIFETIME, Found, LookupCache, LookupKey, max_entries, settings_digest};
 use crate::oauth2::basic::ClientCredentials;
 use crate::oauth2::demands::Demands;
 use crate::oauth2::introspected::Introspected;
@@ -116,7 +116,7 @@ pub struct IntrospectionCacheConfig {
     pub ttl: Option<GoDuration>,
     /// How many answers are remembered at most.
     #[serde(default)]
-    pub max_cost: Option<u64>,
+    pub max_cost: Option<i64>,
 }
 
 /// Ready to run.
@@ -156,11 +156,7 @@ impl AuthenticatorKind for Kind {
         if config.retry.is_some() {
             context.warn(retry_without_effect(node.origin_of("retry")));
         }
-        let max_entries = config.cache.max_cost.unwrap_or(MAX_ENTRIES);
-        if max_entries == 0 {
-            let finding = Diagnostic::error("`cache.max_cost` is 0").at(node.origin_of("cache.max_cost"));
-            return Err(finding.hint("set `cache.enabled: false` to remember nothing"));
-        }
+        let max_entries = max_entries(config.cache.max_cost, MAX_ENTRIES, ("cache.max_cost", node), context);
         warn_about_what_is_left_open(&config, node, context);
         let ttl = config.cache.ttl.map(|GoDuration(ttl)| ttl).filter(|ttl| !ttl.is_zero());
         // What is shared between rules is shared under everything that the endpoint's answer depends on.
@@ -175,10 +171,9 @@ impl AuthenticatorKind for Kind {
             _ => None,
         };
         let outside = context.outside;
-        let cache = config
-            .cache
-            .enabled
-            .then(|| context.shared.get_or_make(&settings, || LookupCache::new(max_entries, outside)));
+        let cache = max_entries
+            .filter(|_| config.cache.enabled)
+            .map(|most| context.shared.get_or_make(&settings, || LookupCache::new(most, outside)));
         Ok(Box::new(Oauth2Introspection {
             service,
             side: outside.side.clone(),
@@ -200,7 +195,7 @@ impl AuthenticatorKind for Kind {
 }
 
 /// Names everything in the settings that an answer depends on. A digest: the settings hold a secret.
-fn fingerprint(config: &Oauth2IntrospectionConfig, ttl: Option<Duration>, max_entries: u64) -> String {
+fn fingerprint(config: &Oauth2IntrospectionConfig, ttl: Option<Duration>, max_entries: Option<u64>) -> String {
     let pre = &config.pre_authorization;
     settings_digest(&serde_json::json!([
         config.introspection_url,
@@ -227,7 +222,8 @@ fn pre_authorization(
                 .at(node.origin_of("pre_authorization")));
         }
     }
-    let endpoint = TokenEndpoint { service, scope: config.scope.join(" "), audience: config.audience.clone() };
+    let endpoint =
+        TokenEndpoint { service, scope: TokenEndpoint::scope_of(&config.scope), audience: config.audience.clone() };
     let client = ClientCredentials { id: config.client_id.clone(), secret: Secret::new(config.client_secret.as_str()) };
     let outside = context.outside;
     Ok(context.shared.get_or_make(settings, || PreAuthorization::new(endpoint, client, outside)))

@@ -26,8 +26,8 @@ pub(crate) enum ClientStyle {
 /// One grant to ask for.
 pub(crate) struct TokenEndpoint {
     pub(crate) service: Service,
-    /// Joined by spaces; empty for none.
-    pub(crate) scope: String,
+    /// Joined by spaces; `None` when there are none to ask for.
+    pub(crate) scope: Option<String>,
     /// Empty for none.
     pub(crate) audience: String,
 }
@@ -69,13 +69,16 @@ impl Refusal {
 }
 
 impl TokenEndpoint {
+    /// The scope that a list of scopes asks for.
+    pub(crate) fn scope_of(scopes: &[String]) -> Option<String> {
+        (!scopes.is_empty()).then(|| scopes.join(" "))
+    }
+
     /// The call.
     pub(crate) fn request(&self, client: &ClientCredentials, style: ClientStyle) -> SideRequest {
         let mut headers = HeaderMap::new();
         let mut fields = vec![("grant_type", "client_credentials")];
-        if !self.scope.is_empty() {
-            fields.push(("scope", &self.scope));
-        }
+        fields.extend(self.scope.as_deref().map(|scope| ("scope", scope)));
         if !self.audience.is_empty() {
             fields.push(("audience", &self.audience));
         }
@@ -181,19 +184,20 @@ mod tests {
     use super::*;
     use keyward_core::side_url::SideUrl;
 
-    fn endpoint(scope: &str, audience: &str) -> TokenEndpoint {
+    fn endpoint(scope: Option<&str>, audience: &str) -> TokenEndpoint {
         let service = Service::at(SideUrl::parse("https://issuer/token").unwrap());
-        TokenEndpoint { service, scope: scope.into(), audience: audience.into() }
+        TokenEndpoint { service, scope: scope.map(str::to_owned), audience: audience.into() }
     }
 
     #[test]
     fn requests_of_the_grant() {
         let client = ClientCredentials { id: "i d".into(), secret: Secret::new("s:e") };
         let rows = [
-            ("", "", ClientStyle::Header, "grant_type=client_credentials"),
-            ("a b", "", ClientStyle::Header, "grant_type=client_credentials&scope=a+b"),
-            ("foo", "aud", ClientStyle::Header, "audience=aud&grant_type=client_credentials&scope=foo"),
-            ("", "", ClientStyle::Form, "client_id=i+d&client_secret=s%3Ae&grant_type=client_credentials"),
+            (None, "", ClientStyle::Header, "grant_type=client_credentials"),
+            (Some(""), "", ClientStyle::Header, "grant_type=client_credentials&scope="),
+            (Some("a b"), "", ClientStyle::Header, "grant_type=client_credentials&scope=a+b"),
+            (Some("foo"), "aud", ClientStyle::Header, "audience=aud&grant_type=client_credentials&scope=foo"),
+            (None, "", ClientStyle::Form, "client_id=i+d&client_secret=s%3Ae&grant_type=client_credentials"),
         ];
         for (scope, audience, style, body) in rows {
             let request = endpoint(scope, audience).request(&client, style);
