@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 
 use http::HeaderName;
-use http::header::{AUTHORIZATION, COOKIE};
+use http::header::{AUTHORIZATION, COOKIE, HOST};
 use keyward_core::diagnostic::Diagnostic;
 use keyward_core::document::{Node, Value, decode};
 use keyward_core::gate::GatedRequest;
@@ -87,6 +87,8 @@ pub fn text(token: Cow<'_, [u8]>) -> Option<Cow<'_, str>> {
 fn at<'r>(location: &CredentialLocation, request: &'r GatedRequest) -> Option<Cow<'r, [u8]>> {
     match location {
         CredentialLocation::Bearer => bearer(request.headers().get(AUTHORIZATION)?.as_bytes()).map(Cow::Borrowed),
+        // In Go the host is no header.
+        CredentialLocation::Header(name) if name == HOST => None,
         CredentialLocation::Header(name) => request.headers().get(name).map(|value| Cow::Borrowed(value.as_bytes())),
         CredentialLocation::QueryParameter(name) => form_urlencoded::parse(request.query()?.as_bytes())
             .find(|(key, _)| key == name)
