@@ -17,7 +17,7 @@ use keyward_core::session::Session;
 use keyward_core::side_url::SideUrl;
 
 use crate::framing::is_framing;
-use crate::rendered::Rendered;
+use crate::rendered::{Rendered, trimmed};
 use crate::retry::{MAX_WAIT, bounded};
 use crate::side_url;
 
@@ -116,7 +116,8 @@ impl RemoteCall {
             if text.is_empty() {
                 continue;
             }
-            let mut value = HeaderValue::from_str(&text).map_err(|_| self.failed("a rendered header is not usable"))?;
+            let mut value =
+                HeaderValue::from_str(trimmed(&text)).map_err(|_| self.failed("a rendered header is not usable"))?;
             value.set_sensitive(rendered.template.is_sensitive());
             headers.insert(name.clone(), value);
         }
