@@ -102,7 +102,8 @@ mod tests {
 
     #[test]
     fn cookies_are_what_the_reference_can_parse() {
-        let rows: [(&[u8], Option<(&str, &str)>); 18] = [
+        type Row<'r> = (&'r [u8], Option<(&'r str, &'r str)>);
+        let rows: [Row<'_>; 18] = [
             (b" sid=1", Some(("sid", "1"))),
             (b"sid = 1", Some(("sid", " 1"))),
             (b"sid=a=b", Some(("sid", "a=b"))),
