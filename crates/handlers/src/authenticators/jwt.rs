@@ -194,18 +194,15 @@ fn algorithms(names: &[String], place: &Origin, context: &BindContext<'_>) -> Re
     }
     let known: Vec<&str> = ALGORITHMS.iter().map(|(name, _)| *name).collect();
     let hint = format!("use one of {}", known.join(", "));
-    let mut allowed = Vec::new();
-    for name in names {
-        match algorithm(name) {
-            Some(algorithm) => allowed.push(algorithm),
-            None => {
-                let text = format!("algorithm `{name}` is not supported: tokens signed with it are refused");
-                context.warn(Diagnostic::warning(text).at(place).hint(&hint));
-            }
-        }
+    let allowed: Vec<Algorithm> = names.iter().filter_map(|name| algorithm(name)).collect();
+    let unknown: Vec<&str> = names.iter().map(String::as_str).filter(|name| algorithm(name).is_none()).collect();
+    let text = format!("algorithm `{}` is not supported", unknown.join("`, `"));
+    if allowed.is_empty() {
+        return Err(Diagnostic::error(text).at(place).hint(hint));
     }
-    match allowed.is_empty() {
-        true => Err(Diagnostic::error("`allowed_algorithms` names none that is supported").at(place).hint(hint)),
-        false => Ok(allowed),
+    if !unknown.is_empty() {
+        let finding = Diagnostic::warning(format!("{text}: tokens that are signed with it are refused"));
+        context.warn(finding.at(place).hint(hint));
     }
+    Ok(allowed)
 }
