@@ -159,8 +159,10 @@ fn findings_do_not_repeat_secrets() {
         ("mutators", "header", "{headers: {\"X Key\": s3cr3t}}"),
         ("mutators", "header", "{headers: {X-Key: \"s3cr3t\\n\"}}"),
         ("mutators", "header", "{headers: {X-Key: \"s3cr3t {{ nosuch }}\"}}"),
-        ("authenticators", "jwt", "{jwks_urls: [\"https://me:s3cr3t@h/\"]}"),
+        ("authenticators", "jwt", "{jwks_urls: [\"https://me:s3cr3t@h:x/\"]}"),
         ("authenticators", "jwt", "{jwks_urls: [\"me:s3cr3t@h\"]}"),
+        ("authenticators", "bearer_token", "{check_session_url: \"https://me:s3cr3t@h:x/\"}"),
+        ("authenticators", "oauth2_introspection", "{introspection_url: \"ftp://me:s3cr3t@h/\"}"),
     ];
     for (group, id, config) in values {
         let global = format!("{group}: {{{id}: {{enabled: true, config: {config}}}}}\n");
@@ -180,7 +182,8 @@ fn findings_do_not_repeat_secrets() {
 }
 
 fn broken_without_secret(authenticators: &str, mutators: &str, upstream: &str) {
-    let config = "authenticators: {anonymous: {enabled: true}, jwt: {enabled: true}}\nauthorizers: {allow: {enabled: true}}\n\
+    let config = "authenticators: {anonymous: {enabled: true}, jwt: {enabled: true}, bearer_token: {enabled: true}, \
+                  oauth2_introspection: {enabled: true}}\nauthorizers: {allow: {enabled: true}}\n\
                   mutators: {header: {enabled: true}, noop: {enabled: true}}\n";
     let rules = format!(
         "- id: r\n  match: {{url: \"http://h/\", methods: [GET]}}\n  authenticators: {authenticators}\n  \

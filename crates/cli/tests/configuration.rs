@@ -191,6 +191,11 @@ fn a_check_finds_what_is_wrong_in_the_settings_that_rules_use() {
         ("jwks_urls: [notaurl]", "config.yaml:2:44", "it is not a location of a key set"),
         ("jwks_urls: []", "config.yaml:2:44", "`jwks_urls` is empty"),
         ("jwks_urls: [\"https://i/k\"], allowed_algorithms: [none]", "config.yaml:2:81", "`none` is not supported"),
+        (
+            "jwks_urls: [\"https://i/k\"], allowed_algorithms: [none, rs256]",
+            "config.yaml:2:81",
+            "algorithm `none`, `rs256` is not supported",
+        ),
     ];
     let rule = |id: &str| {
         format!(

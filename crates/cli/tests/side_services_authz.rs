@@ -307,7 +307,17 @@ fn settings_that_cannot_work_are_found_where_they_are_written() {
         ("authorizer", "remote_json", "payload: '{{ print 1 }}}'", "error", "after top-level value"),
         ("authorizer", "remote_json", "headers: {X-A: \"a\\nb\"}", "error", "the value of `X-A` holds characters"),
         ("authorizer", "remote", "headers: {X-A: \"a\\nb\"}", "error", "the value of `X-A` holds characters"),
-        ("authorizer", "remote", "headers: {Host: h}", "error", "belongs to the connection"),
+        ("authorizer", "remote", "headers: {Host: h}", "warning", "belongs to the connection"),
+        (
+            "authorizer",
+            "remote",
+            "forward_response_headers_to_upstream: [Connection]",
+            "warning",
+            "belongs to the connection",
+        ),
+        ("mutators", "header", "headers: {TE: trailers}", "warning", "belongs to the connection"),
+        ("mutators", "header", "headers: {a b: c}", "error", "is not a header name"),
+        ("mutators", "cookie", "cookies: {a b: c}", "error", "is not a cookie name"),
         ("mutators", "id_token", "claims: '{'", "error", "unexpected end of JSON input"),
         ("mutators", "id_token", "claims: '[]'", "error", "cannot unmarshal array"),
         ("authorizer", "remote", "remote: 'http://h/', retry: {give_up_after: 31s}", "warning", "counts as 30 s"),
@@ -327,6 +337,7 @@ fn settings_that_cannot_work_are_found_where_they_are_written() {
             authorizers:\n  allow: {enabled: true}\n  remote: {enabled: true, config: {remote: 'http://unset.example/'}}\n  \
             remote_json: {enabled: true, config: {remote: 'http://unset.example/', payload: '{}'}}\n\
             mutators:\n  noop: {enabled: true}\n  \
+            header: {enabled: true, config: {headers: {X-A: b}}}\n  cookie: {enabled: true, config: {cookies: {a: b}}}\n  \
             hydrator: {enabled: true, config: {api: {url: 'http://unset.example/'}}}\n  \
             id_token: {enabled: true, config: {issuer_url: i, jwks_url: 'http://unset.example/'}}\n";
         let mut handlers =

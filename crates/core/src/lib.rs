@@ -15,4 +15,6 @@ pub mod ports;
 pub mod rule;
 pub mod secret;
 pub mod session;
+pub mod side_url;
+pub mod strict_json;
 pub mod template;

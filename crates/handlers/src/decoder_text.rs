@@ -1,8 +1,8 @@
 //! JSON of side services, read with the reference's words for what is wrong with it: they name types and at
 //! most one character, never a value.
 
-use keyward_core::go_json;
-use serde_json::Value;
+use keyward_core::{go_json, strict_json};
+use serde_json::{Map, Value};
 
 /// An answer's body. The reference reads the first value of a stream and nothing after it; here nothing may
 /// follow, for whoever wrote it meant something else.
@@ -14,8 +14,31 @@ pub(crate) fn read_stream(body: &[u8]) -> Result<Value, String> {
 /// A whole text.
 pub(crate) fn read_text(body: &[u8]) -> Result<Value, String> {
     go_json::check(body)?;
-    // Deeper than is read here, or half of a surrogate pair.
-    serde_json::from_slice(body).map_err(|_| "invalid JSON".to_owned())
+    // Deeper than is read here, a number beyond all bounds, half of a surrogate pair, or a member written twice.
+    strict_json::value(body).map_err(|_| "invalid JSON".to_owned())
+}
+
+/// The members of an object, those that are asked for under the name that they are asked for by: the reference
+/// finds them whatever the case of their letters. One that is there in two cases is none that can be relied on.
+pub(crate) fn members(written: Map<String, Value>, names: &[&str]) -> Result<Map<String, Value>, String> {
+    let mut members = Map::new();
+    for (key, value) in written {
+        let name = names.iter().find(|name| is_called(&key, name)).map_or(key, |name| (*name).to_owned());
+        if members.insert(name, value).is_some() {
+            return Err("invalid JSON".to_owned());
+        }
+    }
+    Ok(members)
+}
+
+/// Whether letters differ in case only; two of other scripts fold to ASCII letters (Unicode's simple folding).
+fn is_called(key: &str, name: &str) -> bool {
+    let folded = key.chars().map(|char| match char {
+        '\u{17f}' => 's',
+        '\u{212a}' => 'k',
+        other => other.to_ascii_lowercase(),
+    });
+    folded.eq(name.chars().map(|char| char.to_ascii_lowercase()))
 }
 
 /// For a member of the wrong type.
@@ -74,6 +97,25 @@ mod tests {
             assert_eq!(read_stream(body), Err(stream.to_owned()), "{body:?}");
             assert_eq!(read_text(body), Err(text.to_owned()), "{body:?}");
         }
-        assert_eq!(read_stream(b" {}\n"), Ok(Value::Object(serde_json::Map::new())));
+        assert_eq!(read_stream(b" {}\n"), Ok(Value::Object(Map::new())));
+    }
+
+    #[test]
+    fn members_are_found_in_any_case_and_once() {
+        let rows = [
+            ("{\"active\":1,\"x\":2}", Some("{\"active\":1,\"x\":2}")),
+            ("{\"Active\":1,\"X\":2,\"x\":3}", Some("{\"active\":1,\"X\":2,\"x\":3}")),
+            ("{\"\u{17f}ub\":1}", Some("{\"sub\":1}")),
+            ("{\"active\":1,\"ACTIVE\":1}", None),
+            ("{\"active\":1,\"active\":1}", None),
+            ("{\"x\":{\"y\":1,\"y\":1}}", None),
+        ];
+        for (body, expected) in rows {
+            let read = read_stream(body.as_bytes()).and_then(|value| match value {
+                Value::Object(written) => members(written, &["active", "sub"]),
+                other => Err(kind(&other).to_owned()),
+            });
+            assert_eq!(read.ok().map(|members| Value::Object(members).to_string()).as_deref(), expected, "{body}");
+        }
     }
 }

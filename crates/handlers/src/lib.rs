@@ -22,6 +22,7 @@ mod rendered;
 mod retry;
 mod session_json;
 mod session_store;
+mod side_url;
 pub mod token_location;
 
 use keyward_core::rule::handlers::{HandlerTables, Table};

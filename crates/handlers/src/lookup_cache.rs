@@ -12,6 +12,9 @@ use std::time::Duration;
 
 use aws_lc_rs::digest::{SHA256, digest};
 use aws_lc_rs::hmac;
+use keyward_core::diagnostic::Diagnostic;
+use keyward_core::document::Node;
+use keyward_core::pipeline::BindContext;
 use keyward_core::pipeline::denial::Denial;
 use keyward_core::ports::{Clock, Outside};
 use quick_cache::sync::{Cache, DefaultLifecycle};
@@ -28,6 +31,27 @@ const ENTRY_BYTES: u64 = 256;
 pub(crate) fn settings_digest(settings: &serde_json::Value) -> String {
     let digest = digest(&SHA256, settings.to_string().as_bytes());
     digest.as_ref().iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+/// How many entries settings ask for: `default` for none and, as in the reference, for zero; `None` for a negative
+/// number, with which nothing is remembered there either.
+pub(crate) fn max_entries(
+    written: Option<i64>,
+    default: u64,
+    (key, node): (&str, &Node),
+    context: &BindContext<'_>,
+) -> Option<u64> {
+    match written {
+        None | Some(0) => Some(default),
+        Some(number) => {
+            let most = u64::try_from(number).ok();
+            if most.is_none() {
+                let finding = Diagnostic::warning(format!("`{key}` is negative: nothing is remembered"));
+                context.warn(finding.at(node.origin_of(key)).hint("set `cache.enabled: false`"));
+            }
+            most
+        }
+    }
 }
 
 /// A digest over all inputs of a look-up.

@@ -13,12 +13,13 @@ use keyward_core::gate::GatedRequest;
 use keyward_core::pipeline::BindContext;
 use keyward_core::pipeline::denial::{Denial, Reason};
 use keyward_core::ports::{CallPolicy, SideClient, SideRequest};
-use keyward_core::rule::upstream::Upstream;
 use keyward_core::session::Session;
+use keyward_core::side_url::SideUrl;
 
 use crate::framing::is_framing;
-use crate::rendered::Rendered;
+use crate::rendered::{Rendered, trimmed};
 use crate::retry::{MAX_WAIT, bounded};
+use crate::side_url;
 
 /// Retries. The reference makes five attempts, whatever is written.
 #[derive(Debug, Default, serde::Deserialize, schemars::JsonSchema)]
@@ -35,7 +36,7 @@ pub struct RetryConfig {
 /// A remote authorizer, ready to be asked.
 pub(crate) struct RemoteCall {
     side: Arc<dyn SideClient>,
-    url: String,
+    url: SideUrl,
     policy: CallPolicy,
     headers: Vec<(HeaderName, Rendered)>,
     forwarded: Vec<HeaderName>,
@@ -53,29 +54,22 @@ impl RemoteCall {
         node: &Node,
         context: &BindContext<'_>,
     ) -> Result<Self, Diagnostic> {
-        check_url("remote", url, node.origin_of("remote"))?;
-        let headers = match headers {
-            None => Vec::new(),
-            Some(map) => Rendered::compile_all(map, context)?
-                .into_iter()
-                .map(|rendered| {
-                    let place = &rendered.place.origin;
-                    let name = header_name(&rendered.name, place)?;
-                    match rendered.template.constant().map(HeaderValue::from_str) {
-                        Some(Err(_)) => Err(Diagnostic::error(format!(
-                            "the value of `{}` holds characters that are not allowed in a header",
-                            rendered.name
-                        ))
-                        .at(place)
-                        .hint("look for a line break at the end of the secret")),
-                        _ => Ok((name, rendered)),
-                    }
-                })
-                .collect::<Result<_, Diagnostic>>()?,
-        };
-        let key = "forward_response_headers_to_upstream";
-        let forwarded =
-            forwarded.iter().map(|name| header_name(name, node.origin_of(key))).collect::<Result<Vec<_>, _>>()?;
+        let url = side_url::read("remote", url, node, context)?;
+        let mut sent = Vec::new();
+        for rendered in headers.map(|map| Rendered::compile_all(map, context)).transpose()?.unwrap_or_default() {
+            let place = &rendered.place.origin;
+            let Some(name) = header_name(&rendered.name, place, context)? else { continue };
+            if let Some(Err(_)) = rendered.template.constant().map(HeaderValue::from_str) {
+                let text =
+                    format!("the value of `{}` holds characters that are not allowed in a header", rendered.name);
+                let hint = "look for a line break at the end of the secret";
+                return Err(Diagnostic::error(text).at(place).hint(hint));
+            }
+            sent.push((name, rendered));
+        }
+        let place = node.origin_of("forward_response_headers_to_upstream");
+        let forwarded = forwarded.iter().filter_map(|name| header_name(name, place, context).transpose());
+        let forwarded = forwarded.collect::<Result<_, _>>()?;
         if retry.max_delay.is_some() {
             let text = "`retry.max_delay` has no effect, as in Oathkeeper: an attempt may take 10 s";
             context.warn(Diagnostic::warning(text).at(node.origin_of("retry.max_delay")).hint("remove it"));
@@ -84,7 +78,7 @@ impl RemoteCall {
         let max_wait = bounded(retry.give_up_after, Duration::from_secs(1), MAX_WAIT, place, context);
         Ok(Self {
             side: context.outside.side.clone(),
-            url: url.to_owned(),
+            url,
             policy: CallPolicy {
                 attempts: 5,
                 attempt_timeout: Duration::from_secs(10),
@@ -92,7 +86,7 @@ impl RemoteCall {
                 max_wait,
                 max_body: 1024 * 1024,
             },
-            headers,
+            headers: sent,
             forwarded,
             wrong_status: "",
         })
@@ -122,11 +116,13 @@ impl RemoteCall {
             if text.is_empty() {
                 continue;
             }
-            let mut value = HeaderValue::from_str(&text).map_err(|_| self.failed("a rendered header is not usable"))?;
+            let mut value =
+                HeaderValue::from_str(trimmed(&text)).map_err(|_| self.failed("a rendered header is not usable"))?;
             value.set_sensitive(rendered.template.is_sensitive());
             headers.insert(name.clone(), value);
         }
-        let call = SideRequest { method: Method::POST, url: self.url.clone(), headers, body };
+        self.url.authorize(&mut headers);
+        let call = SideRequest { method: Method::POST, url: self.url.whole(), headers, body };
         let answer = self.side.call(call, &self.policy).await.map_err(|error| self.failed(&error.to_string()))?;
         match answer.status {
             StatusCode::OK => {}
@@ -145,24 +141,18 @@ impl RemoteCall {
     }
 
     fn failed(&self, what: &str) -> Denial {
-        let shown = self.url.split('?').next().unwrap_or_default();
+        let shown = self.url.shown();
         Denial::internal(Reason::SideServiceFailed, format!("remote authorizer `{shown}`: {what}")).because("")
     }
 }
 
-/// Whether a side service can be called at a URL.
-pub(crate) fn check_url(key: &str, url: &str, place: &Origin) -> Result<(), Diagnostic> {
-    let address = url.split('?').next().unwrap_or_default();
-    Upstream::parse(address, "")
-        .map(drop)
-        .map_err(|problem| Diagnostic::error(format!("`{key}` is not usable: {problem}")).at(place))
-}
-
-fn header_name(name: &str, place: &Origin) -> Result<HeaderName, Diagnostic> {
+/// A header that can be set; `None` for one of the connection's own, as in the reference for the most part.
+fn header_name(name: &str, place: &Origin, context: &BindContext<'_>) -> Result<Option<HeaderName>, Diagnostic> {
     let parsed = HeaderName::from_bytes(name.as_bytes())
         .map_err(|_| Diagnostic::error(format!("`{name}` is not a header name")).at(place))?;
     if is_framing(&parsed) {
-        return Err(Diagnostic::error(format!("`{name}` belongs to the connection and cannot be set")).at(place));
+        context.warn(Diagnostic::warning(format!("`{name}` belongs to the connection and is ignored")).at(place));
+        return Ok(None);
     }
-    Ok(parsed)
+    Ok(Some(parsed))
 }

@@ -62,3 +62,8 @@ impl Rendered {
         Ok(text)
     }
 }
+
+/// A header's value: white space around it is not part of it (RFC 9110 section 5.5).
+pub(crate) fn trimmed(text: &str) -> &str {
+    text.trim_matches([' ', '\t'])
+}

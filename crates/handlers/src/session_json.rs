@@ -49,18 +49,19 @@ impl Hydrated {
     /// Reads an answer's body. What is missing is empty. The error is what the reference tells callers.
     pub(crate) fn read(body: &[u8]) -> Result<Self, String> {
         let members = object(Some(decoder_text::read_stream(body)?), || "authn.AuthenticationSession".to_owned())?;
-        let mut members = members.unwrap_or_default();
+        let mut members =
+            decoder_text::members(members.unwrap_or_default(), &["subject", "extra", "header", "match_context"])?;
         let subject = text(&mut members, SESSION, "subject")?;
-        let extra = match take(&mut members, "extra") {
+        let extra = match members.remove("extra") {
             None | Some(Value::Null) => None,
             Some(Value::Object(extra)) => Some(Arc::new(extra)),
             Some(other) => return Err(decoder_text::of_member(SESSION, "extra", &other, "map[string]interface {}")),
         };
-        let header = match take(&mut members, "header") {
+        let header = match members.remove("header") {
             None | Some(Value::Null) => None,
             given => Some(header_map(given, "header")?),
         };
-        let context = match take(&mut members, "match_context") {
+        let context = match members.remove("match_context") {
             None | Some(Value::Null) => Map::new(),
             Some(Value::Object(context)) => context,
             Some(other) => {
@@ -108,12 +109,13 @@ fn replace_headers(session: &mut Session, given: &HeaderMap, composed: &HeaderMa
     session.header = header;
 }
 
-fn match_context(mut members: Map<String, Value>) -> Result<(Vec<String>, MatchContext), String> {
+fn match_context(written: Map<String, Value>) -> Result<(Vec<String>, MatchContext), String> {
     const CONTEXT: &str = "MatchContext";
+    let mut members = decoder_text::members(written, &["regexp_capture_groups", "url", "method", "header"])?;
     let wrong = |name: &str, value: &Value, wanted: &str| {
         decoder_text::of_member(CONTEXT, &format!("match_context.{name}"), value, wanted)
     };
-    let captures = match take(&mut members, "regexp_capture_groups") {
+    let captures = match members.remove("regexp_capture_groups") {
         None | Some(Value::Null) => Vec::new(),
         Some(Value::Array(list)) => list
             .iter()
@@ -125,10 +127,11 @@ fn match_context(mut members: Map<String, Value>) -> Result<(Vec<String>, MatchC
             .collect::<Result<_, _>>()?,
         Some(other) => return Err(wrong("regexp_capture_groups", &other, "[]string")),
     };
-    let url = match take(&mut members, "url") {
+    let url = match members.remove("url") {
         None | Some(Value::Null) => None,
-        Some(Value::Object(mut url)) => {
-            let mut part = |name: &str| match take(&mut url, name) {
+        Some(Value::Object(url)) => {
+            let mut url = decoder_text::members(url, &["Scheme", "Host", "Path", "RawQuery"])?;
+            let mut part = |name: &str| match url.remove(name) {
                 None | Some(Value::Null) => Ok(String::new()),
                 Some(Value::String(text)) => Ok(text),
                 Some(other) => {
@@ -144,12 +147,12 @@ fn match_context(mut members: Map<String, Value>) -> Result<(Vec<String>, MatchC
         }
         Some(other) => return Err(wrong("url", &other, "url.URL")),
     };
-    let method = match take(&mut members, "method") {
+    let method = match members.remove("method") {
         None | Some(Value::Null) => String::new(),
         Some(Value::String(method)) => method,
         Some(other) => return Err(wrong("method", &other, "string")),
     };
-    let header = header_map(take(&mut members, "header"), "match_context.header")?;
+    let header = header_map(members.remove("header"), "match_context.header")?;
     Ok((captures, MatchContext { method, url, header }))
 }
 
@@ -162,20 +165,11 @@ fn object(value: Option<Value>, wanted: impl Fn() -> String) -> Result<Option<Ma
 }
 
 fn text(members: &mut Map<String, Value>, owner: &str, name: &str) -> Result<String, String> {
-    match take(members, name) {
+    match members.remove(name) {
         None | Some(Value::Null) => Ok(String::new()),
         Some(Value::String(text)) => Ok(text),
         Some(other) => Err(decoder_text::of_member(owner, name, &other, "string")),
     }
-}
-
-/// A member by its name, or else in whatever case it is written, as the reference's decoder takes it.
-fn take(members: &mut Map<String, Value>, name: &str) -> Option<Value> {
-    let written = match members.contains_key(name) {
-        true => name.to_owned(),
-        false => members.keys().find(|key| key.eq_ignore_ascii_case(name))?.clone(),
-    };
-    members.remove(&written)
 }
 
 fn header_map(value: Option<Value>, name: &str) -> Result<HeaderMap, String> {

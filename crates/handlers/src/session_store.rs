@@ -11,14 +11,16 @@ use keyward_core::gate::GatedRequest;
 use keyward_core::pipeline::denial::{Denial, Reason};
 use keyward_core::pipeline::{BindContext, CredentialLocation};
 use keyward_core::ports::{CallPolicy, SideAnswer, SideClient, SideError, SideRequest};
-use keyward_core::rule::upstream::Upstream;
 use keyward_core::session::Session;
+use keyward_core::side_url::SideUrl;
+use keyward_core::strict_json;
 use serde_json::Value;
 
 use crate::decoder_text;
 use crate::framing::is_framing;
 use crate::gjson::Path;
 use crate::rate_limit::too_many_requests;
+use crate::side_url;
 
 const FORWARDED_HOST: HeaderName = HeaderName::from_static("x-forwarded-host");
 
@@ -55,10 +57,7 @@ pub(crate) struct StoreConfig<'c> {
 /// A session store, ready to be asked.
 pub(crate) struct SessionStore {
     side: Arc<dyn SideClient>,
-    /// `scheme://authority`
-    origin: String,
-    path: String,
-    query: Option<String>,
+    url: SideUrl,
     preserve_path: bool,
     preserve_query: bool,
     preserve_host: bool,
@@ -72,15 +71,7 @@ pub(crate) struct SessionStore {
 impl SessionStore {
     /// Checks the settings; messages name their places in `node`.
     pub(crate) fn bind(config: &StoreConfig<'_>, node: &Node, context: &BindContext<'_>) -> Result<Self, Diagnostic> {
-        let (address, query) = match config.check_session_url.split_once('?') {
-            Some((address, query)) => (address, Some(query.to_owned())),
-            None => (config.check_session_url, None),
-        };
-        let target = Upstream::parse(address, "").map_err(|problem| {
-            Diagnostic::error(format!("`check_session_url` is not usable: {problem}"))
-                .at(node.origin_of("check_session_url"))
-        })?;
-        let origin = target.origin();
+        let url = side_url::read("check_session_url", config.check_session_url, node, context)?;
         let path = |key: &str, text: &str, default: &str| {
             Path::compile(if text.is_empty() { default } else { text })
                 .map_err(|problem| Diagnostic::error(format!("`{key}`: {problem}")).at(node.origin_of(key)))
@@ -135,9 +126,7 @@ impl SessionStore {
         }
         Ok(Self {
             side: context.outside.side.clone(),
-            origin: format!("{}://{}", origin.scheme.as_str(), origin.authority()),
-            path: written_path(address).to_owned(),
-            query,
+            url,
             preserve_path: config.preserve_path,
             preserve_query: config.preserve_query,
             preserve_host: config.preserve_host,
@@ -183,9 +172,9 @@ impl SessionStore {
 
     /// The call. Nothing of the caller's request goes along but what is named here.
     fn request(&self, request: &GatedRequest) -> SideRequest {
-        let mut url = self.origin.clone();
-        url.push_str(if self.preserve_path { &self.path } else { request.path() });
-        let query = if self.preserve_query { self.query.as_deref() } else { request.query() };
+        let mut url = self.url.origin().to_owned();
+        url.push_str(if self.preserve_path { self.url.path() } else { request.path() });
+        let query = if self.preserve_query { self.url.query() } else { request.query() };
         if let Some(query) = query {
             url.extend(["?", query]);
         }
@@ -205,6 +194,7 @@ impl SessionStore {
         {
             headers.insert(FORWARDED_HOST, host);
         }
+        self.url.authorize(&mut headers);
         let method = self.method.as_ref().unwrap_or(request.method()).clone();
         SideRequest { method, url, headers, body: bytes::Bytes::new() }
     }
@@ -221,7 +211,7 @@ impl SessionStore {
         let refuse = |told: String, said: &str| {
             Denial::forbidden(Reason::SideServiceFailed).because(told).detail(self.said(said))
         };
-        let document: Value = serde_json::from_slice(&answer.body).map_err(|_| {
+        let document = strict_json::value(&answer.body).map_err(|_| {
             let said = match is_head {
                 true => "the answer to `HEAD` has no body; set `force_method: GET`",
                 false => "the answer is not JSON",
@@ -247,14 +237,8 @@ impl SessionStore {
     }
 
     fn said(&self, what: &str) -> String {
-        format!("session store `{}{}`: {what}", self.origin, self.path)
+        format!("session store `{}`: {what}", self.url.shown())
     }
-}
-
-/// The path of a URL that was checked already, a slash at its end included.
-fn written_path(address: &str) -> &str {
-    let rest = address.split_once("://").map_or(address, |(_, rest)| rest);
-    rest.find('/').map_or("/", |slash| &rest[slash..])
 }
 
 fn header_name(name: &str, key: &str) -> Result<HeaderName, Diagnostic> {

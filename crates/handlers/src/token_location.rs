@@ -2,18 +2,19 @@
 
 use std::borrow::Cow;
 
-use http::header::{AUTHORIZATION, COOKIE};
-use http::{HeaderName, Method};
+use http::HeaderName;
+use http::header::{AUTHORIZATION, COOKIE, HOST};
 use keyward_core::diagnostic::Diagnostic;
 use keyward_core::document::{Node, Value, decode};
 use keyward_core::gate::GatedRequest;
 use keyward_core::pipeline::CredentialLocation;
+use keyward_core::pipeline::cookies::{self, Cookie};
 
 /// One place, as written. Exactly one of the keys.
 #[derive(Debug, serde::Deserialize, schemars::JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct TokenFrom {
-    /// A header. `Authorization` is read as a bearer credential (RFC 6750), any other as it stands.
+    /// A header. `Authorization`, written so, is read as a bearer credential (RFC 6750), any other as it stands.
     #[serde(default)]
     pub header: Option<String>,
     /// A query parameter.
@@ -37,7 +38,7 @@ pub enum TokenFromShape {
 
 /// Compiles `token_from`; nothing written means the bearer token of `Authorization`.
 pub fn compile(written: Option<&Node>) -> Result<Vec<CredentialLocation>, Diagnostic> {
-    let default = || vec![CredentialLocation::Header(AUTHORIZATION)];
+    let default = || vec![CredentialLocation::Bearer];
     match written {
         None => Ok(default()),
         Some(node) => match &node.value {
@@ -52,6 +53,8 @@ pub fn compile(written: Option<&Node>) -> Result<Vec<CredentialLocation>, Diagno
 fn one(node: &Node) -> Result<CredentialLocation, Diagnostic> {
     let written: TokenFrom = decode(node)?;
     match (written.header, written.query_parameter, written.cookie) {
+        // As in the reference, which knows it by this spelling only.
+        (Some(name), None, None) if name == "Authorization" => Ok(CredentialLocation::Bearer),
         (Some(name), None, None) => HeaderName::from_bytes(name.as_bytes())
             .map(CredentialLocation::Header)
             .map_err(|_| Diagnostic::error(format!("`{name}` is not a header name")).at(&node.origin)),
@@ -83,77 +86,26 @@ pub fn text(token: Cow<'_, [u8]>) -> Option<Cow<'_, str>> {
 
 fn at<'r>(location: &CredentialLocation, request: &'r GatedRequest) -> Option<Cow<'r, [u8]>> {
     match location {
-        CredentialLocation::Header(name) => {
-            let value = request.headers().get(name)?.as_bytes();
-            if name == AUTHORIZATION { bearer(value).map(Cow::Borrowed) } else { Some(Cow::Borrowed(value)) }
-        }
+        CredentialLocation::Bearer => bearer(request.headers().get(AUTHORIZATION)?.as_bytes()).map(Cow::Borrowed),
+        // In Go the host is no header.
+        CredentialLocation::Header(name) if name == HOST => None,
+        CredentialLocation::Header(name) => request.headers().get(name).map(|value| Cow::Borrowed(value.as_bytes())),
         CredentialLocation::QueryParameter(name) => form_urlencoded::parse(request.query()?.as_bytes())
             .find(|(key, _)| key == name)
             .map(|(_, value)| Cow::Owned(value.into_owned().into_bytes())),
         CredentialLocation::Cookie(name) => {
-            cookies(request).find(|(key, _)| key == name).map(|(_, value)| Cow::Borrowed(unquoted(value).as_bytes()))
+            cookies(request).find(|cookie| cookie.name == name).map(|cookie| Cow::Borrowed(cookie.value.as_bytes()))
         }
     }
 }
 
-/// Names and values of the request's cookies (RFC 6265 section 4.2), those left out that the reference
-/// cannot parse. A value still stands in its quotes.
-pub(crate) fn cookies(request: &GatedRequest) -> impl Iterator<Item = (&str, &str)> {
-    let lines = request.headers().get_all(COOKIE).iter().filter_map(|line| line.to_str().ok());
-    lines.flat_map(|line| line.split(';')).filter_map(cookie)
-}
-
-/// A name alone is a cookie with an empty value.
-fn cookie(pair: &str) -> Option<(&str, &str)> {
-    let pair = pair.trim();
-    let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
-    let name = name.trim();
-    // A cookie's name is a token, as a header's and a method's is.
-    let is_name = Method::from_bytes(name.as_bytes()).is_ok();
-    let is_value = !unquoted(value).contains(['"', '\\']);
-    (is_name && is_value).then_some((name, value))
-}
-
-/// A cookie's value may stand in quotes (RFC 6265 section 4.1.1), as in the reference.
-fn unquoted(value: &str) -> &str {
-    value.strip_prefix('"').and_then(|rest| rest.strip_suffix('"')).unwrap_or(value)
+/// The request's cookies.
+pub(crate) fn cookies(request: &GatedRequest) -> impl Iterator<Item = Cookie<'_>> {
+    request.headers().get_all(COOKIE).iter().flat_map(|line| cookies::parse(line.as_bytes()))
 }
 
 /// What follows `Bearer ` in any case.
 fn bearer(value: &[u8]) -> Option<&[u8]> {
     let (scheme, token) = value.split_at_checked("bearer ".len())?;
     scheme.eq_ignore_ascii_case(b"bearer ").then_some(token)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::{cookie, unquoted};
-
-    #[test]
-    fn cookies_are_what_the_reference_can_parse() {
-        let rows = [
-            (" sid=1", Some(("sid", "1"))),
-            ("sid = 1", Some(("sid", " 1"))),
-            ("sid=a=b", Some(("sid", "a=b"))),
-            ("sid=\"1\"", Some(("sid", "\"1\""))),
-            ("sid", Some(("sid", ""))),
-            ("", None),
-            ("=1", None),
-            ("s id=1", None),
-            ("sid=a\"b", None),
-            ("sid=a\\b", None),
-        ];
-        for (pair, expected) in rows {
-            assert_eq!(cookie(pair), expected, "{pair}");
-        }
-    }
-
-    #[test]
-    fn only_a_pair_of_quotes_around_a_cookie_is_taken_off() {
-        let rows =
-            [("a.b.c", "a.b.c"), ("\"a.b.c\"", "a.b.c"), ("\"a.b.c", "\"a.b.c"), ("\"", "\""), ("\"\"", ""), ("", "")];
-        for (value, expected) in rows {
-            assert_eq!(unquoted(value), expected);
-        }
-    }
 }

@@ -36,7 +36,7 @@ pub fn settings(files: &[PathBuf], variables: &[(String, String)]) -> Result<Che
     let (mut findings, rules): (Vec<_>, Vec<_>) = built.findings.into_iter().partition(is_here);
     // Every rule that uses a setting says the same about it.
     let mut said = HashSet::new();
-    findings.retain(|finding| said.insert(finding.origin.clone()));
+    findings.retain(|finding| said.insert((finding.origin.clone(), finding.severity)));
     let rule_errors = rules.iter().filter(|finding| finding.severity == Severity::Error).count() + built.unread.len();
     Ok(Checked { findings: [warnings, findings].concat(), rule_errors, notes })
 }

@@ -11,6 +11,7 @@ use http_body_util::{BodyExt, Empty, Limited};
 use hyper::client::conn::http1;
 use hyper_util::rt::TokioIo;
 use keyward_core::rule::upstream::Upstream;
+use keyward_core::side_url::SideUrl;
 use rustls::ClientConfig;
 
 use crate::upstream::connect::connect;
@@ -59,8 +60,8 @@ impl HttpClient {
     }
 
     async fn attempt(&self, url: &str, headers: HeaderMap, limits: Limits) -> Result<Response<Bytes>, String> {
-        let (address, query) = url.split_once('?').map_or((url, None), |(address, query)| (address, Some(query)));
-        let place = Upstream::parse(address, "")?;
+        let url = SideUrl::parse(url)?;
+        let place = Upstream::parse(url.origin(), "")?;
         let origin = place.origin();
         let stream =
             connect(origin, &self.resolver, &self.tls, limits.time).await.map_err(|error| error.to_string())?;
@@ -69,12 +70,13 @@ impl HttpClient {
         let (mut sender, connection) =
             builder.handshake(TokioIo::new(stream)).await.map_err(|error| error.to_string())?;
         let connection = tokio::spawn(connection);
-        let mut request = Request::get(place.target("/", query))
+        let mut request = Request::get(url.target())
             .header(HOST, place.host())
             .header(USER_AGENT, concat!("keyward/", env!("CARGO_PKG_VERSION")))
             .body(Empty::<Bytes>::new())
             .map_err(|error| error.to_string())?;
         request.headers_mut().extend(headers);
+        url.authorize(request.headers_mut());
         let answer = sender.send_request(request).await.map_err(|error| error.to_string())?;
         let (head, body) = answer.into_parts();
         let body = Limited::new(body, limits.bytes).collect().await.map_err(|error| error.to_string());

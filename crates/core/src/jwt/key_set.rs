@@ -9,7 +9,8 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use jsonwebtoken::DecodingKey;
 use serde_json::{Map, Value};
 
-use super::{Algorithm, strict_json};
+use super::Algorithm;
+use crate::strict_json;
 
 /// The largest document that is parsed.
 pub const MAX_SET_BYTES: usize = 1024 * 1024;

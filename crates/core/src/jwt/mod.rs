@@ -13,7 +13,6 @@ mod roca;
 pub mod scope;
 pub mod sign;
 pub mod signing_set;
-mod strict_json;
 pub mod token;
 pub mod verify;
 

@@ -9,7 +9,8 @@ use jsonwebtoken::{DecodingKey, EncodingKey};
 use serde_json::{Map, Value, json};
 use zeroize::Zeroizing;
 
-use super::{Algorithm, algorithm_name, der, strict_json};
+use super::{Algorithm, algorithm_name, der};
+use crate::strict_json;
 
 /// A private key with its public half.
 pub struct SigningKey {

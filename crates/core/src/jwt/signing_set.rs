@@ -5,8 +5,9 @@ use std::hash::{Hash, Hasher};
 
 use serde_json::{Map, Value};
 
+use super::ALGORITHMS;
 use super::sign::{SigningKey, SigningKeyError};
-use super::{ALGORITHMS, strict_json};
+use crate::strict_json;
 
 /// Members of a JWK that everybody may read (RFC 7517 section 4, RFC 7518 section 6).
 const PUBLIC_MEMBERS: &[&str] = &["use", "kty", "kid", "crv", "alg", "x", "y", "n", "e"];

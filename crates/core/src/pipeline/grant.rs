@@ -6,7 +6,7 @@
 use std::borrow::Cow;
 use std::sync::Arc;
 
-use http::header::{COOKIE, HOST};
+use http::header::{AUTHORIZATION, COOKIE, HOST};
 use http::{HeaderMap, HeaderName, HeaderValue, Method};
 
 use crate::gate::GatedRequest;
@@ -99,6 +99,9 @@ impl Grant {
         let (method, mut headers) = request.into_method_and_headers();
         for location in locations() {
             match location {
+                CredentialLocation::Bearer => {
+                    headers.remove(AUTHORIZATION);
+                }
                 CredentialLocation::Header(name) => {
                     headers.remove(name);
                 }

@@ -5,7 +5,7 @@
 //! decision records it.
 
 pub mod answer;
-pub(crate) mod cookies;
+pub mod cookies;
 pub mod decide;
 pub mod denial;
 pub mod error_response;
@@ -100,7 +100,9 @@ pub enum Authentication {
 /// Where in a request an authenticator looks for the caller's credential.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum CredentialLocation {
-    /// A header; for `Authorization` the bearer token in it.
+    /// The bearer token in `Authorization`.
+    Bearer,
+    /// A header, as it stands.
     Header(HeaderName),
     /// A query parameter.
     QueryParameter(String),

@@ -21,7 +21,7 @@ mod parse;
 mod runes;
 mod session_json;
 mod size;
-mod url;
+pub(crate) mod url;
 mod value;
 
 use std::sync::Arc;

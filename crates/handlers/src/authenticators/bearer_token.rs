@@ -118,6 +118,7 @@ fn warn_about_unsent_token(
     context: &BindContext<'_>,
 ) {
     let (is_sent, hint) = match location {
+        CredentialLocation::Bearer => return,
         CredentialLocation::Header(name) => (store.sends(name), format!("list `{name}` in `forward_http_headers`")),
         CredentialLocation::Cookie(_) => (store.sends(&COOKIE), "list `Cookie` in `forward_http_headers`".to_owned()),
         CredentialLocation::QueryParameter(_) => (store.sends_query(), "set `preserve_query: false`".to_owned()),

@@ -107,7 +107,7 @@ impl AuthenticatorKind for Kind {
 impl Authenticator for CookieSession {
     fn authenticate<'a>(&'a self, request: &'a GatedRequest, _: UnixTime) -> Step<'a, Result<Authentication, Denial>> {
         let wanted = |name: &str| self.only.is_empty() || self.only.iter().any(|only| only == name);
-        if !token_location::cookies(request).any(|(name, _)| wanted(name)) {
+        if !token_location::cookies(request).any(|cookie| wanted(cookie.name)) {
             return Step::Ready(Ok(Authentication::NotResponsible));
         }
         Step::Pending(Box::pin(async move { self.store.session(request).await.map(Authentication::Established) }))

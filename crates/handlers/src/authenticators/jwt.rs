@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use keyward_core::diagnostic::Diagnostic;
+use keyward_core::diagnostic::{Diagnostic, Origin};
 use keyward_core::document::duration::{ComposedDuration, GoDuration};
 use keyward_core::document::{Node, decode};
 use keyward_core::gate::GatedRequest;
@@ -91,15 +91,14 @@ impl HandlerKind for Kind {
 impl AuthenticatorKind for Kind {
     fn bind(&self, node: &Node, context: &BindContext<'_>) -> Result<Box<dyn Authenticator>, Diagnostic> {
         let config: JwtConfig = decode(node)?;
-        let algorithms = algorithms(&config.allowed_algorithms)
-            .map_err(|problem| problem.at(node.origin_of("allowed_algorithms")))?;
+        let algorithms = algorithms(&config.allowed_algorithms, node.origin_of("allowed_algorithms"), context)?;
         let urls = node.origin_of("jwks_urls");
         if config.jwks_urls.is_empty() {
             return Err(Diagnostic::error("`jwks_urls` is empty").at(urls).hint("name the issuer's key set"));
         }
         let symmetric =
             algorithms.iter().any(|one| matches!(one, Algorithm::HS256 | Algorithm::HS384 | Algorithm::HS512));
-        if let Some(url) = config.jwks_urls.iter().find(|url| symmetric && url.starts_with("http://")) {
+        if let Some(url) = config.jwks_urls.iter().find(|url| symmetric && is_plain(url)) {
             return Err(Diagnostic::error(format!("HS* keys must not travel over plain http: `{}`", shown_url(url)))
                 .at(urls)
                 .hint("use https or a file, or allow asymmetric algorithms only"));
@@ -183,18 +182,27 @@ impl Jwt {
     }
 }
 
-fn algorithms(names: &[String]) -> Result<Vec<Algorithm>, Diagnostic> {
+/// Whether a URL is read over plain http.
+fn is_plain(url: &str) -> bool {
+    url.split_once(':').is_some_and(|(scheme, _)| scheme.eq_ignore_ascii_case("http"))
+}
+
+/// What is not known here is left out: a token that is signed with it is refused, as in the reference.
+fn algorithms(names: &[String], place: &Origin, context: &BindContext<'_>) -> Result<Vec<Algorithm>, Diagnostic> {
     if names.is_empty() {
         return Ok(vec![Algorithm::RS256]);
     }
-    names
-        .iter()
-        .map(|name| {
-            algorithm(name).ok_or_else(|| {
-                let known: Vec<&str> = ALGORITHMS.iter().map(|(name, _)| *name).collect();
-                Diagnostic::error(format!("algorithm `{name}` is not supported"))
-                    .hint(format!("use one of {}", known.join(", ")))
-            })
-        })
-        .collect()
+    let known: Vec<&str> = ALGORITHMS.iter().map(|(name, _)| *name).collect();
+    let hint = format!("use one of {}", known.join(", "));
+    let allowed: Vec<Algorithm> = names.iter().filter_map(|name| algorithm(name)).collect();
+    let unknown: Vec<&str> = names.iter().map(String::as_str).filter(|name| algorithm(name).is_none()).collect();
+    let text = format!("algorithm `{}` is not supported", unknown.join("`, `"));
+    if allowed.is_empty() {
+        return Err(Diagnostic::error(text).at(place).hint(hint));
+    }
+    if !unknown.is_empty() {
+        let finding = Diagnostic::warning(format!("{text}: tokens that are signed with it are refused"));
+        context.warn(finding.at(place).hint(hint));
+    }
+    Ok(allowed)
 }

@@ -18,11 +18,12 @@ use keyward_core::pipeline::{
 use keyward_core::ports::{CallPolicy, SideAnswer, SideClient, SideError, UnixTime};
 use keyward_core::session::Session;
 
-use crate::lookup_cache::{DEFAULT_LIFETIME, Found, LookupCache};
+use crate::lookup_cache::{DEFAULT_LIFETIME, Found, LookupCache, max_entries};
 use crate::oauth2::basic::{self, ClientCredentials};
 use crate::oauth2::service::{RetryConfig, Service, retry_without_effect};
 use crate::oauth2::token_endpoint::{self, ClientStyle, Refusal, TokenEndpoint};
 use crate::rate_limit::too_many_requests;
+use crate::side_url;
 
 /// Settings of `oauth2_client_credentials`.
 #[derive(Debug, serde::Deserialize, schemars::JsonSchema)]
@@ -54,7 +55,7 @@ pub struct ClientCredentialsCacheConfig {
     pub ttl: Option<GoDuration>,
     /// How many are remembered: 1000 when not set.
     #[serde(default)]
-    pub max_tokens: Option<u64>,
+    pub max_tokens: Option<i64>,
 }
 
 /// Ready to run.
@@ -85,21 +86,17 @@ impl HandlerKind for Kind {
 impl AuthenticatorKind for Kind {
     fn bind(&self, node: &Node, context: &BindContext<'_>) -> Result<Box<dyn Authenticator>, Diagnostic> {
         let config: Oauth2ClientCredentialsConfig = decode(node)?;
-        let service = Service::parse(&config.token_url, "token_url", node.origin_of("token_url"))?;
+        let service = Service::at(side_url::read("token_url", &config.token_url, node, context)?);
         if config.retry.is_some() {
             context.warn(retry_without_effect(node.origin_of("retry")));
         }
-        let max_tokens = config.cache.max_tokens.unwrap_or(MAX_TOKENS);
-        if max_tokens == 0 {
-            let finding = Diagnostic::error("`cache.max_tokens` is 0").at(node.origin_of("cache.max_tokens"));
-            return Err(finding.hint("set `cache.enabled: false` to remember nothing"));
-        }
+        let max_tokens = max_entries(config.cache.max_tokens, MAX_TOKENS, ("cache.max_tokens", node), context);
         let ttl = config.cache.ttl.map(|GoDuration(ttl)| ttl).filter(|ttl| !ttl.is_zero());
-        let scope = config.required_scope.join(" ");
-        let cache = config.cache.enabled.then(|| {
+        let scope = TokenEndpoint::scope_of(&config.required_scope);
+        let outside = context.outside;
+        let cache = max_tokens.filter(|_| config.cache.enabled).map(|max_tokens| {
             let settings =
                 serde_json::json!([service.url(), scope, ttl.map(|ttl| ttl.as_nanos().to_string()), max_tokens]);
-            let outside = context.outside;
             context.shared.get_or_make(&settings.to_string(), || LookupCache::new(max_tokens, outside))
         });
         Ok(Box::new(Oauth2ClientCredentials {
@@ -124,7 +121,12 @@ impl Authenticator for Oauth2ClientCredentials {
                 Ok(established(client))
             }));
         };
-        let key = cache.key([self.endpoint.service.url(), &self.endpoint.scope, &client.id, client.secret.expose()]);
+        let key = cache.key([
+            &*self.endpoint.service.url(),
+            self.endpoint.scope.as_deref().unwrap_or_default(),
+            &client.id,
+            client.secret.expose(),
+        ]);
         if cache.fresh(&key).is_some() {
             return Step::Ready(Ok(established(client)));
         }
@@ -145,7 +147,7 @@ impl Oauth2ClientCredentials {
     async fn ask(&self, client: &ClientCredentials) -> Result<Found<()>, Denial> {
         let request = self.endpoint.request(client, ClientStyle::Header);
         let answer = self.side.call(request, &CallPolicy::ONCE).await;
-        let lifetime = read(answer, self.endpoint.service.shown())?;
+        let lifetime = read(answer, &self.endpoint.service.shown())?;
         Ok(Found { value: (), lifetime: remembered(self.ttl, lifetime), bytes: 0 })
     }
 }

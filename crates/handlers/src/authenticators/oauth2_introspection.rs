@@ -21,7 +21,7 @@ use keyward_core::secret::Secret;
 
 use crate::form;
 use crate::framing::is_framing;
-use crate::lookup_cache::{DEFAULT_LIFETIME, Found, LookupCache, LookupKey, settings_digest};
+use crate::lookup_cache::{DEFAULT_LIFETIME, Found, LookupCache, LookupKey, max_entries, settings_digest};
 use crate::oauth2::basic::ClientCredentials;
 use crate::oauth2::demands::Demands;
 use crate::oauth2::introspected::Introspected;
@@ -29,6 +29,7 @@ use crate::oauth2::pre_authorization::PreAuthorization;
 use crate::oauth2::service::{RetryConfig, Service, retry_without_effect};
 use crate::oauth2::token_endpoint::TokenEndpoint;
 use crate::rate_limit::too_many_requests;
+use crate::side_url;
 use crate::token_location::{self, TokenFromShape};
 
 /// Settings of `oauth2_introspection`.
@@ -115,7 +116,7 @@ pub struct IntrospectionCacheConfig {
     pub ttl: Option<GoDuration>,
     /// How many answers are remembered at most.
     #[serde(default)]
-    pub max_cost: Option<u64>,
+    pub max_cost: Option<i64>,
 }
 
 /// Ready to run.
@@ -151,16 +152,11 @@ impl HandlerKind for Kind {
 impl AuthenticatorKind for Kind {
     fn bind(&self, node: &Node, context: &BindContext<'_>) -> Result<Box<dyn Authenticator>, Diagnostic> {
         let config: Oauth2IntrospectionConfig = decode(node)?;
-        let service =
-            Service::parse(&config.introspection_url, "introspection_url", node.origin_of("introspection_url"))?;
+        let service = Service::at(side_url::read("introspection_url", &config.introspection_url, node, context)?);
         if config.retry.is_some() {
             context.warn(retry_without_effect(node.origin_of("retry")));
         }
-        let max_entries = config.cache.max_cost.unwrap_or(MAX_ENTRIES);
-        if max_entries == 0 {
-            let finding = Diagnostic::error("`cache.max_cost` is 0").at(node.origin_of("cache.max_cost"));
-            return Err(finding.hint("set `cache.enabled: false` to remember nothing"));
-        }
+        let max_entries = max_entries(config.cache.max_cost, MAX_ENTRIES, ("cache.max_cost", node), context);
         warn_about_what_is_left_open(&config, node, context);
         let ttl = config.cache.ttl.map(|GoDuration(ttl)| ttl).filter(|ttl| !ttl.is_zero());
         // What is shared between rules is shared under everything that the endpoint's answer depends on.
@@ -169,16 +165,15 @@ impl AuthenticatorKind for Kind {
             written if written.enabled => Some(pre_authorization(written, node, &settings, context)?),
             // As in the reference, a URL that is written must be one.
             PreAuthorizationConfig { token_url: Some(url), .. } => {
-                Service::parse(url, "pre_authorization.token_url", node.origin_of("pre_authorization.token_url"))?;
+                side_url::read("pre_authorization.token_url", url, node, context)?;
                 None
             }
             _ => None,
         };
         let outside = context.outside;
-        let cache = config
-            .cache
-            .enabled
-            .then(|| context.shared.get_or_make(&settings, || LookupCache::new(max_entries, outside)));
+        let cache = max_entries
+            .filter(|_| config.cache.enabled)
+            .map(|most| context.shared.get_or_make(&settings, || LookupCache::new(most, outside)));
         Ok(Box::new(Oauth2Introspection {
             service,
             side: outside.side.clone(),
@@ -200,7 +195,7 @@ impl AuthenticatorKind for Kind {
 }
 
 /// Names everything in the settings that an answer depends on. A digest: the settings hold a secret.
-fn fingerprint(config: &Oauth2IntrospectionConfig, ttl: Option<Duration>, max_entries: u64) -> String {
+fn fingerprint(config: &Oauth2IntrospectionConfig, ttl: Option<Duration>, max_entries: Option<u64>) -> String {
     let pre = &config.pre_authorization;
     settings_digest(&serde_json::json!([
         config.introspection_url,
@@ -220,14 +215,15 @@ fn pre_authorization(
     context: &BindContext<'_>,
 ) -> Result<Arc<PreAuthorization>, Diagnostic> {
     let url = config.token_url.as_deref().unwrap_or_default();
-    let service = Service::parse(url, "pre_authorization.token_url", node.origin_of("pre_authorization.token_url"))?;
+    let service = Service::at(side_url::read("pre_authorization.token_url", url, node, context)?);
     for (key, value) in [("client_id", &config.client_id), ("client_secret", &config.client_secret)] {
         if value.is_empty() {
             return Err(Diagnostic::error(format!("`pre_authorization.{key}` is missing"))
                 .at(node.origin_of("pre_authorization")));
         }
     }
-    let endpoint = TokenEndpoint { service, scope: config.scope.join(" "), audience: config.audience.clone() };
+    let endpoint =
+        TokenEndpoint { service, scope: TokenEndpoint::scope_of(&config.scope), audience: config.audience.clone() };
     let client = ClientCredentials { id: config.client_id.clone(), secret: Secret::new(config.client_secret.as_str()) };
     let outside = context.outside;
     Ok(context.shared.get_or_make(settings, || PreAuthorization::new(endpoint, client, outside)))

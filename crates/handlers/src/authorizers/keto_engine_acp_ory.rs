@@ -16,11 +16,12 @@ use keyward_core::pipeline::{Authorizer, AuthorizerKind, BindContext, HandlerKin
 use keyward_core::ports::{CallPolicy, Clock, SideClient, SideRequest, UnixTime};
 use keyward_core::rule::pattern::Strategy;
 use keyward_core::session::Session;
+use keyward_core::side_url::SideUrl;
 use serde_json::{Value, json};
 
 use crate::decoder_text;
-use crate::remote_call::check_url;
 use crate::rendered::Rendered;
+use crate::side_url;
 
 /// Settings of `keto_engine_acp_ory`.
 #[derive(Debug, serde::Deserialize, schemars::JsonSchema)]
@@ -47,9 +48,7 @@ pub struct KetoEngineAcpOryConfig {
 pub struct KetoEngineAcpOry {
     side: Arc<dyn SideClient>,
     clock: Arc<dyn Clock>,
-    url: String,
-    /// The URL as logs may hold it: its query may hold a key.
-    shown: String,
+    url: SideUrl,
     action: Rendered,
     resource: Rendered,
     subject: Option<Rendered>,
@@ -85,20 +84,18 @@ impl AuthorizerKind for Kind {
                 .told("The matched handler uses Regexp MatchingStrategy which is not selected in the configuration"));
         }
         let config: KetoEngineAcpOryConfig = decode(node)?;
-        check_url("base_url", &config.base_url, node.origin_of("base_url"))?;
         let flavor = if config.flavor.is_empty() { "regex" } else { config.flavor.as_str() };
         if !flavor.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_".contains(&byte)) {
             return Err(
                 Diagnostic::error(format!("`flavor` `{flavor}` is not a path segment")).at(node.origin_of("flavor"))
             );
         }
-        let (base, query) = config.base_url.split_once('?').unwrap_or((&config.base_url, ""));
-        let shown = format!("{}/engines/acp/ory/{flavor}/allowed", base.trim_end_matches('/'));
+        let address = format!("/engines/acp/ory/{flavor}/allowed");
+        let url = side_url::read_below("base_url", &config.base_url, &address, node, context)?;
         Ok(Box::new(KetoEngineAcpOry {
             side: context.outside.side.clone(),
             clock: context.outside.clock.clone(),
-            url: if query.is_empty() { shown.clone() } else { format!("{shown}?{query}") },
-            shown,
+            url,
             action: Rendered::compile("required_action", &or_unset(config.required_action), context)?,
             resource: Rendered::compile("required_resource", &or_unset(config.required_resource), context)?,
             subject: Rendered::compile_given("subject", config.subject.as_ref(), context)?,
@@ -151,9 +148,10 @@ impl KetoEngineAcpOry {
     async fn ask(&self, body: String) -> Result<(), Denial> {
         let mut headers = HeaderMap::new();
         headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
-        let call = SideRequest { method: Method::POST, url: self.url.clone(), headers, body: body.into() };
+        self.url.authorize(&mut headers);
+        let call = SideRequest { method: Method::POST, url: self.url.whole(), headers, body: body.into() };
         let failed = |what: &str| {
-            Denial::internal(Reason::SideServiceFailed, format!("Keto at `{}`: {what}", self.shown)).because("")
+            Denial::internal(Reason::SideServiceFailed, format!("Keto at `{}`: {what}", self.url.shown())).because("")
         };
         let answer = self.side.call(call, &POLICY).await.map_err(|error| failed(&error.to_string()))?;
         match answer.status {
@@ -175,14 +173,14 @@ impl KetoEngineAcpOry {
 
 /// Whether an answer allows. What says nothing does not.
 fn read(body: &[u8]) -> Result<bool, String> {
-    match &decoder_text::read_stream(body)? {
+    match decoder_text::read_stream(body)? {
         Value::Null => Ok(false),
-        Value::Object(members) => match members.get("allowed") {
+        Value::Object(written) => match decoder_text::members(written, &["allowed"])?.get("allowed") {
             None | Some(Value::Null) => Ok(false),
             Some(Value::Bool(allowed)) => Ok(*allowed),
             Some(other) => Err(decoder_text::of_member("", "allowed", other, "bool")),
         },
-        other => Err(decoder_text::of_value(other, "struct { Allowed bool \"json:\\\"allowed\\\"\" }")),
+        other => Err(decoder_text::of_value(&other, "struct { Allowed bool \"json:\\\"allowed\\\"\" }")),
     }
 }
 
@@ -223,7 +221,10 @@ mod tests {
 
     #[test]
     fn only_a_plain_true_allows() {
-        let rows: [(&[u8], Result<bool, &str>); 7] = [
+        let rows: [(&[u8], Result<bool, &str>); 10] = [
+            (b"{\"Allowed\":true}", Ok(true)),
+            (b"{\"allowed\":true,\"allowed\":true}", Err("invalid JSON")),
+            (b"{\"allowed\":false,\"Allowed\":true}", Err("invalid JSON")),
             (b"{\"allowed\":true}", Ok(true)),
             (b"{\"allowed\":true,\"x\":1}", Ok(true)),
             (b"{\"allowed\":false}", Ok(false)),

@@ -58,7 +58,7 @@ impl ErrorHandlerKind for Kind {
             302 => StatusCode::FOUND,
             other => return Err(Diagnostic::error(format!("`code` {other} is not 301 or 302")).at(place("code"))),
         };
-        if to.is_empty() || to.contains('\\') || !to.bytes().all(|byte| byte.is_ascii_graphic()) {
+        if to.contains('\\') || to.contains(|char: char| char.is_ascii_control()) {
             return Err(Diagnostic::error(format!("`to` `{to}` is not a URL or a path")).at(place("to")));
         }
         if !parameter.bytes().all(|byte| byte.is_ascii_alphanumeric() || b",._~-".contains(&byte)) {
@@ -79,7 +79,7 @@ impl ErrorHandler for Redirect {
         };
         let location = relative_to(&target, request.url);
         let mut headers = HeaderMap::with_capacity(2);
-        if let Ok(value) = HeaderValue::from_str(&location) {
+        if let Ok(value) = HeaderValue::from_str(&in_ascii(&location)) {
             headers.insert(LOCATION, value);
         }
         // Go's redirect helper: a short page for GET, its type also for HEAD, nothing otherwise.
@@ -95,6 +95,18 @@ impl ErrorHandler for Redirect {
         };
         ErrorResponse { status: self.status, headers, body }
     }
+}
+
+/// As the reference sends other letters.
+fn in_ascii(location: &str) -> String {
+    let mut sent = String::with_capacity(location.len());
+    for byte in location.bytes() {
+        match byte.is_ascii() {
+            true => sent.push(char::from(byte)),
+            false => sent.push_str(&format!("%{byte:02x}")),
+        }
+    }
+    sent
 }
 
 fn default_code() -> u16 {

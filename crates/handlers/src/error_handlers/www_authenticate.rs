@@ -41,7 +41,8 @@ impl ErrorHandlerKind for Kind {
     fn bind(&self, config: &Node, _: &BindContext<'_>) -> Result<Box<dyn ErrorHandler>, Diagnostic> {
         let WwwAuthenticateConfig { realm, .. } = decode(config)?;
         let realm = if realm.is_empty() { default_realm() } else { realm };
-        let challenge = HeaderValue::from_str(&format!("Basic realm={realm}"))
+        // As in the reference, a line break is a space.
+        let challenge = HeaderValue::from_str(format!("Basic realm={realm}").replace(['\r', '\n'], " ").trim_end())
             .map_err(|_| Diagnostic::error("`realm` holds characters that are not allowed in a header"))?;
         Ok(Box::new(WwwAuthenticate { challenge }))
     }

@@ -37,26 +37,34 @@ impl<'t> Parser<'t> {
             return Err(format!("it is nested more than {MAX_DEPTH} deep"));
         }
         let (mut stages, mut steps) = (Vec::new(), Vec::new());
-        let mut begins_stage = true;
+        let (mut begins_stage, mut lines) = (true, false);
         loop {
             let rest = self.rest();
-            if begins_stage && rest.starts_with("..") {
-                return Err("JSON lines (`..`) are not supported".to_owned());
+            let in_lines = begins_stage && rest.starts_with("..");
+            if in_lines {
+                self.at += "..".len();
             }
-            if begins_stage && rest.len() > 1 && rest.starts_with('!') {
-                return Err("literals (`!`) are not supported".to_owned());
-            }
-            let next = if let Some(stage) = self.whole_value()? {
+            let whole = match rest.as_bytes() {
+                [b'!', _, ..] if begins_stage => Some(self.literal()?),
+                _ if in_lines => None,
+                _ => self.whole_value()?,
+            };
+            let next = if let Some(stage) = whole {
                 if !steps.is_empty() {
-                    stages.push(Stage::Walk(std::mem::take(&mut steps)));
+                    let steps = std::mem::take(&mut steps);
+                    stages.push(if lines { Stage::Lines(steps) } else { Stage::Walk(steps) });
+                    lines = false;
                 }
                 stages.push(stage);
                 // Whatever follows works on its result, after a dot as after a pipe.
                 if self.at == self.text.len() { Next::End } else { Next::Stage }
             } else {
+                lines |= in_lines;
                 let next = self.step(&mut steps)?;
                 if !matches!(next, Next::Component) {
-                    stages.push(Stage::Walk(std::mem::take(&mut steps)));
+                    let steps = std::mem::take(&mut steps);
+                    stages.push(if lines { Stage::Lines(steps) } else { Stage::Walk(steps) });
+                    lines = false;
                 }
                 next
             };
@@ -95,6 +103,24 @@ impl<'t> Parser<'t> {
         }
     }
 
+    /// `!` and JSON that does not depend on the answer. As in the reference, what follows a text says nothing.
+    fn literal(&mut self) -> Result<Stage, String> {
+        let rest = &self.rest()[1..];
+        let length = match rest.as_bytes() {
+            [b'{' | b'[' | b'"', ..] => closing(rest),
+            // A number goes on to the end of the path.
+            [b'+' | b'-' | b'0'..=b'9', ..] => Some(rest.len()),
+            _ => Some(rest.find(['.', '|']).unwrap_or(rest.len())),
+        };
+        let literal = length.and_then(|length| serde_json::from_str(&rest[..length]).ok().map(|value| (length, value)));
+        let Some((length, value)) = literal else { return Err(format!("`!{rest}` is no JSON literal")) };
+        self.at += 1 + if rest.starts_with('"') { rest.len() } else { length };
+        match self.rest().as_bytes().first() {
+            None | Some(b'.' | b'|') => Ok(Stage::Literal(value)),
+            Some(_) => Err(format!("`{}` does not belong after a literal", self.rest())),
+        }
+    }
+
     fn modifier(&mut self) -> Result<Option<Modifier>, String> {
         let rest = &self.rest()[1..];
         let name = &rest[..rest.find(['.', '|', ':']).unwrap_or(rest.len())];
@@ -105,12 +131,18 @@ impl<'t> Parser<'t> {
                     closing(argument).ok_or_else(|| format!("the argument of the modifier `@{name}` has no end"))?;
                 &argument[..length]
             }
-            Some(argument) => &argument[..argument.find('|').unwrap_or(argument.len())],
+            Some(argument) => split(argument, b'|').first().copied().unwrap_or_default(),
             None => "",
         };
-        let Some(modifier) = Modifier::named(name, argument) else { return Ok(None) };
+        let modifier = match name {
+            "dig" => Modifier::Dig(Box::new(self.inner(argument)?)),
+            _ => match Modifier::named(name, argument) {
+                Some(modifier) => modifier?,
+                None => return Ok(None),
+            },
+        };
         self.at += 1 + name.len() + usize::from(after.starts_with(':')) + argument.len();
-        modifier.map(Some)
+        Ok(Some(modifier))
     }
 
     fn multipath(&mut self) -> Result<Stage, String> {

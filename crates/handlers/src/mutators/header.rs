@@ -16,7 +16,7 @@ use keyward_core::ports::UnixTime;
 use keyward_core::session::Session;
 
 use crate::framing::is_framing;
-use crate::rendered::Rendered;
+use crate::rendered::{Rendered, trimmed};
 
 /// Settings of `header`.
 #[derive(Debug, serde::Deserialize, schemars::JsonSchema)]
@@ -95,9 +95,9 @@ fn bind_one(rendered: Rendered, context: &BindContext<'_>) -> Result<Option<Set>
         return Ok(None);
     }
     if is_framing(&name) {
-        return Err(
-            Diagnostic::error(format!("`{written}` belongs to the connection and cannot be set by a rule")).at(&origin)
-        );
+        // As in the reference where they say how long the message is.
+        context.warn(Diagnostic::warning(format!("`{written}` belongs to the connection and is ignored")).at(&origin));
+        return Ok(None);
     }
     let value = match rendered.template.constant() {
         Some(text) => {
@@ -159,11 +159,6 @@ impl Mutator for Header {
         let carries = |set: &&Set| set.name == header::AUTHORIZATION || set.is_sensitive();
         self.headers.iter().filter(carries).map(|set| set.name.clone()).collect()
     }
-}
-
-/// White space around a value is not part of it (RFC 9110 section 5.5).
-fn trimmed(text: &str) -> &str {
-    text.trim_matches([' ', '\t'])
 }
 
 fn header_value(rendered: &Rendered, request: &GatedRequest, session: &Session) -> Result<HeaderValue, Denial> {

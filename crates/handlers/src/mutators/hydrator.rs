@@ -3,8 +3,6 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use base64::Engine;
-use base64::prelude::BASE64_STANDARD;
 use http::header::{ACCEPT_ENCODING, AUTHORIZATION, CONTENT_LENGTH, CONTENT_TYPE, EXPECT, HOST};
 use http::{HeaderMap, HeaderValue, Method, StatusCode};
 use keyward_core::diagnostic::Diagnostic;
@@ -17,14 +15,14 @@ use keyward_core::pipeline::step::Step;
 use keyward_core::pipeline::{BindContext, HandlerKind, Mutator, MutatorKind};
 use keyward_core::ports::{CallPolicy, SideClient, SideRequest, UnixTime};
 use keyward_core::session::Session;
+use keyward_core::side_url::{SideUrl, basic_credentials};
 use keyward_core::template::TemplateData;
-use zeroize::Zeroizing;
 
 use crate::form;
 use crate::lookup_cache::{Found, LookupCache, settings_digest};
-use crate::remote_call::check_url;
 use crate::retry::{MAX_ATTEMPT, MAX_WAIT, bounded};
 use crate::session_json::Hydrated;
+use crate::side_url;
 
 /// Settings of `hydrator`.
 #[derive(Debug, serde::Deserialize, schemars::JsonSchema)]
@@ -103,7 +101,7 @@ pub struct CacheConfig {
 /// Ready to run.
 pub struct Hydrator {
     side: Arc<dyn SideClient>,
-    url: String,
+    url: SideUrl,
     authorization: Option<HeaderValue>,
     policy: CallPolicy,
     ttl: Duration,
@@ -129,17 +127,13 @@ impl HandlerKind for Kind {
 impl MutatorKind for Kind {
     fn bind(&self, node: &Node, context: &BindContext<'_>) -> Result<Box<dyn Mutator>, Diagnostic> {
         let HydratorConfig { api, cache } = decode(node)?;
-        check_url("api.url", &api.url, node.origin_of("api.url"))?;
-        let (url, query) = api.url.split_once('?').unwrap_or((&api.url, ""));
-        if !query.is_empty() {
+        let url = side_url::read("api.url", &api.url, node, context)?;
+        if url.query().is_some_and(|query| !query.is_empty()) {
             let text = "the query of `api.url` has no effect, as in Oathkeeper: the caller's takes its place";
             context.warn(Diagnostic::warning(text).at(node.origin_of("api.url")).hint("remove it"));
         }
-        let url = url.to_owned();
-        let authorization = match api.auth.and_then(|auth| auth.basic) {
-            Some(basic) => Some(basic_header(&basic).map_err(|problem| problem.at(node.origin_of("api.auth.basic")))?),
-            None => None,
-        };
+        let basic = api.auth.and_then(|auth| auth.basic);
+        let authorization = basic.map(|own| basic_credentials(own.username.as_bytes(), own.password.as_bytes()));
         let place = ("api.retry.max_delay", node);
         let max_wait = bounded(api.retry.max_delay, Duration::from_millis(100), MAX_WAIT, place, context);
         let place = ("api.retry.give_up_after", node);
@@ -151,7 +145,7 @@ impl MutatorKind for Kind {
             };
         let ttl = cache.ttl.map(|GoDuration(ttl)| ttl).filter(|ttl| !ttl.is_zero()).unwrap_or(Duration::from_secs(60));
         let outside = context.outside;
-        let settings = fingerprint(&url, authorization.as_ref(), ttl);
+        let settings = fingerprint(&api.url, authorization.as_ref(), ttl);
         Ok(Box::new(Hydrator {
             side: outside.side.clone(),
             url,
@@ -176,14 +170,6 @@ impl MutatorKind for Kind {
 fn fingerprint(url: &str, authorization: Option<&HeaderValue>, ttl: Duration) -> String {
     let authorization = authorization.map(|value| String::from_utf8_lossy(value.as_bytes()));
     settings_digest(&serde_json::json!([url, authorization, ttl.as_nanos().to_string()]))
-}
-
-fn basic_header(basic: &BasicConfig) -> Result<HeaderValue, Diagnostic> {
-    let plain = Zeroizing::new(format!("{}:{}", basic.username, basic.password));
-    let mut value = HeaderValue::from_str(&format!("Basic {}", BASE64_STANDARD.encode(plain.as_bytes())))
-        .map_err(|_| Diagnostic::error("the credentials cannot be encoded"))?;
-    value.set_sensitive(true);
-    Ok(value)
 }
 
 impl Mutator for Hydrator {
@@ -223,7 +209,7 @@ impl Hydrator {
     }
 
     fn call(&self, request: &GatedRequest, session: &Session) -> SideRequest {
-        let mut url = self.url.clone();
+        let mut url = self.url.shown();
         if let Some(query) = request.query().filter(|query| !query.is_empty()) {
             // As the reference writes it again.
             url.extend(["?", &form::write(form::parse(query))]);
@@ -237,6 +223,7 @@ impl Hydrator {
         if let Some(authorization) = &self.authorization {
             headers.insert(AUTHORIZATION, authorization.clone());
         }
+        self.url.authorize(&mut headers);
         let header = session.shown_headers(request);
         let data = TemplateData { header: &header, ..TemplateData::new(session, request) };
         let body = go_json::encode(&data.to_json());
@@ -265,7 +252,7 @@ impl Hydrator {
     }
 
     fn failed(&self, what: &str) -> Denial {
-        Denial::internal(Reason::SideServiceFailed, format!("hydrator `{}`: {what}", self.url)).because("")
+        Denial::internal(Reason::SideServiceFailed, format!("hydrator `{}`: {what}", self.url.shown())).because("")
     }
 }
 

@@ -5,6 +5,7 @@ use base64::prelude::BASE64_STANDARD;
 use http::HeaderMap;
 use http::header::{AUTHORIZATION, HeaderValue};
 use keyward_core::secret::Secret;
+use keyward_core::side_url::basic_credentials;
 use zeroize::Zeroizing;
 
 use crate::form;
@@ -48,17 +49,8 @@ pub(crate) fn read(headers: &HeaderMap) -> Found {
 impl ClientCredentials {
     /// The header that presents them, marked as sensitive.
     pub(crate) fn header(&self) -> HeaderValue {
-        let plain = Zeroizing::new(format!(
-            "{}:{}",
-            form::escape(&self.id),
-            *Zeroizing::new(form::escape(self.secret.expose()))
-        ));
-        let mut encoded = Zeroizing::new(String::from("Basic "));
-        BASE64_STANDARD.encode_string(plain.as_bytes(), &mut encoded);
-        // Base64 is always a header value.
-        let mut value = HeaderValue::from_str(&encoded).unwrap_or(HeaderValue::from_static(""));
-        value.set_sensitive(true);
-        value
+        let secret = Zeroizing::new(form::escape(self.secret.expose()));
+        basic_credentials(form::escape(&self.id).as_bytes(), secret.as_bytes())
     }
 }
 

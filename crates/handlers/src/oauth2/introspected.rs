@@ -42,9 +42,11 @@ impl Introspected {
     pub(crate) fn read(body: &[u8]) -> Result<Self, String> {
         const OWNER: &str = "AuthenticatorOAuth2IntrospectionResult";
         let value = decoder_text::read_stream(body)?;
-        let Value::Object(mut members) = value else {
+        let Value::Object(written) = value else {
             return Err(decoder_text::of_value(&value, &format!("authn.{OWNER}")));
         };
+        let names: Vec<&str> = MEMBERS.iter().map(|(name, _)| *name).chain(["aud"]).collect();
+        let mut members = decoder_text::members(written, &names)?;
         for (name, value) in &members {
             let Some((_, kind)) = MEMBERS.iter().find(|(known, _)| known == name) else { continue };
             let fits = match value {

@@ -9,6 +9,7 @@ use http::HeaderValue;
 use http::StatusCode;
 use keyward_core::pipeline::denial::{Denial, Reason};
 use keyward_core::ports::{CallPolicy, Outside, SideClient};
+use zeroize::Zeroizing;
 
 use super::basic::ClientCredentials;
 use super::token_endpoint::{self, ClientStyle, IssuedToken, Refusal, TokenEndpoint};
@@ -70,11 +71,9 @@ impl PreAuthorization {
     }
 
     fn present(&self, token: &IssuedToken) -> Result<HeaderValue, Denial> {
-        if !(token.token_type.is_empty() || token.token_type.eq_ignore_ascii_case("bearer")) {
-            return Err(self.failed("the token is no bearer token"));
-        }
-        let mut header = HeaderValue::from_str(&format!("Bearer {}", token.access_token.expose()))
-            .map_err(|_| self.failed("the token does not fit into a header"))?;
+        let text = Zeroizing::new(format!("{} {}", scheme(&token.token_type), token.access_token.expose()));
+        let mut header =
+            HeaderValue::from_str(text.trim()).map_err(|_| self.failed("the token does not fit into a header"))?;
         header.set_sensitive(true);
         Ok(header)
     }
@@ -82,6 +81,16 @@ impl PreAuthorization {
     fn failed(&self, what: &str) -> Denial {
         let detail = format!("no pre-authorization token from `{}`: {what}", self.endpoint.service.shown());
         Denial::internal(Reason::SideServiceFailed, detail)
+    }
+}
+
+/// The authentication scheme for a type of token; one that is not known is taken for one, as in the reference.
+fn scheme(token_type: &str) -> &str {
+    match token_type.to_ascii_lowercase().as_str() {
+        "" | "bearer" => "Bearer",
+        "mac" => "MAC",
+        "basic" => "Basic",
+        _ => token_type,
     }
 }
 

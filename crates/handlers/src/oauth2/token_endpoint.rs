@@ -26,8 +26,8 @@ pub(crate) enum ClientStyle {
 /// One grant to ask for.
 pub(crate) struct TokenEndpoint {
     pub(crate) service: Service,
-    /// Joined by spaces; empty for none.
-    pub(crate) scope: String,
+    /// Joined by spaces; `None` when there are none to ask for.
+    pub(crate) scope: Option<String>,
     /// Empty for none.
     pub(crate) audience: String,
 }
@@ -69,13 +69,16 @@ impl Refusal {
 }
 
 impl TokenEndpoint {
+    /// The scope that a list of scopes asks for.
+    pub(crate) fn scope_of(scopes: &[String]) -> Option<String> {
+        (!scopes.is_empty()).then(|| scopes.join(" "))
+    }
+
     /// The call.
     pub(crate) fn request(&self, client: &ClientCredentials, style: ClientStyle) -> SideRequest {
         let mut headers = HeaderMap::new();
         let mut fields = vec![("grant_type", "client_credentials")];
-        if !self.scope.is_empty() {
-            fields.push(("scope", &self.scope));
-        }
+        fields.extend(self.scope.as_deref().map(|scope| ("scope", scope)));
         if !self.audience.is_empty() {
             fields.push(("audience", &self.audience));
         }
@@ -134,22 +137,21 @@ fn form_members(body: &[u8]) -> Map<String, Value> {
 
 fn json_members(body: &[u8]) -> Result<Map<String, Value>, String> {
     const OWNER: &str = "tokenJSON";
+    const TEXTS: [&str; 6] = ["access_token", "token_type", "refresh_token", "error", "error_description", "error_uri"];
     let members = match decoder_text::read_text(body)? {
-        Value::Object(members) => members,
+        Value::Object(written) => decoder_text::members(written, &[&TEXTS[..], &["expires_in"]].concat())?,
         // As the reference, which then misses the token.
         Value::Null => Map::new(),
         other => return Err(decoder_text::of_value(&other, "internal.tokenJSON")),
     };
     for (name, value) in &members {
-        let fits = match name.as_str() {
-            "access_token" | "token_type" | "refresh_token" | "error" | "error_description" | "error_uri" => {
-                matches!(value, Value::String(_) | Value::Null)
-            }
-            "expires_in" => value.is_null() || seconds(value).is_some(),
-            _ => true,
+        let (fits, wanted) = match name.as_str() {
+            "expires_in" => (value.is_null() || seconds(value).is_some(), "json.Number"),
+            name if TEXTS.contains(&name) => (matches!(value, Value::String(_) | Value::Null), "string"),
+            _ => (true, ""),
         };
         if !fits {
-            return Err(decoder_text::of_member(OWNER, name, value, "string"));
+            return Err(decoder_text::of_member(OWNER, name, value, wanted));
         }
     }
     Ok(members)
@@ -180,21 +182,22 @@ fn presentable(code: &str) -> Option<String> {
 mod tests {
     #![allow(clippy::unwrap_used)]
     use super::*;
-    use keyward_core::diagnostic::Origin;
+    use keyward_core::side_url::SideUrl;
 
-    fn endpoint(scope: &str, audience: &str) -> TokenEndpoint {
-        let service = Service::parse("https://issuer/token", "token_url", &Origin::whole("test")).unwrap();
-        TokenEndpoint { service, scope: scope.into(), audience: audience.into() }
+    fn endpoint(scope: Option<&str>, audience: &str) -> TokenEndpoint {
+        let service = Service::at(SideUrl::parse("https://issuer/token").unwrap());
+        TokenEndpoint { service, scope: scope.map(str::to_owned), audience: audience.into() }
     }
 
     #[test]
     fn requests_of_the_grant() {
         let client = ClientCredentials { id: "i d".into(), secret: Secret::new("s:e") };
         let rows = [
-            ("", "", ClientStyle::Header, "grant_type=client_credentials"),
-            ("a b", "", ClientStyle::Header, "grant_type=client_credentials&scope=a+b"),
-            ("foo", "aud", ClientStyle::Header, "audience=aud&grant_type=client_credentials&scope=foo"),
-            ("", "", ClientStyle::Form, "client_id=i+d&client_secret=s%3Ae&grant_type=client_credentials"),
+            (None, "", ClientStyle::Header, "grant_type=client_credentials"),
+            (Some(""), "", ClientStyle::Header, "grant_type=client_credentials&scope="),
+            (Some("a b"), "", ClientStyle::Header, "grant_type=client_credentials&scope=a+b"),
+            (Some("foo"), "aud", ClientStyle::Header, "audience=aud&grant_type=client_credentials&scope=foo"),
+            (None, "", ClientStyle::Form, "client_id=i+d&client_secret=s%3Ae&grant_type=client_credentials"),
         ];
         for (scope, audience, style, body) in rows {
             let request = endpoint(scope, audience).request(&client, style);

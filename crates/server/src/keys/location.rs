@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use keyward_core::jwt::key_set::MAX_SET_BYTES;
-use keyward_core::rule::upstream::Upstream;
+use keyward_core::side_url::SideUrl;
 use tokio::io::AsyncReadExt;
 use zeroize::Zeroizing;
 
@@ -22,16 +22,17 @@ pub(super) enum Location {
 
 impl Location {
     pub(super) fn parse(url: &str) -> Result<Self, String> {
-        match url.split_once("://") {
-            Some(("file", path)) if !path.is_empty() => Ok(Location::File(path.into())),
-            Some(("http" | "https", _)) => {
-                let address = url.split('?').next().unwrap_or_default();
-                Upstream::parse(address, "").map_err(|problem| format!("the URL is not usable: {problem}"))?;
+        let (scheme, rest) = url.split_once(':').unwrap_or(("", url));
+        match scheme.to_ascii_lowercase().as_str() {
+            "file" => match rest.strip_prefix("//").or(Some(rest).filter(|rest| rest.starts_with('/'))) {
+                None | Some("") => Err("it is not a location of a key set: write `file:///path`".to_owned()),
+                Some(path) => Ok(Location::File(path.into())),
+            },
+            "http" | "https" => {
+                SideUrl::parse(url).map_err(|problem| format!("the URL is not usable: {problem}"))?;
                 Ok(Location::Web(url.to_owned()))
             }
-            Some((scheme @ ("s3" | "gs" | "azblob"), _)) => {
-                Err(format!("key sets on `{scheme}://` are not supported yet"))
-            }
+            scheme @ ("s3" | "gs" | "azblob") => Err(format!("key sets on `{scheme}://` are not supported yet")),
             // The text is not repeated: it may hold a password.
             _ => Err("it is not a location of a key set: write an `https`, `http` or `file` URL".to_owned()),
         }

@@ -136,8 +136,20 @@ async fn the_query_of_a_location_is_asked_for_and_not_shown() {
 }
 
 #[test]
+fn locations_are_read_as_the_reference_reads_them() {
+    for url in ["file:///keys.json", "FILE:///keys.json", "file:/keys.json"] {
+        assert_eq!(Location::parse(url), Ok(Location::File("/keys.json".into())), "{url}");
+    }
+    for url in ["http://u:p@host/a//b/../c d#e", "HTTPS://host"] {
+        assert!(Location::parse(url).is_ok(), "{url}");
+    }
+}
+
+#[test]
 fn locations_that_cannot_be_used_say_why() {
     let rows = [
+        ("file://", "is not a location of a key set"),
+        ("file:keys.json", "is not a location of a key set"),
         ("ftp://x", "is not a location of a key set"),
         ("x.json", "is not a location of a key set"),
         ("s3://bucket/x", "not supported yet"),

@@ -5,7 +5,7 @@ use std::time::Duration;
 use http::header::{CONTENT_ENCODING, ETAG, IF_MODIFIED_SINCE, IF_NONE_MATCH, LAST_MODIFIED, RETRY_AFTER};
 use http::{HeaderMap, StatusCode};
 use keyward_core::ports::LocalFuture;
-use keyward_core::rule::upstream::Upstream;
+use keyward_core::side_url::SideUrl;
 
 use super::remote::{ATTEMPT_TIME, Document, Fetch, FetchError, Fetched, RemoteRepository, Version};
 use crate::config::yaml::MAX_BYTES;
@@ -16,8 +16,7 @@ use crate::side_client::is_retried;
 struct Web(String);
 
 pub(super) fn open(url: &str) -> Result<Box<dyn RemoteRepository>, String> {
-    let address = url.split(['?', '#']).next().unwrap_or_default();
-    Upstream::parse(address, "").map_err(|problem| format!("the URL of the rules is not usable: {problem}"))?;
+    SideUrl::parse(url).map_err(|problem| format!("the URL of the rules is not usable: {problem}"))?;
     Ok(Box::new(Web(url.to_owned())))
 }
 

@@ -14,19 +14,19 @@ use escape::{Place, escape, is_escaped, unescape};
 
 /// The parts of a URL; text is decoded unless its name says otherwise.
 #[derive(Clone, Default)]
-pub(super) struct Parts {
-    pub(super) scheme: Vec<u8>,
+pub(crate) struct Parts {
+    pub(crate) scheme: Vec<u8>,
     /// What follows the scheme where that is no path.
     pub(super) opaque: Vec<u8>,
-    pub(super) user: Option<User>,
-    pub(super) host: Vec<u8>,
+    pub(crate) user: Option<User>,
+    pub(crate) host: Vec<u8>,
     pub(super) path: Vec<u8>,
     /// The path as it was written, where Go would write it differently.
     pub(super) raw_path: Vec<u8>,
     /// A question mark with nothing behind it.
     force_query: bool,
-    pub(super) raw_query: Vec<u8>,
-    pub(super) fragment: Vec<u8>,
+    pub(crate) raw_query: Vec<u8>,
+    pub(crate) fragment: Vec<u8>,
     raw_fragment: Vec<u8>,
     /// `scheme:/path`, without an empty host.
     omit_host: bool,
@@ -34,7 +34,7 @@ pub(super) struct Parts {
 
 /// The user information before the host.
 #[derive(Clone)]
-pub(super) struct User {
+pub(crate) struct User {
     name: Vec<u8>,
     password: Option<Vec<u8>>,
 }
@@ -48,6 +48,16 @@ impl User {
         let (name, password) = cut(written, b':');
         let password = password.map(|password| unescape(password, Place::User).ok_or(())).transpose().ok()?;
         Some(Self { name: unescape(name, Place::User)?, password })
+    }
+
+    /// The name.
+    pub(crate) fn name(&self) -> &[u8] {
+        &self.name
+    }
+
+    /// The password; empty when there is none.
+    pub(crate) fn password(&self) -> &[u8] {
+        self.password.as_deref().unwrap_or_default()
     }
 
     /// As it stands before `@`.
@@ -77,11 +87,16 @@ impl Parts {
         true
     }
 
-    pub(super) fn escaped_path(&self) -> Vec<u8> {
+    pub(crate) fn escaped_path(&self) -> Vec<u8> {
         if self.path == b"*" {
             return self.path.clone();
         }
         written_or_escaped(&self.raw_path, &self.path, Place::Path)
+    }
+
+    /// Whether a question mark was written.
+    pub(crate) fn has_query(&self) -> bool {
+        self.force_query || !self.raw_query.is_empty()
     }
 
     fn escaped_fragment(&self) -> Vec<u8> {
@@ -151,7 +166,7 @@ impl Parts {
     }
 
     fn write_query(&self, out: &mut Vec<u8>) {
-        if self.force_query || !self.raw_query.is_empty() {
+        if self.has_query() {
             out.push(b'?');
             out.extend(&self.raw_query);
         }

@@ -7,7 +7,7 @@ use super::{Parts, User, cut};
 
 impl Parts {
     /// Reads a URL; relative ones, too.
-    pub(in crate::template) fn parse(written: &[u8]) -> Option<Self> {
+    pub(crate) fn parse(written: &[u8]) -> Option<Self> {
         let (written, fragment) = cut(written, b'#');
         let mut parts = Self::without_fragment(written)?;
         match fragment {

@@ -40,6 +40,12 @@ impl Parts {
         made
     }
 
+    /// Goes on below its path, in which dots and doubled slashes are resolved.
+    pub(crate) fn go_below(&mut self, path: &str) {
+        self.path = cleaned_path(&[&self.path, path.as_bytes()].concat());
+        self.raw_path.clear();
+    }
+
     /// The same URL with more segments; dots are resolved, and never above the root.
     pub(super) fn join<'t>(&self, elements: impl Iterator<Item = &'t [u8]>) -> Self {
         let base = self.escaped_path();

@@ -7,27 +7,41 @@ use serde::Deserializer;
 use serde::de::{self, DeserializeSeed, MapAccess, SeqAccess, Visitor};
 use serde_json::{Map, Value};
 
-/// How deep arrays and objects may nest.
+/// How deep arrays and objects may nest in tokens and key sets.
 const MAX_DEPTH: usize = 16;
+/// The same for other texts.
+const MAX_DEPTH_OF_ANY: usize = 100;
 
-/// Parses one object, nothing after it.
-pub(super) fn object(bytes: &[u8]) -> Option<Map<String, Value>> {
-    let mut deserializer = serde_json::Deserializer::from_slice(bytes);
-    let value = Strict { depth: 0 }.deserialize(&mut deserializer).ok()?;
-    deserializer.end().ok()?;
-    match value {
+/// Parses one object of a token or a key set, nothing after it.
+pub(crate) fn object(bytes: &[u8]) -> Option<Map<String, Value>> {
+    match parse(bytes, MAX_DEPTH).ok()? {
         Value::Object(map) => Some(map),
         _ => None,
     }
 }
 
+/// Parses one value, nothing after it.
+pub fn value(bytes: &[u8]) -> Result<Value, serde_json::Error> {
+    parse(bytes, MAX_DEPTH_OF_ANY)
+}
+
+fn parse(bytes: &[u8], depth: usize) -> Result<Value, serde_json::Error> {
+    let mut deserializer = serde_json::Deserializer::from_slice(bytes);
+    let value = Strict { depth }.deserialize(&mut deserializer)?;
+    deserializer.end().map(|()| value)
+}
+
+/// Reads a value that may nest this deep.
 struct Strict {
     depth: usize,
 }
 
 impl Strict {
     fn inner<E: de::Error>(&self) -> Result<Self, E> {
-        if self.depth >= MAX_DEPTH { Err(E::custom("nested too deeply")) } else { Ok(Self { depth: self.depth + 1 }) }
+        match self.depth.checked_sub(1) {
+            Some(depth) => Ok(Self { depth }),
+            None => Err(E::custom("nested too deeply")),
+        }
     }
 }
 
