@@ -24,7 +24,7 @@ pub(super) fn check(
     }
     let names = field("SignedHeaders")?;
     let is_covered = |name: &&str| names.split(';').any(|signed| signed == *name);
-    if !["host", "x-amz-date", "x-amz-content-sha256"].iter().all(|name| is_covered(name)) {
+    if !["host", "x-amz-date", "x-amz-content-sha256"].iter().all(is_covered) {
         return Err("AccessDenied");
     }
     let header = |name: &str| request.header(name).unwrap_or_default().trim().to_owned();
