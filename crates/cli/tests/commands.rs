@@ -108,7 +108,7 @@ const BAD_CONFIGURATIONS: [(&str, &[&str]); 22] = [
         "serve: {proxy: {cors: {enabled: 7}}}\n",
         &["`serve.proxy.cors.enabled` must be true or false", "config.yaml:1:33"],
     ),
-    ("access_rules: {repositories: [\"s3://bucket/rules.yaml\"]}\n", &["`s3://` are not supported yet", ":1:"]),
+    ("access_rules: {repositories: [\"s3://bucket\"]}\n", &["it names no object: write `s3://bucket/KEY`", ":1:"]),
     (
         "authenticators: {jwt: {enabled: true, config: {jwks_urls: [1], scope_strategy: exakt}}}\n",
         &["`authenticators.jwt.config.jwks_urls[0]` must be a text", "must be one of"],

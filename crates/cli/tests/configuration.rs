@@ -187,7 +187,7 @@ fn what_has_no_effect_is_said_and_stops_nothing() {
 #[test]
 fn a_check_finds_what_is_wrong_in_the_settings_that_rules_use() {
     let rows = [
-        ("jwks_urls: [\"s3://b/k\"]", "config.yaml:2:44", "key sets on `s3://` are not supported yet"),
+        ("jwks_urls: [\"s3://b\"]", "config.yaml:2:44", "it names no object: write `s3://b/KEY`"),
         ("jwks_urls: [notaurl]", "config.yaml:2:44", "it is not a location of a key set"),
         ("jwks_urls: []", "config.yaml:2:44", "`jwks_urls` is empty"),
         ("jwks_urls: [\"https://i/k\"], allowed_algorithms: [none]", "config.yaml:2:81", "`none` is not supported"),

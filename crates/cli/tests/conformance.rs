@@ -1,6 +1,5 @@
-//! Every recorded scenario, played against the binary: each passes, names the rows of
-//! `conformance/differences.toml` that explain what differs, or needs something that is refused as "not
-//! supported yet".
+//! Every recorded scenario, played against the binary: each passes, or names the rows of
+//! `conformance/differences.toml` that explain what differs.
 //!
 //! `KEYWARD_CONFORMANCE=update` writes what happened into the scenario files, rows to be filled in.
 
@@ -73,6 +72,7 @@ fn rows_that_no_recording_shows_name_a_test_that_exists() {
 fn recorded_scenarios_pass_or_differ_as_intended() {
     let player = Player::new(conformance(), env!("CARGO_BIN_EXE_keyward"));
     let update = std::env::var_os("KEYWARD_CONFORMANCE").is_some();
+    let is_chosen = std::env::var_os("KEYWARD_SCENARIO").is_some();
     let files = scenario_files();
     let (next, faults, used) = (AtomicUsize::new(0), Mutex::new(Vec::new()), Mutex::new(BTreeSet::new()));
     std::thread::scope(|scope| {
@@ -83,10 +83,13 @@ fn recorded_scenarios_pass_or_differ_as_intended() {
                     let (now, log) = player.play(&scenario);
                     let differences = compare(&scenario["recorded"], &now);
                     if update {
-                        write_down(path, &mut scenario, &differences, &log);
+                        write_down(path, &mut scenario, &differences);
                     }
                     used.lock().unwrap().extend(rows_used(&scenario));
-                    let found = judge(&scenario, &differences, &log);
+                    let found = judge(&scenario, &differences);
+                    if is_chosen && !found.is_empty() {
+                        println!("{}:\n{log}", path.display());
+                    }
                     faults.lock().unwrap().extend(found.iter().map(|fault| format!("{}: {fault}", path.display())));
                 }
             });
@@ -95,7 +98,7 @@ fn recorded_scenarios_pass_or_differ_as_intended() {
     let mut faults = faults.into_inner().unwrap();
     let (rows, used) = (rows(), used.into_inner().unwrap());
     faults.extend(used.iter().filter(|row| !rows.contains(row)).map(|row| format!("no row `{row}`")));
-    if std::env::var_os("KEYWARD_SCENARIO").is_none() {
+    if !is_chosen {
         assert!(files.len() > 650, "scenarios are missing: {} are left", files.len());
         let shown: BTreeSet<String> = shown_by_tests().into_iter().map(|(row, _)| row).collect();
         let unused = rows.iter().filter(|row| !used.contains(*row) && !shown.contains(*row));
@@ -105,17 +108,7 @@ fn recorded_scenarios_pass_or_differ_as_intended() {
 }
 
 /// What is wrong with how a scenario went.
-fn judge(scenario: &Value, differences: &[Difference], log: &str) -> Vec<String> {
-    if let Some(needs) = scenario["pending"].as_str() {
-        let mut wrong = Vec::new();
-        if differences.is_empty() {
-            wrong.push("passes, but is marked as pending".to_owned());
-        }
-        if !log.contains("not supported yet") || !log.contains(needs) {
-            wrong.push(format!("`{needs}` is not refused as not supported yet:\n{log}"));
-        }
-        return wrong;
-    }
+fn judge(scenario: &Value, differences: &[Difference]) -> Vec<String> {
     let intended = scenario["differs"].as_array().cloned().unwrap_or_default();
     let is_same = |found: &Difference, entry: &Value| {
         found.at == entry["at"] && (found.now == entry["now"] || entry["now"] == VARIES)
@@ -140,7 +133,7 @@ fn rows_used(scenario: &Value) -> Vec<String> {
 }
 
 /// Keeps the rows of what still differs in the same place.
-fn write_down(path: &Path, scenario: &mut Value, differences: &[Difference], log: &str) {
+fn write_down(path: &Path, scenario: &mut Value, differences: &[Difference]) {
     let before = scenario["differs"].as_array().cloned().unwrap_or_default();
     let row_of =
         |at: &str| before.iter().find(|entry| entry["at"] == at).map_or(json!("?"), |entry| entry["row"].clone());
@@ -148,18 +141,8 @@ fn write_down(path: &Path, scenario: &mut Value, differences: &[Difference], log
         differences.iter().map(|found| json!({"row": row_of(&found.at), "at": found.at, "now": found.now})).collect();
     let map = scenario.as_object_mut().unwrap();
     map.remove("differs");
-    map.remove("pending");
-    let refused = log.lines().find(|line| line.contains("not supported yet"));
-    match refused.filter(|_| !differs.is_empty()) {
-        Some(line) => {
-            let before = line.split("not supported yet").next().unwrap_or_default();
-            let needs = before.rsplit('`').find(|part| !part.is_empty() && !part.contains(' '));
-            map.insert("pending".into(), needs.unwrap_or_default().into());
-        }
-        None if !differs.is_empty() => {
-            map.insert("differs".into(), differs.into());
-        }
-        None => {}
+    if !differs.is_empty() {
+        map.insert("differs".into(), differs.into());
     }
     fs::write(path, format!("{scenario:#}\n")).unwrap();
 }

@@ -17,6 +17,7 @@ pub mod issuer;
 pub mod keys;
 mod local_executor;
 pub mod metrics;
+pub mod objects;
 pub mod outside;
 pub mod proxy;
 pub mod reload;

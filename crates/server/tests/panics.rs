@@ -104,7 +104,7 @@ fn snapshot(settings: &mut Settings, upstream: u16) -> Snapshot {
         "upstream": {"url": format!("http://127.0.0.1:{upstream}")},
     });
     let mut findings = Vec::new();
-    let rule = compiler.compile(0, &read_rule(Node::from_json(&rule, "test")).unwrap(), &mut findings);
+    let rule = compiler.compile(0, &read_rule(Node::from_json(&rule, "test"), None).unwrap(), &mut findings);
     assert!(findings.is_empty(), "{findings:?}");
     snapshot.rules = RuleSet::new(vec![Arc::new(rule)], Authorities::default(), "test".to_owned());
     snapshot

@@ -2,6 +2,7 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
+pub mod clouds;
 pub mod conformance;
 pub mod pki;
 pub mod ports;

@@ -9,15 +9,17 @@ use tokio::io::AsyncReadExt;
 use zeroize::Zeroizing;
 
 use crate::http_client::{HttpClient, Limits};
+use crate::objects::{Found, Object};
 
 /// One fetch, connecting included.
-const FETCH_TIME: Duration = Duration::from_secs(5);
+const LIMITS: Limits = Limits { time: Duration::from_secs(5), bytes: MAX_SET_BYTES };
 
 /// A checked location.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Debug)]
 pub(super) enum Location {
     File(PathBuf),
     Web(String),
+    Object(Box<Object>),
 }
 
 impl Location {
@@ -32,9 +34,14 @@ impl Location {
                 SideUrl::parse(url).map_err(|problem| format!("the URL is not usable: {problem}"))?;
                 Ok(Location::Web(url.to_owned()))
             }
-            scheme @ ("s3" | "gs" | "azblob") => Err(format!("key sets on `{scheme}://` are not supported yet")),
+            scheme if Object::is_scheme(scheme) => {
+                let object =
+                    Object::parse(url, LIMITS).map_err(|problem| format!("the URL is not usable: {problem}"))?;
+                Ok(Location::Object(Box::new(object)))
+            }
             // The text is not repeated: it may hold a password.
-            _ => Err("it is not a location of a key set: write an `https`, `http` or `file` URL".to_owned()),
+            _ => Err("it is not a location of a key set: write an `https`, `http`, `file`, `s3`, `gs` or `azblob` URL"
+                .to_owned()),
         }
     }
 
@@ -43,9 +50,14 @@ impl Location {
         match self {
             Location::File(path) => Ok(Zeroizing::new(read(path).await?)),
             Location::Web(url) => {
-                let document = client.get(url, Limits { time: FETCH_TIME, bytes: MAX_SET_BYTES }).await?;
+                let document = client.get(url, LIMITS).await?;
                 Ok(Zeroizing::new(document.into()))
             }
+            Location::Object(object) => match object.get(client, None).await {
+                Ok(Found::Document { bytes, .. }) => Ok(Zeroizing::new(bytes.into())),
+                Ok(Found::Unchanged) => Err("the store says that an unknown document is unchanged".to_owned()),
+                Err(failure) => Err(failure.cause),
+            },
         }
     }
 }

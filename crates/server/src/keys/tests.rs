@@ -152,7 +152,7 @@ fn locations_that_cannot_be_used_say_why() {
         ("file:keys.json", "is not a location of a key set"),
         ("ftp://x", "is not a location of a key set"),
         ("x.json", "is not a location of a key set"),
-        ("s3://bucket/x", "not supported yet"),
+        ("s3://bucket", "it names no object"),
         ("http://", "is not usable"),
     ];
     for (url, expected) in rows {

@@ -4,6 +4,7 @@ pub mod documents;
 mod file;
 mod http;
 mod inline;
+mod object;
 pub mod polling;
 pub mod remote;
 
@@ -43,23 +44,20 @@ const SCHEMES: &[(&str, Open)] = &[
     ("inline", |_, encoded| inline::decode(encoded).map(Location::Inline)),
     ("http", |url, _| http::open(url).map(|web| Location::Remote(web.into()))),
     ("https", |url, _| http::open(url).map(|web| Location::Remote(web.into()))),
+    ("s3", |url, _| object::open(url).map(|object| Location::Remote(object.into()))),
+    ("gs", |url, _| object::open(url).map(|object| Location::Remote(object.into()))),
+    ("azblob", |url, _| object::open(url).map(|object| Location::Remote(object.into()))),
 ];
-
-/// Schemes of the reference that a later version brings.
-const PLANNED: &[&str] = &["s3", "gs", "azblob"];
 
 impl RepositoryUrl {
     /// Parses `file://PATH` (absolute, or relative to the working directory), `file:PATH`, `PATH`,
-    /// `inline://BASE64`, `http://…` or `https://…` (serving spec 6.1).
+    /// `inline://BASE64`, `http://…`, `https://…`, `s3://…`, `gs://…` or `azblob://…` (serving spec 6.1).
     pub fn parse(text: &str) -> Result<Self, String> {
         let Some((scheme, rest)) = scheme(text) else {
             return Ok(Self { text: text.to_owned(), location: Location::File(file::path(text)?) });
         };
         let location = match SCHEMES.iter().find(|(known, _)| *known == scheme) {
             Some((_, open)) => open(text, rest)?,
-            None if PLANNED.contains(&scheme.as_str()) => {
-                return Err(format!("rule repositories on `{scheme}://` are not supported yet"));
-            }
             None => return Err(format!("`{scheme}://` is not a scheme of rule repositories")),
         };
         Ok(Self { text: text.to_owned(), location })
