@@ -138,7 +138,8 @@ async fn the_query_of_a_location_is_asked_for_and_not_shown() {
 #[test]
 fn locations_are_read_as_the_reference_reads_them() {
     for url in ["file:///keys.json", "FILE:///keys.json", "file:/keys.json"] {
-        assert_eq!(Location::parse(url), Ok(Location::File("/keys.json".into())), "{url}");
+        let parsed = Location::parse(url);
+        assert!(matches!(&parsed, Ok(Location::File(path)) if path.as_os_str() == "/keys.json"), "{url}: {parsed:?}");
     }
     for url in ["http://u:p@host/a//b/../c d#e", "HTTPS://host"] {
         assert!(Location::parse(url).is_ok(), "{url}");
