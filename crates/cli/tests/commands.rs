@@ -207,6 +207,14 @@ fn lint_finds_what_is_wrong_in_each_rule() {
         ("match: {url: \"h/<**>\", methods: [GET]}", "rules.yaml:6:16", "`http://` or `https://`", "0 errors"),
         ("match: {url: \"<**>\", methods: [GET]}", "", "", "0 errors, 0 warnings"),
         ("match: {url: \"http://h/\", methods: [GET]}\n  authorizers: []", "rules.yaml:7:3", "both set", "1 error,"),
+        (
+            "match: {url: \"http://h/\", methods: [GET], url: x}",
+            "rules.yaml:6:45",
+            "`url` is written twice",
+            "1 error,",
+        ),
+        ("Match: {url: \"http://h/\", methods: [GET]}", "rules.yaml:6:3", "`Match` is taken for `match`", "0 errors"),
+        ("match: {url: \"http://h/\", methods: [GET]}\n  ID: x", "rules.yaml:7:3", "`ID` and `id` are", "1 error,"),
     ];
     let config = "access_rules: {matching_strategy: glob}\nauthenticators: {anonymous: {enabled: true}}\n\
                   authorizers: {allow: {enabled: true}}\nmutators: {noop: {enabled: true}}\n";
