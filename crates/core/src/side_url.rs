@@ -183,6 +183,7 @@ mod tests {
         }
     }
 
+    /// [T] of pipeline spec 2.7 and 2.8: what is no usable URL breaks the rule.
     #[test]
     fn what_cannot_be_called_is_refused() {
         let rows = [
