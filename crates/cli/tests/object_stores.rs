@@ -52,6 +52,7 @@ fn fetches(running: &Running, outcome: &str) -> f64 {
     running.metric(&format!("keyward_repository_fetches_total{{outcome=\"{outcome}\"}}")).unwrap_or(0.0)
 }
 
+/// [T] of serving spec 6.5.
 #[test]
 fn every_identity_reaches_its_objects() {
     let cloud = Cloud::start();
@@ -214,6 +215,7 @@ fn a_changed_object_takes_effect_and_nothing_worse_does() {
     }
 }
 
+/// [T] of pipeline spec 3.2.
 #[test]
 fn a_key_set_in_a_store_checks_tokens() {
     let cloud = Cloud::start();
