@@ -54,6 +54,10 @@ pub(super) fn filter(headers: &mut HeaderMap, version: Version, policy: &GatePol
     if !dropped.is_empty() {
         named_by_connection(headers, &mut dropped)?;
         for name in dropped {
+        if version == Version::HTTP_2 {
+            // Nothing is left to wait for, as in the reference.
+            dropped.push(EXPECT);
+        }
             headers.remove(name);
         }
     }

@@ -6,7 +6,7 @@
 use std::borrow::Cow;
 use std::sync::Arc;
 
-use http::header::{AUTHORIZATION, COOKIE, HOST};
+use http::header::{AUTHORIZATION, COOKIE, HOST, USER_AGENT};
 use http::{HeaderMap, HeaderName, HeaderValue, Method};
 
 use crate::gate::GatedRequest;
@@ -127,6 +127,10 @@ impl Session {
     pub fn shown_headers(&self, request: &GatedRequest) -> Cow<'_, HeaderMap> {
         if !self.echoes_request && !self.sets_cookies {
             return Cow::Borrowed(&self.header);
+        }
+        // As in the reference, a caller that says nothing of its software need not say so.
+        if headers.get(USER_AGENT).is_some_and(HeaderValue::is_empty) {
+            headers.remove(USER_AGENT);
         }
         let mut shown = self.composed_headers(request);
         shown.extend(self.header.clone());
