@@ -415,7 +415,7 @@ fn what_has_no_effect_or_does_not_exist_is_warned_about() {
                  jwks_urls: [\"file:///k.json\"]\n        trusted_issuers: [i]\n        target_audience: [a]\n        jwks_ttl: 5m\n  \
                  authorizer: {handler: allow}\n  mutators: [{handler: noop}]\n";
     let (code, out, err) = keyward().with(config, rules).run(&["rules", "lint"]);
-    assert!(code == 0 && out.contains("0 errors, 2 warnings"), "{out}{err}");
+    assert!(code == 0 && out.contains("0 errors, 3 warnings"), "{out}{err}");
     for expected in [
         "`jwks_ttl` has no effect in a rule",
         "rules.yaml:9:9",

@@ -132,13 +132,16 @@ fn rows_used(scenario: &Value) -> Vec<String> {
     entries.filter_map(|entry| entry["row"].as_str().map(str::to_owned)).collect()
 }
 
-/// Keeps the rows of what still differs in the same place.
+/// Keeps the rows of what still differs in the same place, and what is known to vary there.
 fn write_down(path: &Path, scenario: &mut Value, differences: &[Difference]) {
     let before = scenario["differs"].as_array().cloned().unwrap_or_default();
-    let row_of =
-        |at: &str| before.iter().find(|entry| entry["at"] == at).map_or(json!("?"), |entry| entry["row"].clone());
-    let differs: Vec<Value> =
-        differences.iter().map(|found| json!({"row": row_of(&found.at), "at": found.at, "now": found.now})).collect();
+    let entry = |found: &Difference| {
+        let known = before.iter().find(|entry| entry["at"] == found.at);
+        let row = known.map_or(json!("?"), |known| known["row"].clone());
+        let varies = known.is_some_and(|known| known["now"] == VARIES);
+        json!({"row": row, "at": found.at, "now": if varies { VARIES.into() } else { found.now.clone() }})
+    };
+    let differs: Vec<Value> = differences.iter().map(entry).collect();
     let map = scenario.as_object_mut().unwrap();
     map.remove("differs");
     if !differs.is_empty() {

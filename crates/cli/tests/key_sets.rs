@@ -94,3 +94,35 @@ fn a_set_is_good_after_its_server_has_gone() {
     });
     assert_eq!(status(&running, &caller), 200);
 }
+
+/// A file that is not there is named before and while it is missed; a server waits for it only where a rule needs it.
+#[test]
+fn key_sets_that_are_not_there_are_named() {
+    let (used, idle) = ("rules that use it deny, and the server is not ready", "no rule uses it");
+    for (mutator, is_used) in [("id_token", true), ("noop", false)] {
+        let server = || {
+            let config = "authenticators: {anonymous: {enabled: true}}\nauthorizers: {allow: {enabled: true}}\n\
+                          mutators:\n  noop: {enabled: true}\n  id_token:\n    enabled: true\n    \
+                          config: {issuer_url: \"http://i/\", jwks_url: \"file:///no/such/keys.json\"}\n";
+            let rules = format!(
+                "- id: r\n  match: {{url: \"http://h/\", methods: [GET]}}\n  authenticators: [{{handler: anonymous}}]\n  \
+                 authorizer: {{handler: allow}}\n  mutators: [{{handler: {mutator}}}]\n  \
+                 upstream: {{url: \"http://127.0.0.1:1\"}}\n"
+            );
+            Keyward::new(env!("CARGO_BIN_EXE_keyward")).with(config, &rules)
+        };
+        for command in [["config", "check"], ["rules", "lint"]] {
+            let (code, out, err) = server().run(&command);
+            let expected = "warning: the key set `file:///no/such/keys.json` cannot be read: No such file";
+            for part in [expected, "config.yaml:7:", if is_used { used } else { idle }] {
+                assert!(code == 0 && err.contains(part), "{mutator}: `{part}` is missing in\n{out}{err}");
+            }
+        }
+        let running = server().start();
+        running.until("the attempt", |running| running.log().contains("a key set could not be fetched"));
+        assert!(running.log().contains("file:///no/such/keys.json"), "{}", running.log());
+        let ready = running.api("/health/ready").unwrap();
+        assert_eq!(ready.status(), if is_used { 503 } else { 200 }, "{}", ready.text());
+        assert_eq!(ready.text().contains("file:///no/such/keys.json"), is_used);
+    }
+}

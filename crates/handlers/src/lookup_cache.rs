@@ -34,7 +34,7 @@ pub(crate) fn settings_digest(settings: &serde_json::Value) -> String {
 }
 
 /// How many entries settings ask for: `default` for none and, as in the reference, for zero; `None` for a negative
-/// number, with which nothing is remembered there either.
+/// number, with which rules that use it fail there.
 pub(crate) fn max_entries(
     written: Option<i64>,
     default: u64,

@@ -68,6 +68,11 @@ impl RemoteCall {
             sent.push((name, rendered));
         }
         let place = node.origin_of("forward_response_headers_to_upstream");
+        if let Some((_, twice)) = forwarded.iter().enumerate().find(|(index, name)| forwarded[..*index].contains(name))
+        {
+            let finding = Diagnostic::error(format!("`forward_response_headers_to_upstream` names `{twice}` twice"));
+            return Err(finding.at(place));
+        }
         let forwarded = forwarded.iter().filter_map(|name| header_name(name, place, context).transpose());
         let forwarded = forwarded.collect::<Result<_, _>>()?;
         if retry.max_delay.is_some() {

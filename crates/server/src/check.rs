@@ -4,6 +4,8 @@ use std::collections::HashSet;
 use std::path::PathBuf;
 
 use keyward_core::diagnostic::{Diagnostic, Severity};
+use keyward_core::document::{Node, Value};
+use keyward_core::secret::shown_url;
 
 use crate::config::load::{Loaded, load};
 use crate::config::notes::Note;
@@ -49,6 +51,38 @@ pub fn rules(files: &[PathBuf], variables: &[(String, String)]) -> Result<(Loade
 }
 
 fn compile(settings: &Settings) -> Result<Built, Vec<Diagnostic>> {
-    let (documents, outside) = (Documents::offline(), Lasting::offline().under(settings));
-    Snapshot::build(settings, &documents, settings.proxy.listener.port, &outside, 0).map_err(|problem| vec![problem])
+    let (documents, lasting) = (Documents::offline(), Lasting::offline());
+    let outside = lasting.under(settings);
+    let mut built = Snapshot::build(settings, &documents, settings.proxy.listener.port, &outside, 0)
+        .map_err(|problem| vec![problem])?;
+    for (url, problem) in lasting.keys.absent_files() {
+        let is_idle = built.snapshot.idle_signing.as_ref() == Some(&url);
+        built.findings.push(absent_key_set(settings, &url, &problem, is_idle));
+    }
+    Ok(built)
+}
+
+/// The file may come later, so this stops nothing.
+fn absent_key_set(settings: &Settings, url: &str, problem: &str, is_idle: bool) -> Diagnostic {
+    let finding = Diagnostic::warning(format!("the key set `{}` cannot be read: {problem}", shown_url(url)));
+    let finding = finding.hint(match is_idle {
+        true => "no rule uses it: remove `jwks_url`, or switch `id_token` off",
+        false => "rules that use it deny, and the server is not ready, until it is there",
+    });
+    let handlers = &settings.handlers;
+    let mut all = handlers.authenticators.values().chain(handlers.mutators.values());
+    match all.find_map(|setting| text_in(&setting.config, url)) {
+        Some(node) => finding.at(&node.origin),
+        None => finding,
+    }
+}
+
+/// Where a text stands.
+fn text_in<'n>(node: &'n Node, text: &str) -> Option<&'n Node> {
+    match &node.value {
+        Value::String(value) => (value == text).then_some(node),
+        Value::List(items) => items.iter().find_map(|item| text_in(item, text)),
+        Value::Map(entries) => entries.iter().find_map(|entry| text_in(&entry.value, text)),
+        _ => None,
+    }
 }

@@ -35,6 +35,8 @@ pub struct Snapshot {
     pub missing: Vec<String>,
     /// Keys that are signed with, whose public halves are published.
     pub signing: Vec<Arc<dyn SigningSource>>,
+    /// Where those are of which no rule makes use.
+    pub idle_signing: Option<String>,
 }
 
 /// A snapshot with what was noticed on the way.
@@ -101,7 +103,7 @@ impl Snapshot {
             }
         };
         let version = hex(&digest.finish().as_ref()[..8]);
-        let signing = signing_sources(settings, &rules, outside);
+        let (signing, idle_signing) = signing_sources(settings, &rules, outside);
         Ok(Built {
             snapshot: Snapshot {
                 rules: RuleSet::new(rules, authorities, version),
@@ -111,6 +113,7 @@ impl Snapshot {
                 max_held_body_bytes: settings.proxy.max_held_body_bytes,
                 missing,
                 signing,
+                idle_signing,
             },
             findings,
             unread,
@@ -137,21 +140,34 @@ fn repeated_ids(rules: &[Arc<Rule>], places: &[Origin]) -> Vec<Diagnostic> {
     findings
 }
 
-/// The global setting's, whether a rule uses it or not, and the rules' own (serving spec 7.7).
-fn signing_sources(settings: &Settings, rules: &[Arc<Rule>], outside: &Outside) -> Vec<Arc<dyn SigningSource>> {
-    let global = settings.handlers.mutators.get("id_token").filter(|setting| setting.enabled);
-    let url = global.and_then(|setting| setting.config.get("jwks_url")).map(|node| &node.value);
-    let mut sources: Vec<Arc<dyn SigningSource>> = match url {
-        // A location that cannot be used is reported by the rules that use it.
-        Some(Value::String(url)) => outside.keys.open_signing(url).into_iter().collect(),
-        _ => Vec::new(),
-    };
+/// The rules' own, and before them the global setting's, whether a rule uses it or not (serving spec 7.7); its location
+/// too when none does.
+fn signing_sources(
+    settings: &Settings,
+    rules: &[Arc<Rule>],
+    outside: &Outside,
+) -> (Vec<Arc<dyn SigningSource>>, Option<String>) {
+    let mut sources: Vec<Arc<dyn SigningSource>> = Vec::new();
     for source in rules.iter().flat_map(|rule| rule.signing_sources()) {
         if !sources.iter().any(|known| Arc::ptr_eq(known, source)) {
             sources.push(source.clone());
         }
     }
-    sources
+    let global = settings.handlers.mutators.get("id_token").filter(|setting| setting.enabled);
+    let url = global.and_then(|setting| setting.config.get("jwks_url")).map(|node| &node.value);
+    let Some(Value::String(url)) = url else { return (sources, None) };
+    // A location that cannot be used is reported by the rules that use it.
+    let Ok(source) = outside.keys.open_signing(url) else { return (sources, None) };
+    match sources.iter().position(|known| Arc::ptr_eq(known, &source)) {
+        Some(place) => {
+            sources[..=place].rotate_right(1);
+            (sources, None)
+        }
+        None => {
+            sources.insert(0, source);
+            (sources, Some(url.clone()))
+        }
+    }
 }
 
 fn hex(bytes: &[u8]) -> String {

@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 
 use serde_json::Value;
 
-use crate::ports::free_port;
+use crate::ports::{ReservedPort, reserve};
 use crate::wire::{self, Message};
 
 /// How long anything may take that should take no time.
@@ -21,6 +21,7 @@ pub struct Keyward {
     directory: tempfile::TempDir,
     files: Vec<PathBuf>,
     environment: BTreeMap<String, String>,
+    ports: [ReservedPort; 3],
     /// The proxy's port.
     pub proxy: u16,
     /// The API's port.
@@ -33,6 +34,7 @@ pub struct Keyward {
 pub struct Running {
     child: Child,
     directory: tempfile::TempDir,
+    _ports: [ReservedPort; 3],
     /// The proxy's port.
     pub proxy: u16,
     /// The API's port.
@@ -45,7 +47,8 @@ impl Keyward {
     /// Free ports on loopback, audit records in a file, nothing of this machine's environment.
     pub fn new(binary: impl Into<PathBuf>) -> Self {
         let directory = tempfile::tempdir().unwrap();
-        let (proxy, api, metrics) = (free_port(), free_port(), free_port());
+        let ports = [reserve(), reserve(), reserve()];
+        let [proxy, api, metrics] = ports.each_ref().map(ReservedPort::number);
         let audit = directory.path().join("audit.log").display().to_string();
         let environment = [
             ("SERVE_PROXY_HOST", "127.0.0.1".to_owned()),
@@ -58,7 +61,7 @@ impl Keyward {
             ("AUDIT_PATH", audit),
         ];
         let environment = environment.map(|(name, value)| (name.to_owned(), value)).into();
-        Self { binary: binary.into(), directory, files: Vec::new(), environment, proxy, api, metrics }
+        Self { binary: binary.into(), directory, files: Vec::new(), environment, ports, proxy, api, metrics }
     }
 
     /// A file of its directory.
@@ -143,7 +146,8 @@ impl Keyward {
             command.arg("-c").arg(file);
         }
         let child = command.spawn().unwrap();
-        Running { child, directory: self.directory, proxy: self.proxy, api: self.api, metrics: self.metrics }
+        let Self { directory, ports, proxy, api, metrics, .. } = self;
+        Running { child, directory, _ports: ports, proxy, api, metrics }
     }
 }
 

@@ -15,6 +15,10 @@ pub(super) struct Facts {
     pub(super) upgrade: Option<String>,
     /// From `X-Forwarded-Proto`, when forwarding headers are trusted.
     pub(super) forwarded_https: Option<bool>,
+    /// Fields with `_` in their names went on.
+    pub(super) has_underscores: bool,
+    /// So many did not.
+    pub(super) underscores_dropped: usize,
 }
 
 /// Checks every field and removes those that end at this hop.
@@ -25,6 +29,7 @@ pub(super) fn filter(headers: &mut HeaderMap, version: Version, policy: &GatePol
     let mut size = 0;
     let mut dropped: Vec<HeaderName> = Vec::new();
     let mut seen = Seen::default();
+    let (mut has_underscores, mut underscores_dropped) = (false, 0);
     for (name, value) in headers.iter() {
         let text = name.as_str();
         let length = text.len() + value.len() + 4;
@@ -36,6 +41,11 @@ pub(super) fn filter(headers: &mut HeaderMap, version: Version, policy: &GatePol
         match classify(text, policy) {
             Class::Keep => {}
             Class::Drop => dropped.push(name.clone()),
+            Class::Underscored if policy.passes_underscores => has_underscores = true,
+            Class::Underscored => {
+                underscores_dropped += 1;
+                dropped.push(name.clone());
+            }
             Class::Refuse => return Err(RefusalReason::LookAlike),
         }
     }
@@ -44,12 +54,18 @@ pub(super) fn filter(headers: &mut HeaderMap, version: Version, policy: &GatePol
     }
     if seen.expectation {
         check_expectation(headers)?;
+        if version == Version::HTTP_2 {
+            // Nothing is left to wait for, as in the reference.
+            dropped.push(EXPECT);
+        }
     }
     let facts = Facts {
         accepts_trailers: seen.te && has_token(headers, &TE, "trailers"),
         trusts_forwarded: policy.trust_forwarded_headers,
         upgrade: if seen.upgrade { upgrade(headers, version)? } else { None },
         forwarded_https: policy.trust_forwarded_headers.then(|| forwarded_proto(headers)).flatten(),
+        has_underscores,
+        underscores_dropped,
     };
     if !dropped.is_empty() {
         named_by_connection(headers, &mut dropped)?;
@@ -89,6 +105,7 @@ impl Seen {
 enum Class {
     Keep,
     Drop,
+    Underscored,
     Refuse,
 }
 
@@ -107,7 +124,7 @@ fn classify(name: &str, policy: &GatePolicy) -> Class {
         | b"http2-settings" => Class::Drop,
         b if b.contains(&b'_') => {
             // Software behind this proxy may fold `_` to `-` (CVE-2025-64484, CVE-2026-39858).
-            if is_protected(&name.replace('_', "-")) { Class::Refuse } else { Class::Drop }
+            if is_protected(&name.replace('_', "-")) { Class::Refuse } else { Class::Underscored }
         }
         b if b.starts_with(b"x-forwarded") => {
             if policy.trust_forwarded_headers {

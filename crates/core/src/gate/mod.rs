@@ -47,6 +47,8 @@ pub struct Arrival {
 pub struct GatePolicy {
     /// `serve.proxy.trust_forwarded_headers`
     pub trust_forwarded_headers: bool,
+    /// `serve.proxy.underscore_headers: pass`: fields with `_` in their names go on.
+    pub passes_underscores: bool,
     /// All fields together, in bytes.
     pub max_head_bytes: usize,
     /// One field, in bytes.
@@ -61,6 +63,7 @@ impl Default for GatePolicy {
     fn default() -> Self {
         Self {
             trust_forwarded_headers: false,
+            passes_underscores: false,
             max_head_bytes: 32 * 1024,
             max_field_bytes: 8 * 1024 + 512,
             max_fields: 100,
@@ -274,6 +277,16 @@ impl GatedRequest {
     /// The connection's peer.
     pub fn peer(&self) -> SocketAddr {
         self.peer
+    }
+
+    /// How many fields were dropped because of `_` in their names.
+    pub fn underscores_dropped(&self) -> usize {
+        self.facts.underscores_dropped
+    }
+
+    /// Whether there are fields left with `_` in their names, which may look like others.
+    pub(crate) fn has_underscores(&self) -> bool {
+        self.facts.has_underscores
     }
 
     /// Whether what its headers say of the way it came may be believed.

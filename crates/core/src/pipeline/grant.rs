@@ -6,12 +6,12 @@
 use std::borrow::Cow;
 use std::sync::Arc;
 
-use http::header::{AUTHORIZATION, COOKIE, HOST};
+use http::header::{AUTHORIZATION, COOKIE, HOST, USER_AGENT};
 use http::{HeaderMap, HeaderName, HeaderValue, Method};
 
 use crate::gate::GatedRequest;
 use crate::pipeline::denial::{Denial, ErrorKind, Reason};
-use crate::pipeline::{Authenticator, CredentialLocation, cookies};
+use crate::pipeline::{Authenticator, CredentialLocation, cookies, look_alikes};
 use crate::rule::Rule;
 use crate::rule::upstream::{Upstream, UpstreamOrigin};
 use crate::session::{Caller, Session};
@@ -34,8 +34,11 @@ impl Grant {
 
     /// The headers the decision API answers with (serving spec 7.9): the session's, over the request's
     /// own when the `noop` mutator ran; never `Content-Length`.
-    pub fn into_decision_headers(self, request: &GatedRequest) -> HeaderMap {
+    pub fn into_decision_headers(self, request: &GatedRequest, rule: &Rule) -> HeaderMap {
         let mut headers = self.session.composed_headers(request);
+        if self.may_be_mimicked(request) {
+            look_alikes::remove(&mut headers, &self.session.header, rule);
+        }
         for (name, value) in first_values(self.session.header) {
             headers.insert(name, value);
         }
@@ -73,6 +76,11 @@ impl Grant {
         Ok(CredentialedRequest(self.outgoing(request, rule, upstream, host, upgrade)))
     }
 
+    /// Whether one of the request's fields could look like one that is set here.
+    fn may_be_mimicked(&self, request: &GatedRequest) -> bool {
+        request.has_underscores() || self.session.header.keys().any(look_alikes::has_underscore)
+    }
+
     fn outgoing(
         self,
         request: GatedRequest,
@@ -82,6 +90,7 @@ impl Grant {
         upgrade: Option<HeaderValue>,
     ) -> Outgoing {
         let accepts_trailers = request.accepts_trailers();
+        let may_be_mimicked = self.may_be_mimicked(&request);
         let strips = !upstream.forward_caller_credential;
         let locations = || rule.credential_locations().iter().filter(|_| strips);
         let hidden: Vec<&str> = locations()
@@ -109,12 +118,19 @@ impl Grant {
                 CredentialLocation::QueryParameter(_) => {}
             }
         }
+        if may_be_mimicked {
+            look_alikes::remove(&mut headers, &self.session.header, rule);
+        }
         if self.session.sets_cookies {
             let theirs: Vec<HeaderValue> = headers.get_all(COOKIE).iter().cloned().collect();
             headers.insert(COOKIE, cookies::compose(&self.session.cookies, &theirs));
         }
         for (name, value) in first_values(self.session.header) {
             headers.insert(name, value);
+        }
+        // As in the reference, a caller that says nothing of its software need not say so.
+        if headers.get(USER_AGENT).is_some_and(HeaderValue::is_empty) {
+            headers.remove(USER_AGENT);
         }
         // Last: it was settled with the destination, and no mutator sets another.
         headers.insert(HOST, host);

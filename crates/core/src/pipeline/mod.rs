@@ -10,6 +10,7 @@ pub mod decide;
 pub mod denial;
 pub mod error_response;
 pub mod grant;
+mod look_alikes;
 pub mod observe;
 pub mod shared;
 pub mod step;

@@ -84,6 +84,10 @@ impl Compiler<'_> {
             finding.message = format!("rule `{}`: {}", definition.id, finding.message);
             finding.at(&written.node.origin)
         }));
+        let shown = match plan {
+            Ok(_) => None,
+            Err(_) => self.broken_here_only(written),
+        };
         // What is no method name can be no request's method either.
         let methods = definition
             .matches
@@ -96,10 +100,25 @@ impl Compiler<'_> {
             id: definition.id.as_str().into(),
             methods,
             pattern: pattern.ok().flatten(),
+            is_listed: plan.is_ok() || shown.is_some(),
             plan,
             errors,
-            shown: Shown::new(definition, &self.alike),
+            shown: Shown::new(shown.as_ref().map_or(definition, |shown| &shown.definition), &self.alike),
         }
+    }
+
+    /// A broken rule that the reference would serve and list: one whose pattern it does not look at before a request
+    /// comes, or with keys that it passes over.
+    fn broken_here_only(&self, written: &WrittenRule) -> Option<WrittenRule> {
+        let known = written.known_part()?;
+        let matches = known.definition.matches.as_ref()?;
+        if !matches.is_rpc() && matches.url.as_deref().unwrap_or_default().is_empty() {
+            return None;
+        }
+        let unsaid = RefCell::default();
+        let context = self.context(&known.definition.id, &unsaid);
+        let plan = self.plan(&known, &context, &mut Vec::new());
+        plan.is_ok().then_some(known)
     }
 
     /// Binds the handlers of `errors.fallback`, in order, with their global settings.

@@ -35,6 +35,8 @@ pub struct Rule {
     pub(crate) pattern: Option<Pattern>,
     pub(crate) plan: Result<Plan, Diagnostic>,
     pub(crate) errors: Vec<BoundErrorHandler>,
+    /// The rules API shows it.
+    pub(crate) is_listed: bool,
     pub(crate) shown: Shown,
 }
 
@@ -108,6 +110,11 @@ impl Rule {
     /// Those of them that carry a credential.
     pub fn credential_headers(&self) -> &[HeaderName] {
         self.plan.as_ref().map_or(&[], |plan| &plan.credential_headers)
+    }
+
+    /// Whether the rules API shows it, as the reference does: broken rules too, where only Keyward finds them broken.
+    pub fn is_listed(&self) -> bool {
+        self.is_listed
     }
 
     /// The rule as the rules API shows it, with secrets redacted (serving spec 5.1): one JSON object.

@@ -162,6 +162,18 @@ pub fn read_rule(mut node: Node, doubled: Option<Diagnostic>) -> Result<WrittenR
     Ok(WrittenRule { definition, problem: Some(problem), warnings, node })
 }
 
+impl WrittenRule {
+    /// The rule as the reference reads it, which passes over keys that it does not know; nothing when it cannot be read
+    /// like that either. For showing it, never for serving.
+    pub(super) fn known_part(&self) -> Option<WrittenRule> {
+        let mut node = self.node.clone();
+        spelling::remove_unknown(&mut node);
+        let mut definition = decode::<RuleDefinition>(&node).ok()?;
+        migrate(&mut definition);
+        Some(WrittenRule { definition, problem: None, warnings: Vec::new(), node })
+    }
+}
+
 /// A key without a value says nothing.
 fn text_or_nothing<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<String, D::Error> {
     Option::deserialize(deserializer).map(Option::unwrap_or_default)

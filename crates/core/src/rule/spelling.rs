@@ -1,5 +1,5 @@
-//! Keys of a rule in another letter case. The reference takes `ID` for `id`, so that rules are written like
-//! that and work; here they work with a warning.
+//! Which keys a rule has, and those in another letter case. The reference takes `ID` for `id`, so that rules are written
+//! like that and work; here they work with a warning.
 
 use crate::diagnostic::Diagnostic;
 use crate::document::{Node, Value};
@@ -34,22 +34,36 @@ pub(super) struct Spelled {
 /// Settings of handlers keep theirs, as in the reference.
 pub(super) fn correct(rule: &mut Node) -> Spelled {
     let mut found = Spelled::default();
-    keys(rule, RULE, &mut found);
-    let Value::Map(entries) = &mut rule.value else { return found };
+    each_map(rule, &mut |map, known| keys(map, known, &mut found));
+    found
+}
+
+/// Takes away the keys that are not known in the same places.
+pub(super) fn remove_unknown(rule: &mut Node) {
+    each_map(rule, &mut |map, known| {
+        if let Value::Map(entries) = &mut map.value {
+            entries.retain(|entry| known.contains(&entry.key.as_str()));
+        }
+    });
+}
+
+/// Every part of a rule that has keys of its own, the rule first, with the keys that there are.
+fn each_map(rule: &mut Node, visit: &mut dyn FnMut(&mut Node, &[&str])) {
+    visit(rule, RULE);
+    let Value::Map(entries) = &mut rule.value else { return };
     for entry in entries {
         match entry.key.as_str() {
-            "match" => keys(&mut entry.value, MATCH, &mut found),
-            "upstream" => keys(&mut entry.value, UPSTREAM, &mut found),
-            "authorizer" => keys(&mut entry.value, HANDLER, &mut found),
+            "match" => visit(&mut entry.value, MATCH),
+            "upstream" => visit(&mut entry.value, UPSTREAM),
+            "authorizer" => visit(&mut entry.value, HANDLER),
             "authenticators" | "authorizers" | "mutators" | "errors" => {
                 if let Value::List(items) = &mut entry.value.value {
-                    items.iter_mut().for_each(|item| keys(item, HANDLER, &mut found));
+                    items.iter_mut().for_each(|item| visit(item, HANDLER));
                 }
             }
             _ => {}
         }
     }
-    found
 }
 
 fn keys(map: &mut Node, known: &[&str], found: &mut Spelled) {

@@ -31,6 +31,7 @@ pub struct RemoteJsonConfig {
     pub headers: Option<Node>,
     /// Headers of the answer to set on the upstream request, empty where the answer lacks them.
     #[serde(default)]
+    #[schemars(extend("uniqueItems" = true))]
     pub forward_response_headers_to_upstream: Vec<String>,
     /// Waits between attempts.
     #[serde(default)]

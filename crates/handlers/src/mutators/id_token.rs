@@ -113,7 +113,8 @@ impl Mutator for IdToken {
             None => Step::Pending(Box::pin(async move {
                 self.keys.refresh().await;
                 let set = self.keys.current().ok_or_else(|| {
-                    Denial::internal(Reason::KeyUnavailable, "there is no usable signing key at `jwks_url`").because("")
+                    Denial::internal(Reason::KeyUnavailable, "there is no usable signing key at `jwks_url`")
+                        .because("None of the provided URLs returned a valid JSON Web Key Set.")
                 })?;
                 self.set(session, &claims, &set)
             })),

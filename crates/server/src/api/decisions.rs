@@ -141,7 +141,7 @@ async fn judge(live: &Live, mut request: GatedRequest, body: Incoming, name: &Re
         Ok(grant) => {
             let caller = Some(grant.caller().clone());
             let mut response = Response::new(Full::default());
-            *response.headers_mut() = grant.into_decision_headers(&request);
+            *response.headers_mut() = grant.into_decision_headers(&request, rule);
             Verdict { response, rule: Some(rule.number()), caller, reason: None }
         }
         Err(denial) => denied(snapshot, Some(rule), denial, &request, name),

@@ -135,12 +135,15 @@ impl Api {
         }
     }
 
-    /// Ready: a usable rule is loaded, and every key set that rules name was had once. The body names
+    /// Ready: a usable rule is loaded, and every key set that rules use was had once. The body names
     /// what is missing.
     fn ready(&self) -> Response<Full<Bytes>> {
         let live = self.live.load();
         let usable = live.snapshot.rules.rules().iter().any(|rule| rule.broken().is_none());
-        let missing = if self.was_ready.get() { Vec::new() } else { self.keys.missing() };
+        let missing = match self.was_ready.get() {
+            true => Vec::new(),
+            false => self.keys.missing(live.snapshot.idle_signing.as_deref()),
+        };
         if usable && missing.is_empty() {
             self.was_ready.set(true);
             return json_answer(StatusCode::OK, &json!({"status": "ok"}));

@@ -1,4 +1,4 @@
-//! `/rules` and `/rules/{id}` (serving spec 7.5, 7.6): usable rules, redacted.
+//! `/rules` and `/rules/{id}` (serving spec 7.5, 7.6): the rules that the reference would list, redacted.
 
 use bytes::Bytes;
 use http::{Response, StatusCode};
@@ -20,7 +20,7 @@ pub(super) fn list(snapshot: &Snapshot, query: &str) -> Response<Full<Bytes>> {
         .rules
         .rules()
         .iter()
-        .filter(|rule| rule.broken().is_none())
+        .filter(|rule| rule.is_listed())
         .skip(offset)
         .take(limit)
         .map(|rule| rule.document())
@@ -31,7 +31,7 @@ pub(super) fn list(snapshot: &Snapshot, query: &str) -> Response<Full<Bytes>> {
 
 pub(super) fn get(snapshot: &Snapshot, encoded: &str) -> Response<Full<Bytes>> {
     let id = percent_decode_str(encoded).decode_utf8_lossy();
-    match snapshot.rules.rules().iter().find(|rule| rule.broken().is_none() && **rule.id() == *id) {
+    match snapshot.rules.rules().iter().find(|rule| rule.is_listed() && **rule.id() == *id) {
         Some(rule) => typed(StatusCode::OK, MEDIA_TYPE, escape_html(&rule.document()) + "\n"),
         None => super::error(StatusCode::NOT_FOUND, "The requested resource could not be found"),
     }

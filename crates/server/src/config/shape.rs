@@ -64,6 +64,10 @@ fn walk(node: &Node, schema: &Json, path: &str, findings: &mut Vec<Diagnostic>) 
         }
         Value::List(items) if expected.contains(&"array") => {
             for (index, item) in items.iter().enumerate() {
+                let again = items[..index].iter().any(|other| other.value == item.value);
+                if again && schema["uniqueItems"] == true {
+                    findings.push(Diagnostic::error(format!("`{path}[{index}]` is there twice")).at(&item.origin));
+                }
                 walk(item, &schema["items"], &format!("{path}[{index}]"), findings);
             }
         }

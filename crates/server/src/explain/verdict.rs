@@ -132,7 +132,7 @@ pub async fn judge<'s>(mut asked: Asked, snapshot: &'s Snapshot, world: &World) 
         Ok(grant) => {
             let caller = grant.caller().clone();
             if rule.upstream().is_none() {
-                End::Decided(grant.into_decision_headers(&request), caller)
+                End::Decided(grant.into_decision_headers(&request, rule), caller)
             } else {
                 match grant.credential(request, rule) {
                     Ok(credentialed) => End::Forwarded(credentialed.into_outgoing(), caller),

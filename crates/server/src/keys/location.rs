@@ -45,6 +45,14 @@ impl Location {
         }
     }
 
+    /// What is wrong with the file at a location, when there is none.
+    pub(super) fn absent(url: &str) -> Option<String> {
+        match Self::parse(url) {
+            Ok(Location::File(path)) => std::fs::metadata(path).err().map(|error| error.to_string()),
+            _ => None,
+        }
+    }
+
     /// The document. It may hold private keys, so this copy is wiped.
     pub(super) async fn fetch(&self, client: &HttpClient) -> Result<Zeroizing<Vec<u8>>, String> {
         match self {

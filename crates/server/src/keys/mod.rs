@@ -76,9 +76,18 @@ impl KeySetRegistry {
         }
     }
 
-    /// Sets that have been asked for and not been had yet, as they may be shown.
-    pub fn missing(&self) -> Vec<String> {
-        missing(&self.checking).chain(missing(&self.signing)).collect()
+    /// Sets that have been asked for and not been had yet, as they may be shown. `idle_signing` is the location of keys
+    /// that nothing is signed with: they are not missed.
+    pub fn missing(&self, idle_signing: Option<&str>) -> Vec<String> {
+        missing(&self.checking, None).chain(missing(&self.signing, idle_signing)).collect()
+    }
+
+    /// Sets in files that cannot be found, each with its location and what is wrong.
+    pub fn absent_files(&self) -> Vec<(String, String)> {
+        let mut absent: Vec<_> = absent(&self.checking).chain(absent(&self.signing)).collect();
+        absent.sort();
+        absent.dedup();
+        absent
     }
 
     /// How many sets are in force.
@@ -116,8 +125,15 @@ fn live<D: Document>(sources: &Mutex<Sources<D>>) -> Vec<Arc<Source<D>>> {
     sources.lock().unwrap_or_else(PoisonError::into_inner).values().filter_map(Weak::upgrade).collect()
 }
 
-fn missing<D: Document>(sources: &Mutex<Sources<D>>) -> impl Iterator<Item = String> {
-    live(sources).into_iter().filter(|source| source.set().is_none()).map(|source| shown_url(source.url()).into_owned())
+fn missing<D: Document>(sources: &Mutex<Sources<D>>, idle: Option<&str>) -> impl Iterator<Item = String> {
+    live(sources)
+        .into_iter()
+        .filter(move |source| source.set().is_none() && Some(source.url()) != idle)
+        .map(|source| shown_url(source.url()).into_owned())
+}
+
+fn absent<D: Document>(sources: &Mutex<Sources<D>>) -> impl Iterator<Item = (String, String)> {
+    live(sources).into_iter().filter_map(|source| Some((source.url().to_owned(), Location::absent(source.url())?)))
 }
 
 fn in_force<D: Document>(sources: &Mutex<Sources<D>>) -> usize {

@@ -90,7 +90,7 @@ async fn faults_leave_no_set_and_say_so() {
         let source = registry.open(&url).unwrap();
         registry.first_fetches().await;
         assert!(source.current().is_none());
-        assert_eq!(registry.missing(), [url]);
+        assert_eq!(registry.missing(None), [url]);
     }
 }
 
@@ -132,7 +132,7 @@ async fn the_query_of_a_location_is_asked_for_and_not_shown() {
     let registry = registry();
     let _source = registry.open(&format!("{url}?key=s3cr3t")).unwrap();
     registry.first_fetches().await;
-    assert_eq!(registry.missing(), [format!("{url}?[redacted]")]);
+    assert_eq!(registry.missing(None), [format!("{url}?[redacted]")]);
 }
 
 #[test]

@@ -157,6 +157,11 @@ impl Service {
             Err(reason) => return Err(self.refuse(record, reason, &head).into()),
         };
         record.asked = Asked::Canonical(request.target().clone());
+        let dropped = request.underscores_dropped();
+        if dropped > 0 {
+            let (request_id, trace_id) = record.name().shown();
+            tracing::debug!(request_id, trace_id, dropped, "headers with `_` in their names were dropped");
+        }
         if !self.sinks.audit.admits() {
             return Err(shed(record).into());
         }

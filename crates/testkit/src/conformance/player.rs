@@ -11,7 +11,7 @@ use serde_json::{Map, Value, json};
 
 use super::marks;
 use super::recorder::{Recorder, text_of};
-use crate::ports::free_port;
+use crate::ports::{ReservedPort, reserve};
 use crate::wire;
 
 /// What scenarios share: the data directory (`keys/`, `tokens.json`) and the binary.
@@ -75,19 +75,24 @@ struct Stage<'p> {
     player: &'p Player,
     directory: &'p Path,
     names: BTreeMap<&'static str, String>,
+    /// Nobody else's while the scenario is played.
+    _ports: Vec<ReservedPort>,
 }
 
 impl<'p> Stage<'p> {
     fn new(player: &'p Player, directory: &'p Path, upstream: &Recorder, stub: &Recorder) -> Self {
         let mut names = BTreeMap::from([("DIR", directory.display().to_string())]);
+        let mut ports = Vec::new();
         for name in ["PROXY_PORT", "API_PORT", "METRICS_PORT", "CLOSED_PORT"] {
-            names.insert(name, free_port().to_string());
+            let port = reserve();
+            names.insert(name, port.number().to_string());
+            ports.push(port);
         }
         names.insert("UPSTREAM_PORT", upstream.port.to_string());
         names.insert("UPSTREAM", format!("http://127.0.0.1:{}", upstream.port));
         names.insert("STUB_PORT", stub.port.to_string());
         names.insert("STUB", format!("http://127.0.0.1:{}", stub.port));
-        Self { player, directory, names }
+        Self { player, directory, names, _ports: ports }
     }
 
     fn port(&self, name: &str) -> u16 {

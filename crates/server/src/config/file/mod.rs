@@ -147,6 +147,13 @@ names! {
         /// Only the exact authority matches.
         Strict,
     }
+    /// `serve.proxy.underscore_headers`
+    UnderscoreHeaders {
+        /// They stay behind.
+        Drop,
+        /// They go on, but for those that look like a header that a rule sets or that holds a credential.
+        Pass,
+    }
     /// `log.level`
     LogLevel {
         /// As error.

@@ -4,6 +4,8 @@ use keyward_core::document::duration::GoDuration;
 use schemars::JsonSchema;
 use serde::Deserialize;
 
+use super::UnderscoreHeaders;
+
 mirror! {
     /// Listeners.
     Serve {
@@ -28,6 +30,8 @@ mirror! {
         tls: Tls,
         /// Believe `X-Forwarded-*` of callers.
         trust_forwarded_headers: bool,
+        /// Extension: what becomes of headers with `_` in their names: `drop`, or `pass` to the upstream.
+        underscore_headers: UnderscoreHeaders,
         /// Extension: further names by which callers reach this proxy.
         authorities: Vec<String>,
         /// Extension: connections to upstreams.

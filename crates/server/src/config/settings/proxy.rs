@@ -8,6 +8,7 @@ use keyward_core::gate::GatePolicy;
 
 use super::Check;
 use super::listeners::ListenerSettings;
+use crate::config::file::UnderscoreHeaders;
 use crate::config::file::serve::ProxyFile;
 use crate::cors::CorsSettings;
 use crate::upstream::resolve::Override;
@@ -116,6 +117,7 @@ impl Check<'_> {
             write_timeout: timeout.write.map_or(stream_idle_timeout, |written| or(Some(written), 10)),
             gate: GatePolicy {
                 trust_forwarded_headers: file.trust_forwarded_headers.unwrap_or(false),
+                passes_underscores: matches!(file.underscore_headers, Some(UnderscoreHeaders::Pass)),
                 max_head_bytes: limits.header_bytes.unwrap_or(defaults.max_head_bytes),
                 max_field_bytes: limits.header_field_bytes.unwrap_or(defaults.max_field_bytes),
                 max_fields: limits.headers.unwrap_or(defaults.max_fields),
