@@ -66,6 +66,31 @@ pub fn canonicalize(path: &str) -> Result<CanonicalPath<'_>, PathError> {
     Ok(CanonicalPath { text: text.into(), has_encoded_slash })
 }
 
+/// A canonical path with its escapes undone, as far as they stand for ASCII, and all but `%2F`, which is no
+/// separator. Borrowed when it has none.
+pub fn unescaped(path: &str) -> Cow<'_, str> {
+    let bytes = path.as_bytes();
+    let mut out = String::new();
+    let (mut copied, mut at) = (0, 0);
+    while let Some(found) = memchr::memchr(b'%', &bytes[at..]) {
+        at += found;
+        match escape_at(bytes, at) {
+            Some(value) if value.is_ascii() && value != b'/' => {
+                out.push_str(&path[copied..at]);
+                out.push(char::from(value));
+                at += 3;
+                copied = at;
+            }
+            _ => at += 1,
+        }
+    }
+    if copied == 0 {
+        return path.into();
+    }
+    out.push_str(&path[copied..]);
+    out.into()
+}
+
 /// A pattern's literal text in the form paths have: what cannot be in a path as it stands is encoded.
 pub fn encode_literal(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
@@ -187,6 +212,22 @@ mod tests {
     const RESOLVED: [&str; 5] = ["/a/%2e/b", "/a/%2e%2e/b", "/a/%2E%2e/b", "/a/.%2e/b", "//a/b"];
 
     /// Every case of `vectors/own/paths.json`, against its `strict` column.
+    #[test]
+    fn escapes_are_undone_where_they_are_ascii_and_no_slash() {
+        let rows = [
+            ("/a%20b/%40%3B", "/a b/@;"),
+            ("/a%2Fb%25%2F", "/a%2Fb%%2F"),
+            ("/%C3%BC%20", "/%C3%BC "),
+            ("/plain", "/plain"),
+            ("/%2F", "/%2F"),
+            ("/%zz%", "/%zz%"),
+        ];
+        for (path, undone) in rows {
+            assert_eq!(unescaped(path), undone, "{path}");
+            assert_eq!(matches!(unescaped(path), Cow::Owned(_)), path != undone, "{path}");
+        }
+    }
+
     #[test]
     fn the_strict_column_holds() {
         let vectors: serde_json::Value =

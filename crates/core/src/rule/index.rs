@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use crate::rule::pattern::Pattern;
+use crate::rule::pattern::{Pattern, Spelling};
 
 /// Rule numbers by literal prefixes of one length.
 type ByPrefix<Numbers = Box<[u32]>> = HashMap<Arc<str>, Numbers, foldhash::fast::RandomState>;
@@ -17,11 +17,11 @@ pub struct RuleIndex {
 }
 
 impl RuleIndex {
-    /// Indexes patterns under rule numbers.
-    pub fn build<'a>(patterns: impl IntoIterator<Item = (u32, &'a Pattern)>) -> Self {
+    /// Indexes patterns under rule numbers, for URLs in a spelling.
+    pub fn build<'a>(patterns: impl IntoIterator<Item = (u32, &'a Pattern)>, spelling: Spelling) -> Self {
         let mut by_length: BTreeMap<usize, ByPrefix<Vec<u32>>> = BTreeMap::new();
         for (number, pattern) in patterns {
-            let prefix = pattern.literal_prefix();
+            let prefix = pattern.prefix_of(spelling);
             by_length.entry(prefix.len()).or_default().entry(prefix.clone()).or_default().push(number);
         }
         let compact =
@@ -71,7 +71,7 @@ mod tests {
                     Pattern::compile(&text, Strategy::Glob).unwrap()
                 })
                 .collect();
-            let index = RuleIndex::build(patterns.iter().enumerate().map(|(n, pattern)| (n as u32, pattern)));
+            let index = RuleIndex::build(patterns.iter().enumerate().map(|(n, pattern)| (n as u32, pattern)), Spelling::Sent);
             let url = format!("http://{host}:4455/{segment}/{rest}");
             let mut candidates = Vec::new();
             index.candidates(&url, |number| candidates.push(number));
@@ -88,7 +88,7 @@ mod tests {
         fn candidates_hold_every_match_of_any_patterns(rules in prop::collection::vec(rule(), 1..40)) {
             let compiled: Vec<Pattern> =
                 rules.iter().map(|(text, strategy, _)| Pattern::compile(text, *strategy).unwrap()).collect();
-            let index = RuleIndex::build(compiled.iter().enumerate().map(|(n, pattern)| (n as u32, pattern)));
+            let index = RuleIndex::build(compiled.iter().enumerate().map(|(n, pattern)| (n as u32, pattern)), Spelling::Sent);
             for (own, (text, _, url)) in rules.iter().enumerate() {
                 prop_assert_eq!(compiled[own].is_match(url), Ok(true), "{} {}", text, url);
                 let mut candidates = Vec::new();

@@ -1,18 +1,22 @@
 //! The compiled rules in use, and how one is found for a request.
 
+use std::borrow::Cow;
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use crate::gate::GatedRequest;
+use crate::gate::{GatedRequest, path};
 use crate::pipeline::denial::{Denial, ErrorKind, Reason};
 use crate::rule::Rule;
 use crate::rule::index::RuleIndex;
 use crate::rule::pattern::steps::Steps;
+use crate::rule::pattern::{Pattern, Spelling};
 
 /// An immutable set of rules. A request sees one set from beginning to end.
 pub struct RuleSet {
     rules: Vec<Arc<Rule>>,
     index: RuleIndex,
+    /// For paths whose escapes are undone, when some rule's text is another one then.
+    unescaped_index: Option<RuleIndex>,
     aliases: Aliases,
     version: String,
 }
@@ -36,7 +40,9 @@ impl RuleSet {
     /// Indexes compiled rules; `rules[n].number` must be `n`.
     pub fn new(rules: Vec<Arc<Rule>>, authorities: Authorities, version: String) -> Self {
         let patterns = || rules.iter().filter_map(|rule| rule.pattern.as_ref().map(|pattern| (rule.number, pattern)));
-        let index = RuleIndex::build(patterns());
+        let index = RuleIndex::build(patterns(), Spelling::Sent);
+        let has_escaped_text = patterns().any(|(_, pattern)| pattern.has_escaped_text());
+        let unescaped_index = has_escaped_text.then(|| RuleIndex::build(patterns(), Spelling::Unescaped));
         let targets: BTreeSet<String> = patterns()
             .filter_map(|(_, pattern)| literal_authority(pattern.literal_prefix()))
             .filter(|(scheme, authority)| {
@@ -45,7 +51,7 @@ impl RuleSet {
             .map(|(_, authority)| authority.to_owned())
             .collect();
         let aliases = Aliases { authorities, targets: targets.into_iter().collect() };
-        Self { rules, index, aliases, version }
+        Self { rules, index, unescaped_index, aliases, version }
     }
 
     /// The rules, in order.
@@ -67,42 +73,81 @@ impl RuleSet {
     ///
     /// When nothing matches the exact authority and the caller used another name of this proxy, the
     /// rules written for the proxy's own port are asked under theirs.
+    ///
+    /// Patterns are asked for the path as it is sent. Whoever wrote them may have thought of it without
+    /// escapes: what `<[^@]*>` excludes must stay excluded when it comes as `%40`. So a rule serves a path with
+    /// escapes only if it is the one for the path without them, too, or speaks of escapes itself.
     pub fn find(&self, request: &GatedRequest) -> Result<&Arc<Rule>, Denial> {
-        let mut search = Search { set: self, request, steps: Steps::default(), found: None };
-        search.run(request.url())?;
+        let mut steps = Steps::default();
+        let found = self.search(request, request.url(), request.path(), Spelling::Sent, &mut steps)?;
+        let found = found.ok_or_else(|| Denial::new(ErrorKind::NotFound, Reason::NoRule))?;
+        let Cow::Owned(path) = path::unescaped(request.path()) else { return Ok(found) };
+        let url = format!("{}://{}{path}", request.scheme().as_str(), request.authority());
+        match self.search(request, &url, &path, Spelling::Unescaped, &mut steps)? {
+            Some(rule) if Arc::ptr_eq(rule, found) => Ok(found),
+            Some(other) => Err(several(found, other)),
+            None if found.pattern.as_ref().is_some_and(Pattern::names_escapes) => Ok(found),
+            None => Err(Denial::new(ErrorKind::NotFound, Reason::NoRule)),
+        }
+    }
+
+    fn search(
+        &self,
+        request: &GatedRequest,
+        url: &str,
+        path: &str,
+        spelling: Spelling,
+        steps: &mut Steps,
+    ) -> Result<Option<&Arc<Rule>>, Denial> {
+        let mut search = Search { set: self, request, spelling, steps, found: None };
+        search.run(url)?;
         if search.found.is_none() {
-            for url in self.aliases_of(request) {
+            for url in self.aliases(request, path) {
                 search.run(&url)?;
             }
         }
-        search.found.ok_or_else(|| Denial::new(ErrorKind::NotFound, Reason::NoRule))
+        Ok(search.found)
     }
 
     /// Under which other URLs a request is looked for when nothing matches its own.
     pub fn aliases_of(&self, request: &GatedRequest) -> impl Iterator<Item = String> {
+        self.aliases(request, request.path())
+    }
+
+    fn aliases(&self, request: &GatedRequest, path: &str) -> impl Iterator<Item = String> {
         let targets = if self.aliases.apply_to(request) { &*self.aliases.targets } else { &[] };
-        let (scheme, path) = (request.scheme().as_str(), request.path());
+        let scheme = request.scheme().as_str();
         targets.iter().map(move |authority| format!("{scheme}://{authority}{path}"))
+    }
+
+    fn index(&self, spelling: Spelling) -> &RuleIndex {
+        match (spelling, &self.unescaped_index) {
+            (Spelling::Unescaped, Some(index)) => index,
+            _ => &self.index,
+        }
     }
 }
 
 struct Search<'s, 'r> {
     set: &'s RuleSet,
     request: &'r GatedRequest,
+    spelling: Spelling,
     /// One allowance for all patterns, however many rules there are.
-    steps: Steps,
+    steps: &'r mut Steps,
     found: Option<&'s Arc<Rule>>,
 }
 
 impl<'s> Search<'s, '_> {
     fn run(&mut self, url: &str) -> Result<(), Denial> {
         let mut denial = None;
-        self.set.index.candidates(url, |number| {
+        let spelling = self.spelling;
+        self.set.index(spelling).candidates(url, |number| {
             let Some(rule) = self.set.rule(number) else { return };
             if denial.is_some() || !rule.allows_method(self.request.method()) {
                 return;
             }
-            match rule.pattern.as_ref().map_or(Ok(false), |pattern| pattern.is_match_within(url, &mut self.steps)) {
+            let pattern = rule.pattern.as_ref();
+            match pattern.map_or(Ok(false), |pattern| pattern.is_match_within(url, spelling, self.steps)) {
                 Ok(false) => {}
                 Ok(true) => match self.found {
                     Some(other) => denial = Some(several(other, rule)),

@@ -1,5 +1,7 @@
 //! Brings a pattern's literal text into the form of the subjects it is matched against.
 
+use std::borrow::Cow;
+
 use super::delimiter::Part;
 use crate::gate::path;
 
@@ -24,6 +26,19 @@ pub(super) fn literals(mut parts: Vec<Part>) -> Vec<Part> {
         *text = head + &path::encode_literal(tail);
     }
     parts
+}
+
+/// The parts with the escapes of their literal text undone; `None` when there are none.
+pub(super) fn unescaped(parts: &[Part]) -> Option<Vec<Part>> {
+    let has_escapes =
+        |part: &Part| matches!(part, Part::Literal(text) if matches!(path::unescaped(text), Cow::Owned(_)));
+    parts.iter().any(has_escapes).then(|| {
+        let undone = |part: &Part| match part {
+            Part::Literal(text) => Part::Literal(path::unescaped(text).into_owned()),
+            Part::Variable(text) => Part::Variable(text.clone()),
+        };
+        parts.iter().map(undone).collect()
+    })
 }
 
 fn without_default_port(head: &str) -> &str {

@@ -11,6 +11,16 @@ pub(super) enum Part {
     Variable(String),
 }
 
+impl Part {
+    /// What a variable part holds that no URL does.
+    pub(super) fn beyond_ascii(&self) -> Option<char> {
+        match self {
+            Self::Variable(text) => text.chars().find(|letter| !letter.is_ascii()),
+            Self::Literal(_) => None,
+        }
+    }
+}
+
 /// Splits; delimiters that do not balance are an error. There is no escape for `<` and `>`.
 pub(super) fn split(text: &str) -> Result<Vec<Part>, PatternError> {
     let unbalanced = || PatternError(format!("unbalanced `<` and `>` in `{text}`"));

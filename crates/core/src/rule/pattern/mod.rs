@@ -22,6 +22,8 @@ pub mod steps;
 use std::fmt;
 use std::sync::Arc;
 
+use crate::gate::path::encode_literal;
+use delimiter::Part;
 use matcher::Matcher;
 use steps::Steps;
 
@@ -38,9 +40,29 @@ pub enum Strategy {
 /// A compiled pattern.
 #[derive(Debug)]
 pub struct Pattern {
+    /// For URLs as they are sent.
+    sent: Form,
+    /// For URLs whose escapes are undone, where that makes another text of the literal parts.
+    unescaped: Option<Box<Form>>,
+    /// A variable part speaks of escapes.
+    names_escapes: bool,
+}
+
+/// A pattern, compiled for one way to write URLs.
+#[derive(Debug)]
+struct Form {
     /// Shared with the index.
     prefix: Arc<str>,
     matcher: Matcher,
+}
+
+/// How a URL is written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Spelling {
+    /// Canonical, as it is sent.
+    Sent,
+    /// The same with the escapes of its path undone, as people write patterns; see [`unescaped`](crate::gate::path::unescaped).
+    Unescaped,
 }
 
 /// A pattern that cannot be compiled.
@@ -55,37 +77,78 @@ impl Pattern {
     /// Compiles a pattern.
     pub fn compile(text: &str, strategy: Strategy) -> Result<Self, PatternError> {
         let parts = canonical::literals(delimiter::split(text)?);
-        let prefix = match parts.first() {
-            Some(delimiter::Part::Literal(literal)) => literal.clone(),
-            _ => String::new(),
+        if let Some(letter) = parts.iter().find_map(Part::beyond_ascii) {
+            // It would match nothing, and exclude nothing either.
+            return Err(PatternError(format!(
+                "`{letter}` stands inside `<…>`, and paths are matched as they are sent: write `{}`",
+                encode_literal(letter.encode_utf8(&mut [0; 4]))
+            )));
+        }
+        let names_escapes = parts.iter().any(|part| matches!(part, Part::Variable(text) if text.contains('%')));
+        let unescaped = match canonical::unescaped(&parts) {
+            Some(parts) => Some(Box::new(Form::compile(&parts, strategy)?)),
+            None => None,
         };
-        let matcher = match (strategy, parts.as_slice()) {
-            (_, [] | [delimiter::Part::Literal(_)]) => Matcher::Literal,
-            (Strategy::Glob, parts) => glob::compile(parts)?,
-            (Strategy::Regexp, parts) => regexp::compile(parts)?,
-        };
-        Ok(Self { prefix: prefix.into(), matcher })
+        Ok(Self { sent: Form::compile(&parts, strategy)?, unescaped, names_escapes })
     }
 
     /// Whether the whole subject matches, by itself.
     pub fn is_match(&self, url: &str) -> Result<bool, MatchError> {
-        self.is_match_within(url, &mut Steps::default())
+        self.is_match_within(url, Spelling::Sent, &mut Steps::default())
     }
 
     /// Whether the whole subject matches. The work comes off what a request may spend.
-    pub fn is_match_within(&self, url: &str, steps: &mut Steps) -> Result<bool, MatchError> {
-        self.matcher.is_match(&self.prefix, url, steps)
+    pub fn is_match_within(&self, url: &str, spelling: Spelling, steps: &mut Steps) -> Result<bool, MatchError> {
+        let form = self.form(spelling);
+        form.matcher.is_match(&form.prefix, url, steps)
     }
 
     /// The capture groups of a subject that matches: unnamed ones first, then named ones, unmatched
     /// ones empty. Globs have none. It may take as many steps as finding the rule did.
     pub fn captures(&self, url: &str) -> Result<Vec<String>, MatchError> {
-        self.matcher.captures(url)
+        self.sent.matcher.captures(url)
     }
 
     /// The literal text that every match starts with.
     pub fn literal_prefix(&self) -> &Arc<str> {
-        &self.prefix
+        &self.sent.prefix
+    }
+
+    /// The same for URLs in a spelling.
+    pub fn prefix_of(&self, spelling: Spelling) -> &Arc<str> {
+        &self.form(spelling).prefix
+    }
+
+    /// Whether its literal text has to be written otherwise for URLs whose escapes are undone.
+    pub fn has_escaped_text(&self) -> bool {
+        self.unescaped.is_some()
+    }
+
+    /// Whether a variable part speaks of escapes: it is written for URLs as they are sent.
+    pub fn names_escapes(&self) -> bool {
+        self.names_escapes
+    }
+
+    fn form(&self, spelling: Spelling) -> &Form {
+        match (spelling, &self.unescaped) {
+            (Spelling::Unescaped, Some(form)) => form,
+            _ => &self.sent,
+        }
+    }
+}
+
+impl Form {
+    fn compile(parts: &[Part], strategy: Strategy) -> Result<Self, PatternError> {
+        let prefix = match parts.first() {
+            Some(Part::Literal(literal)) => literal.clone(),
+            _ => String::new(),
+        };
+        let matcher = match (strategy, parts) {
+            (_, [] | [Part::Literal(_)]) => Matcher::Literal,
+            (Strategy::Glob, parts) => glob::compile(parts)?,
+            (Strategy::Regexp, parts) => regexp::compile(parts)?,
+        };
+        Ok(Self { prefix: prefix.into(), matcher })
     }
 }
 
