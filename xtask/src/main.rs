@@ -1,10 +1,12 @@
-//! Repository chores: `cargo xtask release`, `cargo xtask bench`, `cargo xtask generate`. The rules of `tidy.rs`
+//! Repository chores: `cargo xtask release`, `cargo xtask bench`, `cargo xtask guard`, `cargo xtask generate`. The rules of `tidy.rs`
 //! run with the tests.
 
 mod bench;
 mod generate;
+mod guard;
 mod release;
 mod tidy;
+mod workload;
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode};
@@ -14,6 +16,7 @@ usage: cargo xtask release              builds the binary that is released, opti
        cargo xtask bench                CPU per request of that binary beside nginx; needs nginx, wrk and taskset
        cargo xtask bench --plain        the same of what `cargo build --release` makes
        cargo xtask bench --brief        the same in one short round: shows that it works, measures little
+       cargo xtask guard [--write]      instructions and allocations per request beside those written down; needs valgrind
        cargo xtask generate [--check]   schemas and generated parts of docs/; with --check, fails when they are stale";
 
 fn main() -> ExitCode {
@@ -24,6 +27,8 @@ fn main() -> ExitCode {
         ["bench"] => release::build().and_then(|binary| bench::run(binary, false)),
         ["bench", "--plain"] => plain_binary().and_then(|binary| bench::run(binary, false)),
         ["bench", "--brief"] => plain_binary().and_then(|binary| bench::run(binary, true)),
+        ["guard"] => plain_binary().and_then(|binary| guard::run(&binary, false)),
+        ["guard", "--write"] => plain_binary().and_then(|binary| guard::run(&binary, true)),
         ["generate"] => generate::run(false),
         ["generate", "--check"] => generate::run(true),
         _ => Err(USAGE.to_owned()),
