@@ -78,6 +78,13 @@ impl RuleSet {
         search.found.ok_or_else(|| Denial::new(ErrorKind::NotFound, Reason::NoRule))
     }
 
+    /// With how many rules a request for `url` is compared.
+    pub fn candidates(&self, url: &str) -> usize {
+        let mut count = 0;
+        self.index.candidates(url, |_| count += 1);
+        count
+    }
+
     /// Under which other URLs a request is looked for when nothing matches its own.
     pub fn aliases_of(&self, request: &GatedRequest) -> impl Iterator<Item = String> {
         let targets = if self.aliases.apply_to(request) { &*self.aliases.targets } else { &[] };
