@@ -58,8 +58,9 @@ impl Grant {
         };
         let upgrade = match request.upgrade() {
             Some(protocol) if !upstream.upgrade.iter().any(|allowed| allowed.eq_ignore_ascii_case(protocol)) => {
-                let denial = Denial::forbidden(Reason::Denied)
-                    .detail("the rule does not permit this upgrade; write `upstream.upgrade: [websocket]` for websockets");
+                let denial = Denial::forbidden(Reason::Denied).detail(
+                    "the rule does not permit this upgrade; write `upstream.upgrade: [websocket]` for websockets",
+                );
                 return Err(Box::new((denial, request)));
             }
             Some(protocol) => HeaderValue::from_str(protocol).ok(),

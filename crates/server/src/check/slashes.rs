@@ -155,10 +155,10 @@ fn lost(built: &Built, strategy: Strategy, number: u32, shown: &Shown) -> Option
     let optional = with_optional_slash(rule, strategy, url);
     let (happens, hint) = match instead {
         Instead::Nobody => {
-            ("no rule takes it here: 404".to_owned(), optional.map(|own| format!("write `{own}` to take both")))
+            ("no rule takes it here".to_owned(), optional.map(|own| format!("write `{own}` to take both")))
         }
         Instead::Several => (
-            "several rules take it here: 500".to_owned(),
+            "several rules take it here, and it is denied".to_owned(),
             Some(format!("let one of them want something behind the slash, such as {}", something(strategy))),
         ),
         Instead::Other(other) => {
@@ -185,8 +185,7 @@ fn gained(built: &Built, all: &BTreeMap<u32, String>) -> Option<Diagnostic> {
         1 => ", and another rule one like it".to_owned(),
         more => format!(", and {more} other rules ones like it"),
     };
-    let message =
-        format!("rule `{}` takes `{url}`{others}; Oathkeeper removes the slash and finds no rule: 404", rule.id());
+    let message = format!("rule `{}` takes `{url}`{others}; Oathkeeper removes the slash and finds no rule", rule.id());
     Some(placed(Diagnostic::warning(message), built, *number))
 }
 

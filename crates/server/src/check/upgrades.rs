@@ -17,7 +17,7 @@ pub(super) fn notes(built: &Built) -> Vec<Note> {
         .filter(|(rule, _)| pattern_of(rule).split('/').skip(3).any(|segment| SEGMENTS.contains(&segment)))
         .map(|(rule, place)| {
             let finding = Diagnostic::warning(format!(
-                "rule `{}`: where callers upgrade to websockets, the answer is 403 without `upstream.upgrade: [websocket]`",
+                "rule `{}`: where callers upgrade to websockets, they are denied without `upstream.upgrade: [websocket]`",
                 rule.id()
             ));
             Note { row: "upgrade-needs-permission", finding: finding.at(place) }

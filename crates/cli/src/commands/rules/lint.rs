@@ -60,7 +60,9 @@ pub(super) fn lint(files: &[PathBuf], format: Format) -> ExitCode {
 
 fn what_it_does(rule: &Rule) -> String {
     match (rule.broken(), rule.upstream()) {
-        (Some(problem), _) if rule.pattern().is_none() || rule.methods().is_empty() => format!("takes no request: {}", problem.message),
+        (Some(problem), _) if rule.pattern().is_none() || rule.methods().is_empty() => {
+            format!("takes no request: {}", problem.message)
+        }
         (Some(problem), _) => format!("denies every request: {}", problem.message),
         (None, _) if rule.is_rpc() => "takes no HTTP request: it is an RPC rule".to_owned(),
         (None, Some(upstream)) => {
