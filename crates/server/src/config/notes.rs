@@ -221,7 +221,7 @@ mod tests {
             ("serve: {proxy: {cors: {debug: false}}}\n", ""),
             (
                 "serve: {proxy: {cors: {debug: true}}}\n",
-                "cors-debug f:1:25: warning: `serve.proxy.cors.debug`: it has no effect",
+                "cors-debug f:1:24: warning: `serve.proxy.cors.debug`: it has no effect",
             ),
             ("serve: {proxy: {timeout: {read: 5s}}}\n", "timeouts-are-for-pauses f:1:27"),
             ("access_rules: {repositories: [\"https://a\"]}\n", "repository-polling f:1:16"),

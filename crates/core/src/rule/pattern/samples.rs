@@ -20,10 +20,12 @@ pub fn samples(text: &str, pattern: &Pattern) -> Vec<String> {
         for name in NAMES {
             let fits = |url: &String| pattern.is_match(url) == Ok(true);
             let made = |segment| Some(filled(&parts, name, segment, chooses)).filter(fits);
-            found.extend(made(""));
-            found.extend(SEGMENTS.into_iter().find_map(made));
+            for url in made("").into_iter().chain(SEGMENTS.into_iter().find_map(made)) {
+                if !found.contains(&url) {
+                    found.push(url);
+                }
+            }
         }
-        found.dedup();
     }
     found
 }
