@@ -48,11 +48,12 @@ fn filled(parts: &[Part], name: &str, segment: &str, chooses: bool) -> String {
     url
 }
 
-/// The first of `a|b`, `(a|b)` or `{a,b}`. What is more than that gives something that does not fit.
+/// The first of `a|b`, `(a|b)` or `{a,b}`, if it is plain text.
 fn first_alternative(text: &str) -> Option<String> {
     let inner = text.trim_start_matches(['(', '{']).trim_start_matches("?:");
     let end = inner.find(['|', ','])?;
-    Some(inner[..end].replace('\\', ""))
+    let first = inner[..end].replace('\\', "");
+    first.chars().all(|c| c.is_ascii_alphanumeric() || "-._~:/".contains(c)).then_some(first)
 }
 
 #[cfg(test)]
