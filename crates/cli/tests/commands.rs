@@ -96,7 +96,21 @@ fn findings_come_as_json_too() {
 }
 
 /// (what is written, what the finding must say)
-const BAD_CONFIGURATIONS: [(&str, &[&str]); 22] = [
+const BAD_CONFIGURATIONS: [(&str, &[&str]); 25] = [
+    (
+        "mutators: {id_token: {enabled: true, issuer_url: \"http://i/\"}}\n",
+        &[
+            "unknown key `issuer_url` in `mutators.id_token`",
+            "config.yaml:1:38",
+            "did you mean `config.issuer_url`?",
+            "1 finding\n",
+        ],
+    ),
+    (
+        "errors: {handlers: {redirect: {enabled: true, to: \"http://i/\"}}}\n",
+        &["unknown key `to` in `errors.handlers.redirect`", "did you mean `config.to`?"],
+    ),
+    ("mutators: {id_token: {enabled: true, issuer: x}}\n", &["known keys here: `enabled`, `config`"]),
     ("serve: {proxy: {prt: 1}}\n", &["unknown key `prt`", "config.yaml:1:17", "`port`"]),
     ("serve:\n  proxy:\n    workers: x\n", &["config.yaml:3:14"]),
     ("authenticators: {jwtt: {enabled: true}}\n", &["unknown key `jwtt`", "`jwt`", "config.yaml:1:18"]),
@@ -200,6 +214,18 @@ fn lint_finds_what_is_wrong_in_each_rule() {
     let rest = "authenticators: [{handler: anonymous}]\n  authorizer: {handler: allow}\n  mutators: [{handler: noop}]";
     let rows = [
         ("match: {urll: \"http://h/\", methods: [GET]}", "rules.yaml:6:11", "did you mean `url`?", "1 error,"),
+        (
+            "match: {url: \"http://h/\", methods: [GET]}\n  upstream: {url: \"http://u\", preserve_path: true}",
+            "rules.yaml:7:31",
+            "known keys here: `url`, `strip_path`",
+            "1 error,",
+        ),
+        (
+            "match: {url: \"http://h/\", methods: [GET]}\n  errors: [{handler: redirect, to: \"http://l/\"}]",
+            "rules.yaml:7:32",
+            "did you mean `config.to`?",
+            "1 error,",
+        ),
         ("match: {url: \"http://h/\", method: [GET]}", "rules.yaml:6:29", "did you mean `methods`?", "1 error,"),
         ("match: [GET]", "rules.yaml:6:10", "expected a map", "1 error,"),
         ("match: {url: \"http://h/\", methods: []}", "rules.yaml:6:38", "matches nothing", "0 errors"),
@@ -261,7 +287,9 @@ fn rules_are_malformed_for_the_reasons_of_the_reference() {
         lines[replaced] = by;
         let (code, out, err) =
             keyward().with(config, &format!("- id: r\n  {}\n", lines.join("\n  "))).run(&["rules", "lint"]);
-        assert!(code == 1 && out.contains("r: denies every request"), "{by}: {out}");
+        // Without a pattern that can be read it matches nothing that it could deny.
+        let does = if replaced == 0 { "takes no request" } else { "denies every request" };
+        assert!(code == 1 && out.contains(&format!("r: {does}: {said}")), "{by}: {out}");
         assert!(
             err.contains(&format!("error: rule `r`: {said}\n")) && err.contains(&format!("rules.yaml:{place}\n")),
             "{by}: {err}"
@@ -277,6 +305,7 @@ fn rules_are_malformed_for_the_reasons_of_the_reference() {
 #[test]
 fn lint_refuses_patterns_that_cannot_be_compiled() {
     let rows = [
+        ("regexp", "<**>", "the `*` repeats nothing that can be repeated"),
         ("glob", "a<{}>", "a `{` holds no alternative"),
         ("glob", "a<[c-a]>", "the range `c-a` is upside down"),
         ("glob", "a<b", "unbalanced `<` and `>`"),
@@ -296,8 +325,13 @@ fn lint_refuses_patterns_that_cannot_be_compiled() {
             "- id: r\n  match:\n    url: 'http://h/{pattern}'\n    methods: [GET]\n  authenticators: [{{handler: anonymous}}]\n  \
              authorizer: {{handler: allow}}\n  mutators: [{{handler: noop}}]\n"
         );
-        let (code, _, err) = keyward().with(&config, &rules).run(&["rules", "lint"]);
-        for part in [problem, "rules.yaml:3:10", "`<...>` holds a"] {
+        let (code, out, err) = keyward().with(&config, &rules).run(&["rules", "lint"]);
+        assert!(out.contains("r: takes no request: `match.url`: "), "{pattern}: {out}");
+        let hint = match pattern.as_str() {
+            "<**>" => "it looks like a glob: set `access_rules.matching_strategy: glob`",
+            _ => "`<...>` holds a",
+        };
+        for part in [problem, "rules.yaml:3:10", hint] {
             assert!(code == 1 && err.contains(part), "{pattern}: {err}");
         }
     }
@@ -411,7 +445,7 @@ fn what_has_no_effect_or_does_not_exist_is_warned_about() {
     let config = "access_rules: {matching_strategy: glob}\nsecrets: {env_dir: /nonexistent/secrets}\n\
                   authenticators: {anonymous: {enabled: true}, jwt: {enabled: true}}\n\
                   authorizers: {allow: {enabled: true}}\nmutators: {noop: {enabled: true}}\n";
-    let rules = "- id: r\n  match: {url: \"http://h/a\", methods: [GET]}\n  authenticators:\n    - handler: jwt\n      config:\n        \
+    let rules = "- id: r\n  match: {url: \"http://h/a<**>\", methods: [GET]}\n  authenticators:\n    - handler: jwt\n      config:\n        \
                  jwks_urls: [\"file:///k.json\"]\n        trusted_issuers: [i]\n        target_audience: [a]\n        jwks_ttl: 5m\n  \
                  authorizer: {handler: allow}\n  mutators: [{handler: noop}]\n";
     let (code, out, err) = keyward().with(config, rules).run(&["rules", "lint"]);

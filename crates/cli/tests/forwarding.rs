@@ -189,6 +189,8 @@ fn upgrades_pass_where_the_rule_lists_them() {
     // The other rule lists none.
     let answer = running.send(&format!("GET /a HTTP/1.1\r\nHost: h\r\n{upgrade}")).unwrap();
     assert_eq!(answer.status(), 403);
+    running.audit(2);
+    assert!(running.log().contains("write `upstream.upgrade: [websocket]`"), "{}", running.log());
 }
 
 /// CVE-2026-73548: an upstream that switches without being asked must not get a tunnel.

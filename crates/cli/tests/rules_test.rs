@@ -137,9 +137,10 @@ fn build_servers_get_json_or_junit() {
     let (_, out, _) = test(tests, &["--format", "junit"]);
     for part in [
         "tests=\"2\" failures=\"1\"",
-        "<testcase name=\"a &lt; b\">",
+        "tests.yaml\" name=\"a &lt; b\">",
+        "  <testcase classname=\"/",
         "<failure message=\"status\">",
-        "<testcase name=\"c\"/>",
+        "tests.yaml\" name=\"c\"/>",
     ] {
         assert!(out.contains(part), "{part}: {out}");
     }
@@ -153,6 +154,14 @@ fn files_that_cannot_be_used_are_refused_with_their_place() {
         ("tests: []\n".to_owned(), "`tests` is empty"),
         (format!("tests: [{{name: n, request: {request}, expect: {{}}}}]\n"), "the test `n` expects nothing"),
         (format!("tests: [{{name: n, request: {request}, expect: {{statuss: 401}}}}]\n"), "did you mean `status`?"),
+        (
+            format!("tests: [{{name: n, request: {request}, expect: {{reason: token_expird}}}}]\n"),
+            "there is no reason `token_expird`\n",
+        ),
+        (
+            format!("tests: [{{name: n, request: {request}, expect: {{reason: x}}}}]\n"),
+            "`token_expired`, `token_inactive`",
+        ),
         (format!("tests: [{{name: n, request: {request}, expcet: {{status: 401}}}}]\n"), "did you mean `expect`?"),
         (
             format!("now: soon\ntests: [{{name: n, request: {request}, expect: {{status: 401}}}}]\n"),

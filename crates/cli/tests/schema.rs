@@ -89,7 +89,7 @@ fn what_keyward_takes_fits() {
         let path = directory.path().join("config.yaml");
         fs::write(&path, &config).unwrap();
         fs::write(directory.path().join("rules.yaml"), &rules).unwrap();
-        let Ok((_, built)) = check::rules(&[path], &[]) else { continue };
+        let Ok(check::Linted { built, .. }) = check::rules(&[path], &[]) else { continue };
         // Keys in another letter case are understood, but the schemas know one spelling.
         let faulty = |finding: &keyward_core::diagnostic::Diagnostic| {
             finding.severity == Severity::Error || finding.message.contains("is taken for")

@@ -148,6 +148,7 @@ fn what_is_left_open_is_warned_about() {
         let authenticator = format!("[{{handler: oauth2_introspection, config: {{{settings}}}}}]");
         let rule = RULES.split("- id: client").next().unwrap_or_default().replace("UPSTREAM", "1");
         let rule = rule.replace("[{handler: oauth2_introspection}]", &authenticator);
+        let rule = rule.replace("upstream: {", "upstream: {forward_caller_credential: true, ");
         let (code, out, err) = Keyward::new(env!("CARGO_BIN_EXE_keyward")).with(&config, &rule).run(&["rules", "lint"]);
         let said = out + &err;
         assert_eq!(code, 0, "{settings}: {said}");

@@ -102,6 +102,10 @@ impl RemoteCall {
         self.headers.iter().any(|(_, rendered)| rendered.template.reads_captures())
     }
 
+    pub(crate) fn sets_headers(&self) -> bool {
+        !self.forwarded.is_empty()
+    }
+
     /// Asks. Only 200 allows; then the listed headers of the answer become the session's, empty ones
     /// included, so that a caller's own header of that name never passes for the authorizer's.
     pub(crate) async fn authorize(

@@ -1,5 +1,9 @@
 //! Looks a configuration and its rules over without serving anything: `config check`, `rules lint`.
 
+mod callers;
+mod slashes;
+mod upgrades;
+
 use std::collections::HashSet;
 use std::path::PathBuf;
 
@@ -20,15 +24,32 @@ pub struct Checked {
     pub findings: Vec<Diagnostic>,
     /// How many errors are in the rules themselves, unread repositories included.
     pub rule_errors: usize,
-    /// Settings that mean something different from Oathkeeper.
+    /// Settings, and requests to rules, that mean something different from Oathkeeper.
+    pub notes: Vec<Note>,
+}
+
+/// What was noticed about rules.
+pub struct Linted {
+    /// The settings.
+    pub loaded: Loaded,
+    /// The rules.
+    pub built: Built,
+    /// Where requests to a rule come out differently from Oathkeeper: one of a kind for each rule, and one for all rules
+    /// that leave a path with a slash to nobody.
     pub notes: Vec<Note>,
 }
 
 /// Loads and checks the settings, with what denials and rules use of them. The error is everything that is wrong
 /// when nothing could be served.
 pub fn settings(files: &[PathBuf], variables: &[(String, String)]) -> Result<Checked, Vec<Diagnostic>> {
-    let Loaded { settings, warnings, notes } = load(files, variables)?;
+    let Loaded { settings, warnings, mut notes } = load(files, variables)?;
     let built = compile(&settings)?;
+    let slashes = slashes::look(&built, settings.strategy);
+    notes.extend(in_short(callers::unknown(&built)));
+    notes.extend(in_short(callers::told(&built)));
+    notes.extend(in_short([slashes.lost, slashes.unserved].concat()));
+    notes.extend(slashes.gained);
+    notes.extend(in_short(upgrades::notes(&built)));
     let sources: HashSet<String> = files
         .iter()
         .map(|file| file.display().to_string())
@@ -44,10 +65,23 @@ pub fn settings(files: &[PathBuf], variables: &[(String, String)]) -> Result<Che
 }
 
 /// Loads the settings and compiles every rule, without asking any key set.
-pub fn rules(files: &[PathBuf], variables: &[(String, String)]) -> Result<(Loaded, Built), Vec<Diagnostic>> {
+pub fn rules(files: &[PathBuf], variables: &[(String, String)]) -> Result<Linted, Vec<Diagnostic>> {
     let loaded = load(files, variables)?;
     let built = compile(&loaded.settings)?;
-    Ok((loaded, built))
+    let slashes = slashes::look(&built, loaded.settings.strategy);
+    let mut notes = [callers::unknown(&built), slashes.lost].concat();
+    notes.extend(in_short(slashes.unserved));
+    Ok(Linted { loaded, built, notes })
+}
+
+/// The first of the notes that say the same of several rules.
+fn in_short(notes: Vec<Note>) -> Option<Note> {
+    let others = notes.len().saturating_sub(1);
+    let mut first = notes.into_iter().next()?;
+    if others > 0 {
+        first.finding.message.push_str(&format!(", and so with {others} more"));
+    }
+    Some(first)
 }
 
 fn compile(settings: &Settings) -> Result<Built, Vec<Diagnostic>> {

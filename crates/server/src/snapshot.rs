@@ -47,6 +47,8 @@ pub struct Built {
     pub findings: Vec<Diagnostic>,
     /// Why the snapshot's `missing` repositories could not be read, in the same order.
     pub unread: Vec<Diagnostic>,
+    /// Where each rule of the snapshot is written.
+    pub places: Vec<Origin>,
 }
 
 impl Snapshot {
@@ -117,6 +119,7 @@ impl Snapshot {
             },
             findings,
             unread,
+            places,
         })
     }
 

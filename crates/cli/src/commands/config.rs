@@ -102,7 +102,10 @@ fn differences(notes: &[Note]) -> String {
         [] => String::new(),
         notes => {
             let lines: String = notes.iter().map(line).collect();
-            format!("different from Oathkeeper (rows of conformance/differences.toml in brackets):\n{lines}")
+            format!(
+                "different from Oathkeeper (rows of conformance/differences.toml in brackets; `keyward rules lint` shows what \
+                 is different for each rule):\n{lines}"
+            )
         }
     }
 }

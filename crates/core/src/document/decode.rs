@@ -17,7 +17,11 @@ pub fn decode<T: DeserializeOwned>(node: &Node) -> Result<T, Diagnostic> {
 
 /// The known key that resembles an unknown one, or the list of known keys.
 pub fn hint_for_key(unknown: &str, known: &[&str]) -> Option<String> {
-    match nearest(unknown, known.iter().copied(), |key| 1 + key.len() / 4) {
+    // `preserveHost` is `preserve_host`, and `preserve_path`, with another word, is something else.
+    let plain = |key: &str| key.replace(['_', '-'], "").to_ascii_lowercase();
+    let keys: Vec<String> = known.iter().map(|key| plain(key)).collect();
+    let near = nearest(&plain(unknown), keys.iter().map(String::as_str), |key| if key.len() < 8 { 1 } else { 2 });
+    match known.iter().find(|key| near.is_some_and(|near| plain(key) == near)) {
         Some(key) => Some(format!("did you mean `{key}`?")),
         None if known.is_empty() => None,
         None => Some(format!(
@@ -311,6 +315,31 @@ mod tests {
         let sample: Sample = decode(&node).unwrap();
         assert_eq!((sample.port, sample.names.len()), (80, 1));
         assert_eq!(sample.config.unwrap().get("x").unwrap().origin.to_string(), "t");
+    }
+
+    #[test]
+    fn a_key_is_proposed_for_a_slip_and_not_for_another_word() {
+        let known =
+            ["preserve_host", "strip_path", "url", "methods", "authenticators", "forward_caller_credential", "level"];
+        let rows = [
+            ("preserveHost", "preserve_host"),
+            ("preserve-host", "preserve_host"),
+            ("forwardCallerCredential", "forward_caller_credential"),
+            ("methodes", "methods"),
+            ("athenticators", "authenticators"),
+            ("levle", "level"),
+            ("urll", "url"),
+            ("preserve_path", ""),
+            ("strip_host", ""),
+            ("strip_prefix", ""),
+            ("uri_path", ""),
+        ];
+        for (unknown, expected) in rows {
+            let hint = hint_for_key(unknown, &known).unwrap();
+            let wanted =
+                if expected.is_empty() { "known keys here".to_owned() } else { format!("did you mean `{expected}`?") };
+            assert!(hint.starts_with(&wanted), "{unknown}: {hint}");
+        }
     }
 
     #[test]

@@ -81,92 +81,79 @@ impl ErrorKind {
     }
 }
 
-/// The closed vocabulary of the audit record's `reason`, the denial log line and the metrics.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Reason {
-    /// The audience does not fit.
-    AudienceMismatch,
-    /// No authenticator found a credential.
-    CredentialMissing,
-    /// A side service does not accept the caller's credential.
-    CredentialRefused,
-    /// An authorizer said no.
-    Denied,
-    /// The issuer is not trusted.
-    IssuerUntrusted,
-    /// A required scope is not granted.
-    InsufficientScope,
-    /// No key fits the token, or no key set could be had.
-    KeyUnavailable,
-    /// A mutator failed at run time.
-    MutationFailed,
-    /// No rule matches.
-    NoRule,
-    /// More than one rule matches.
-    SeveralRules,
-    /// The rule could not be compiled.
-    RuleBroken,
-    /// The pattern engine gave up.
-    PatternFailed,
-    /// The signature does not verify, or the algorithm is not allowed.
-    SignatureInvalid,
-    /// The token has expired.
-    TokenExpired,
-    /// The authorization server says that the token is not active.
-    TokenInactive,
-    /// The token is not a well-formed JWS.
-    TokenMalformed,
-    /// The token is not valid yet.
-    TokenNotYetValid,
-    /// The token lives longer than `max_token_age`, or has no `exp`.
-    TokenLifetime,
-    /// The token is for something else than access.
-    TokenUse,
-    /// The `unauthorized` authenticator.
-    Refused,
-    /// The gate refused the request.
-    RequestRefused,
-    /// The rule has no upstream.
-    NoUpstream,
-    /// A limit of this proxy was reached.
-    Overloaded,
-    /// A side service failed.
-    SideServiceFailed,
-    /// Something in this process failed; see the log.
-    Internal,
+macro_rules! reasons {
+    ($($(#[$doc:meta])* $name:ident => $text:literal,)*) => {
+        /// The closed vocabulary of the audit record's `reason`, the denial log line and the metrics.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+        pub enum Reason {
+            $($(#[$doc])* $name,)*
+        }
+
+        impl Reason {
+            /// All there are.
+            pub const ALL: &[Self] = &[$(Self::$name,)*];
+
+            /// The spelling in audit records, logs and metric labels.
+            pub fn as_str(self) -> &'static str {
+                match self {
+                    $(Self::$name => $text,)*
+                }
+            }
+        }
+    };
 }
 
-impl Reason {
-    /// The spelling in audit records, logs and metric labels.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Reason::AudienceMismatch => "audience_mismatch",
-            Reason::CredentialMissing => "credential_missing",
-            Reason::CredentialRefused => "credential_refused",
-            Reason::Denied => "denied",
-            Reason::IssuerUntrusted => "issuer_untrusted",
-            Reason::InsufficientScope => "insufficient_scope",
-            Reason::KeyUnavailable => "key_unavailable",
-            Reason::MutationFailed => "mutation_failed",
-            Reason::NoRule => "no_rule",
-            Reason::SeveralRules => "several_rules",
-            Reason::RuleBroken => "rule_broken",
-            Reason::PatternFailed => "pattern_failed",
-            Reason::SignatureInvalid => "signature_invalid",
-            Reason::TokenExpired => "token_expired",
-            Reason::TokenInactive => "token_inactive",
-            Reason::TokenMalformed => "token_malformed",
-            Reason::TokenNotYetValid => "token_not_yet_valid",
-            Reason::TokenLifetime => "token_lifetime",
-            Reason::TokenUse => "token_use",
-            Reason::Refused => "refused",
-            Reason::RequestRefused => "request_refused",
-            Reason::NoUpstream => "no_upstream",
-            Reason::Overloaded => "overloaded",
-            Reason::SideServiceFailed => "side_service_failed",
-            Reason::Internal => "internal",
-        }
-    }
+reasons! {
+    /// The audience does not fit.
+    AudienceMismatch => "audience_mismatch",
+    /// No authenticator found a credential.
+    CredentialMissing => "credential_missing",
+    /// A side service does not accept the caller's credential.
+    CredentialRefused => "credential_refused",
+    /// An authorizer said no.
+    Denied => "denied",
+    /// The issuer is not trusted.
+    IssuerUntrusted => "issuer_untrusted",
+    /// A required scope is not granted.
+    InsufficientScope => "insufficient_scope",
+    /// No key fits the token, or no key set could be had.
+    KeyUnavailable => "key_unavailable",
+    /// A mutator failed at run time.
+    MutationFailed => "mutation_failed",
+    /// No rule matches.
+    NoRule => "no_rule",
+    /// More than one rule matches.
+    SeveralRules => "several_rules",
+    /// The rule could not be compiled.
+    RuleBroken => "rule_broken",
+    /// The pattern engine gave up.
+    PatternFailed => "pattern_failed",
+    /// The signature does not verify, or the algorithm is not allowed.
+    SignatureInvalid => "signature_invalid",
+    /// The token has expired.
+    TokenExpired => "token_expired",
+    /// The authorization server says that the token is not active.
+    TokenInactive => "token_inactive",
+    /// The token is not a well-formed JWS.
+    TokenMalformed => "token_malformed",
+    /// The token is not valid yet.
+    TokenNotYetValid => "token_not_yet_valid",
+    /// The token lives longer than `max_token_age`, or has no `exp`.
+    TokenLifetime => "token_lifetime",
+    /// The token is for something else than access.
+    TokenUse => "token_use",
+    /// The `unauthorized` authenticator.
+    Refused => "refused",
+    /// The gate refused the request.
+    RequestRefused => "request_refused",
+    /// The rule has no upstream.
+    NoUpstream => "no_upstream",
+    /// A limit of this proxy was reached.
+    Overloaded => "overloaded",
+    /// A side service failed.
+    SideServiceFailed => "side_service_failed",
+    /// Something in this process failed; see the log.
+    Internal => "internal",
 }
 
 /// A request that will not be forwarded. Boxed: whatever may end in one is handed up through every step of

@@ -61,8 +61,9 @@ impl Grant {
         };
         let upgrade = match request.upgrade() {
             Some(protocol) if !upstream.upgrade.iter().any(|allowed| allowed.eq_ignore_ascii_case(protocol)) => {
-                let denial = Denial::forbidden(Reason::Denied)
-                    .detail("the caller asked for an upgrade that `upstream.upgrade` of the rule does not list");
+                let denial = Denial::forbidden(Reason::Denied).detail(
+                    "the rule does not permit this upgrade; write `upstream.upgrade: [websocket]` for websockets",
+                );
                 return Err(Box::new((denial, request)));
             }
             Some(protocol) => HeaderValue::from_str(protocol).ok(),

@@ -143,6 +143,11 @@ pub trait Authorizer: Send + Sync {
     fn reads_body(&self) -> bool {
         false
     }
+
+    /// Whether it sets headers on the request to the upstream.
+    fn sets_headers(&self) -> bool {
+        false
+    }
 }
 
 /// Changes what goes upstream, through the session's headers.

@@ -67,7 +67,7 @@ impl Compiler<'_> {
         let pattern = self.pattern(written);
         let mut errors = Vec::new();
         let plan = match (&written.problem, &pattern) {
-            (Some(problem), _) => Err(problem.clone()),
+            (Some(problem), _) => Err(self.with_place_of_setting(problem.clone(), &written.node)),
             (None, Err(problem)) => Err(problem.clone()),
             (None, Ok(_)) => self.plan(written, &context, &mut errors),
         };
@@ -152,6 +152,7 @@ impl Compiler<'_> {
             return Err(Diagnostic::error("`match.url` is empty").at(origin).hint("write scheme, host and path"));
         }
         let hint = match self.strategy {
+            Strategy::Regexp if is_glob(url) => "it looks like a glob: set `access_rules.matching_strategy: glob`",
             Strategy::Glob => "`<...>` holds a glob of `*`, `**`, `?`, `[a-c]` and `{a,b}`; the rest is literal",
             Strategy::Regexp => "`<...>` holds a regular expression that is whole by itself; the rest is literal",
         };
@@ -248,6 +249,31 @@ impl Compiler<'_> {
             written_headers,
             credential_headers,
         })
+    }
+
+    /// A problem with a key that is a handler's setting, but stands beside its `config`, says where it belongs.
+    fn with_place_of_setting(&self, mut problem: Diagnostic, rule: &Node) -> Diagnostic {
+        let hint = |key: &str, item: &Node| {
+            let Some(Value::String(id)) = item.get("handler").map(|node| &node.value) else { return None };
+            let Value::Map(entries) = &item.value else { return None };
+            let entry = entries.iter().find(|entry| problem.origin.as_ref() == Some(&entry.key_origin))?;
+            match key {
+                "authenticators" => self.handlers.authenticators.hint_for_misplaced(id, &entry.key),
+                "mutators" => self.handlers.mutators.hint_for_misplaced(id, &entry.key),
+                "errors" => self.handlers.error_handlers.hint_for_misplaced(id, &entry.key),
+                _ => self.handlers.authorizers.hint_for_misplaced(id, &entry.key),
+            }
+        };
+        let within = |key: &str| {
+            let node = rule.get(key)?;
+            match &node.value {
+                Value::List(items) => items.iter().find_map(|item| hint(key, item)),
+                _ => hint(key, node),
+            }
+        };
+        let found = ["authenticators", "authorizer", "authorizers", "mutators", "errors"].into_iter().find_map(within);
+        problem.hint = found.or(problem.hint);
+        problem
     }
 
     /// Settings of handlers that count only in the configuration, written in a rule.
@@ -378,6 +404,11 @@ fn matches_nothing(written: &WrittenRule, pattern: &Pattern) -> Option<Diagnosti
     let finding =
         Diagnostic::warning("`match.url` does not start with `http://` or `https://`: the rule matches nothing");
     Some(finding.at(&place("match.url").origin).hint("write scheme, host and path"))
+}
+
+/// Whether a pattern that is no regular expression is written as a glob: a `*` that repeats nothing is one's mark.
+fn is_glob(url: &str) -> bool {
+    (url.contains("<*") || url.contains("**")) && Pattern::compile(url, Strategy::Glob).is_ok()
 }
 
 fn take(map: &mut Node, key: &str) -> Option<Node> {

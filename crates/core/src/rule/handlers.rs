@@ -2,6 +2,8 @@
 
 use std::collections::BTreeMap;
 
+use schemars::generate::SchemaSettings;
+
 use crate::diagnostic::{Diagnostic, Origin};
 use crate::document::decode::hint_for_key;
 use crate::document::{Node, Value, merge};
@@ -101,6 +103,16 @@ impl<'a, K: HandlerKind + ?Sized> Table<'a, K> {
                 .at(&config.origin)
                 .told(self.unusable))
         }
+    }
+
+    /// Where a setting of handler `id` belongs that is written beside its `config`; `None` when it is none.
+    pub fn hint_for_misplaced(&self, id: &str, key: &str) -> Option<String> {
+        let kind = self.all.iter().find(|kind| kind.id() == id)?;
+        let mut generator =
+            SchemaSettings::default().with(|settings| settings.inline_subschemas = true).into_generator();
+        let settings = kind.settings(&mut generator)?;
+        let is_setting = settings.get("properties")?.as_object()?.contains_key(key);
+        is_setting.then(|| format!("did you mean `config.{key}`?"))
     }
 
     /// Settings that count only in the configuration, written in a rule.

@@ -17,6 +17,7 @@ pub mod upstream;
 use std::sync::Arc;
 
 use http::HeaderName;
+use http::header::AUTHORIZATION;
 
 use crate::diagnostic::Diagnostic;
 use crate::pipeline::observe::StepKind;
@@ -26,6 +27,9 @@ use crate::rule::compile::BoundErrorHandler;
 use crate::rule::pattern::Pattern;
 use crate::rule::shown::Shown;
 use crate::rule::upstream::Upstream;
+
+/// The mutator that changes nothing.
+const NOOP: &str = "noop";
 
 /// A compiled rule. A rule that could not be compiled still matches, and denies.
 pub struct Rule {
@@ -115,6 +119,25 @@ impl Rule {
     /// Whether the rules API shows it, as the reference does: broken rules too, where only Keyward finds them broken.
     pub fn is_listed(&self) -> bool {
         self.is_listed
+    }
+
+    /// Whether a credential that it checks is removed, and no mutator writes another in its place.
+    pub fn removes_credential(&self) -> bool {
+        let forwards = self.upstream().is_none_or(|upstream| upstream.forward_caller_credential);
+        let is_lost = |location: &CredentialLocation| match location {
+            CredentialLocation::Bearer => !self.written_headers().contains(&AUTHORIZATION),
+            CredentialLocation::Header(name) => !self.written_headers().contains(name),
+            CredentialLocation::Cookie(_) | CredentialLocation::QueryParameter(_) => true,
+        };
+        !forwards && self.credential_locations().iter().any(is_lost)
+    }
+
+    /// Whether nothing is set on the request to its upstream.
+    pub fn sets_nothing(&self) -> bool {
+        self.plan.as_ref().is_ok_and(|plan| {
+            !plan.authorizers.iter().any(|bound| bound.handler.sets_headers())
+                && plan.mutators.iter().all(|bound| bound.id == NOOP)
+        })
     }
 
     /// The rule as the rules API shows it, with secrets redacted (serving spec 5.1): one JSON object.

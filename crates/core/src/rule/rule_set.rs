@@ -109,6 +109,13 @@ impl RuleSet {
         Ok(search.found)
     }
 
+    /// With how many rules a request for `url` is compared.
+    pub fn candidates(&self, url: &str) -> usize {
+        let mut count = 0;
+        self.index.candidates(url, |_| count += 1);
+        count
+    }
+
     /// Under which other URLs a request is looked for when nothing matches its own.
     pub fn aliases_of(&self, request: &GatedRequest) -> impl Iterator<Item = String> {
         self.aliases(request, request.path())

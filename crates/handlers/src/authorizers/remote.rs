@@ -79,6 +79,10 @@ impl Authorizer for Remote {
         self.call.reads_captures()
     }
 
+    fn sets_headers(&self) -> bool {
+        self.call.sets_headers()
+    }
+
     fn reads_body(&self) -> bool {
         true
     }

@@ -98,4 +98,8 @@ impl Authorizer for RemoteJson {
     fn reads_captures(&self) -> bool {
         self.payload.template.reads_captures() || self.call.reads_captures()
     }
+
+    fn sets_headers(&self) -> bool {
+        self.call.sets_headers()
+    }
 }

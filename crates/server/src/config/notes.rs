@@ -84,6 +84,12 @@ const DIFFERENCES: &[Difference] = &[
         says: "with every origin allowed, credentials are not; list the origins",
     },
     Difference {
+        row: "cors-debug",
+        path: "serve.*.cors.debug",
+        shows: |debug| debug.value == Value::Bool(true),
+        says: "it has no effect: no request is printed",
+    },
+    Difference {
         row: "timeouts-are-for-pauses",
         path: "serve.proxy.timeout.read",
         shows: |_| true,
@@ -211,6 +217,11 @@ mod tests {
             (
                 "serve:\n  api:\n    cors: {enabled: true, allow_credentials: true}\n",
                 "cors-any-origin-credentials f:3:5",
+            ),
+            ("serve: {proxy: {cors: {debug: false}}}\n", ""),
+            (
+                "serve: {proxy: {cors: {debug: true}}}\n",
+                "cors-debug f:1:24: warning: `serve.proxy.cors.debug`: it has no effect",
             ),
             ("serve: {proxy: {timeout: {read: 5s}}}\n", "timeouts-are-for-pauses f:1:27"),
             ("access_rules: {repositories: [\"https://a\"]}\n", "repository-polling f:1:16"),

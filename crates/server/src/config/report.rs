@@ -1,6 +1,8 @@
 //! Findings for a person at a terminal: message, place, the line itself, and the remedy.
 
+use std::collections::HashMap;
 use std::fmt::Write;
+use std::sync::Arc;
 
 use keyward_core::diagnostic::{Diagnostic, Severity};
 
@@ -10,6 +12,7 @@ const SHOWN: usize = 160;
 /// Renders findings, each with the source line it is about when that can be read.
 pub fn render(findings: &[Diagnostic], colours: bool) -> String {
     let mut out = String::new();
+    let mut files: HashMap<Arc<str>, Option<String>> = HashMap::new();
     for finding in findings {
         let (word, colour) = match finding.severity {
             Severity::Error => ("error", "\x1b[1;31m"),
@@ -22,12 +25,12 @@ pub fn render(findings: &[Diagnostic], colours: bool) -> String {
         }
         if let Some(origin) = &finding.origin {
             let _ = writeln!(out, "  --> {origin}");
-            let line = (origin.line > 0)
-                .then(|| std::fs::read_to_string(&*origin.source).ok())
-                .flatten()
-                .and_then(|text| text.lines().nth(origin.line as usize - 1).map(str::to_owned));
+            let line = (origin.line as usize).checked_sub(1).and_then(|number| {
+                let read = || std::fs::read_to_string(&*origin.source).ok();
+                files.entry(origin.source.clone()).or_insert_with(read).as_ref()?.lines().nth(number)
+            });
             if let Some(line) = line {
-                let (shown, column) = keys_only(&line, (origin.column as usize).saturating_sub(1));
+                let (shown, column) = keys_only(line, (origin.column as usize).saturating_sub(1));
                 let _ = writeln!(out, "   | {shown}");
                 let _ = writeln!(out, "   | {}^", " ".repeat(column));
             }

@@ -5,7 +5,8 @@ use std::process::ExitCode;
 
 use keyward_core::diagnostic::Severity;
 use keyward_core::rule::Rule;
-use keyward_server::check;
+use keyward_server::check::{self, Linted};
+use keyward_server::config::notes::Note;
 use serde_json::{Value, json};
 
 use crate::EXIT_USAGE;
@@ -16,7 +17,7 @@ pub(super) fn lint(files: &[PathBuf], format: Format) -> ExitCode {
     let progress = Progress::of("compiling the rules");
     let checked = check::rules(files, &environment());
     drop(progress);
-    let (loaded, built) = match checked {
+    let Linted { loaded, built, notes } = match checked {
         Ok(checked) => checked,
         Err(findings) => {
             match format {
@@ -28,7 +29,11 @@ pub(super) fn lint(files: &[PathBuf], format: Format) -> ExitCode {
     };
     let errors = built.findings.iter().filter(|finding| finding.severity == Severity::Error).count();
     let (rules, unread) = (built.snapshot.rules.rules(), built.unread.len());
-    let findings = [loaded.warnings, built.unread, built.findings].concat();
+    let notes = notes.into_iter().map(|Note { row, mut finding }| {
+        finding.message.push_str(&format!(" [{row}]"));
+        finding
+    });
+    let findings = [loaded.warnings, built.unread, built.findings, notes.collect()].concat();
     match format {
         Format::Json => {
             let rules: Vec<Value> = rules.iter().map(|rule| rule_json(rule)).collect();
@@ -55,7 +60,10 @@ pub(super) fn lint(files: &[PathBuf], format: Format) -> ExitCode {
 
 fn what_it_does(rule: &Rule) -> String {
     match (rule.broken(), rule.upstream()) {
-        (Some(_), _) => "denies every request (see above)".to_owned(),
+        (Some(problem), _) if rule.pattern().is_none() || rule.methods().is_empty() => {
+            format!("takes no request: {}", problem.message)
+        }
+        (Some(problem), _) => format!("denies every request: {}", problem.message),
         (None, _) if rule.is_rpc() => "takes no HTTP request: it is an RPC rule".to_owned(),
         (None, Some(upstream)) => {
             let origin = upstream.origin();

@@ -73,25 +73,32 @@ pub(super) fn test(arguments: &Arguments, files: &[PathBuf]) -> ExitCode {
         Format::Json => print_json(&json!({"tests": results.iter().map(result_json).collect::<Vec<_>>()})),
         Format::Junit => print(&junit(&results)),
     }
-    let failed = results.iter().any(|result| !result.mismatches.is_empty());
+    let failed = results.iter().any(|tested| !tested.result.mismatches.is_empty());
     if failed { ExitCode::FAILURE } else { ExitCode::SUCCESS }
 }
 
-fn results(arguments: &Arguments, files: &[PathBuf]) -> Result<Vec<CaseResult>, Vec<Diagnostic>> {
+/// What a test came to, and in which file it stands.
+struct Tested {
+    file: String,
+    result: CaseResult,
+}
+
+fn results(arguments: &Arguments, files: &[PathBuf]) -> Result<Vec<Tested>, Vec<Diagnostic>> {
     let loaded = load(files, &environment())?;
     let runtime = tokio::runtime::Builder::new_current_thread().build();
     let runtime = runtime.map_err(|error| vec![Diagnostic::error(error.to_string())])?;
     let mut all = Vec::new();
     for path in &arguments.tests {
         let file = TestFile::read(path).map_err(|problem| vec![problem])?;
-        all.extend(runtime.block_on(run(&file, &loaded.settings))?);
+        let results = runtime.block_on(run(&file, &loaded.settings))?;
+        all.extend(results.into_iter().map(|result| Tested { file: path.display().to_string(), result }));
     }
     Ok(all)
 }
 
-fn text(results: &[CaseResult]) {
+fn text(results: &[Tested]) {
     let mut failed = 0;
-    for result in results {
+    for Tested { result, .. } in results {
         if result.mismatches.is_empty() {
             print(&format!("ok      {}\n", result.name));
             continue;
@@ -114,32 +121,32 @@ fn differences(result: &CaseResult) -> String {
     out
 }
 
-fn result_json(result: &CaseResult) -> Value {
+fn result_json(Tested { file, result }: &Tested) -> Value {
     let mismatches: Vec<Value> = result
         .mismatches
         .iter()
         .map(|one| json!({"key": one.key, "expected": one.expected, "found": one.found}))
         .collect();
-    json!({"name": result.name, "passed": mismatches.is_empty(), "mismatches": mismatches})
+    json!({"file": file, "name": result.name, "passed": mismatches.is_empty(), "mismatches": mismatches})
 }
 
-fn junit(results: &[CaseResult]) -> String {
-    let failed = results.iter().filter(|result| !result.mismatches.is_empty()).count();
+fn junit(results: &[Tested]) -> String {
+    let failed = results.iter().filter(|tested| !tested.result.mismatches.is_empty()).count();
     let mut out = format!(
         "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<testsuite name=\"keyward rules\" tests=\"{}\" failures=\"{failed}\">\n",
         results.len()
     );
-    for result in results {
-        let name = escaped(&result.name);
+    for Tested { file, result } in results {
+        let (class, name) = (escaped(file), escaped(&result.name));
         if result.mismatches.is_empty() {
-            let _ = writeln!(out, "  <testcase name=\"{name}\"/>");
+            let _ = writeln!(out, "  <testcase classname=\"{class}\" name=\"{name}\"/>");
         } else {
             let text = escaped(&differences(result));
             let keys: Vec<&str> = result.mismatches.iter().map(|one| one.key.as_str()).collect();
             let message = escaped(&keys.join(", "));
             let _ = writeln!(
                 out,
-                "  <testcase name=\"{name}\">\n    <failure message=\"{message}\">{text}</failure>\n  </testcase>"
+                "  <testcase classname=\"{class}\" name=\"{name}\">\n    <failure message=\"{message}\">{text}</failure>\n  </testcase>"
             );
         }
     }

@@ -17,6 +17,7 @@ pub mod divergence;
 mod glob;
 mod matcher;
 mod regexp;
+pub mod samples;
 pub mod steps;
 
 use std::fmt;

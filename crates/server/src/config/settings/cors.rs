@@ -34,9 +34,6 @@ impl Check<'_> {
         for (key, list) in lists.into_iter().chain([("exposed_headers", &settings.exposed)]) {
             self.items(&format!("{path}.{key}"), list, key != "allowed_origins");
         }
-        if written.debug == Some(true) {
-            self.warn(&format!("{path}.debug"), "has no effect");
-        }
         if written.enabled != Some(true) {
             return None;
         }

@@ -36,6 +36,28 @@ impl Check<'_> {
         self.handlers("errors.handlers", written("errors.handlers"), &TABLES.error_handlers);
     }
 
+    /// Says of keys that are unknown beside `enabled` and `config` where they belong, if they are settings.
+    pub(super) fn misplaced_settings(&mut self) {
+        self.misplaced("authenticators", &TABLES.authenticators);
+        self.misplaced("authorizers", &TABLES.authorizers);
+        self.misplaced("mutators", &TABLES.mutators);
+        self.misplaced("errors.handlers", &TABLES.error_handlers);
+    }
+
+    fn misplaced<K: HandlerKind + ?Sized>(&mut self, group: &str, table: &Table<'_, K>) {
+        let entries = |node: &'_ Node| match &node.value {
+            Value::Map(entries) => entries.clone(),
+            _ => Vec::new(),
+        };
+        for handler in self.root.get(group).map(entries).unwrap_or_default() {
+            for entry in entries(&handler.value) {
+                let is_it = |finding: &&mut Diagnostic| finding.origin.as_ref() == Some(&entry.key_origin);
+                let Some(finding) = self.errors.iter_mut().find(is_it) else { continue };
+                finding.hint = table.hint_for_misplaced(&handler.key, &entry.key).or(finding.hint.take());
+            }
+        }
+    }
+
     pub(super) fn handlers<K: HandlerKind + ?Sized>(
         &mut self,
         group: &str,

@@ -66,6 +66,7 @@ pub fn check(root: &Node) -> Result<(Settings, Vec<Diagnostic>), Vec<Diagnostic>
     let errors = super::shape::check(root, schema.as_value(), "");
     let misshapen: Vec<Option<Origin>> = errors.iter().map(|finding| finding.origin.clone()).collect();
     let mut check = Check { root, errors, warnings: Vec::new() };
+    check.misplaced_settings();
     let file = match &root.value {
         Value::Null => Ok(ConfigFile::default()),
         _ => decode::<ConfigFile>(root),

@@ -10,6 +10,7 @@ use std::path::Path;
 
 use keyward_core::diagnostic::{Diagnostic, Origin};
 use keyward_core::document::{Node, decode};
+use keyward_core::pipeline::denial::Reason;
 use serde::Deserialize;
 
 pub use compare::{Mismatch, upstream_url};
@@ -191,6 +192,17 @@ impl TestCase {
             let finding = Diagnostic::error(format!("the test `{}` expects nothing", self.name));
             return Err(finding.at(&self.expect.origin).hint("write at least `outcome: allowed` or `outcome: denied`"));
         }
-        decode(&self.expect)
+        let expectation: Expectation = decode(&self.expect)?;
+        let known = |reason: &str| Reason::ALL.iter().any(|known| known.as_str() == reason);
+        match expectation.reason.as_deref() {
+            // What is permitted has none.
+            None | Some("") => Ok(expectation),
+            Some(reason) if known(reason) => Ok(expectation),
+            Some(reason) => {
+                let all: Vec<String> = Reason::ALL.iter().map(|known| format!("`{}`", known.as_str())).collect();
+                let finding = Diagnostic::error(format!("the test `{}`: there is no reason `{reason}`", self.name));
+                Err(finding.at(self.expect.origin_of("reason")).hint(format!("reasons are {}", all.join(", "))))
+            }
+        }
     }
 }
