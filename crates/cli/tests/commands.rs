@@ -27,12 +27,15 @@ fn blocks(text: &str, language: &str) -> Vec<String> {
 
 #[test]
 fn usage_errors_end_with_255_and_help_with_0() {
-    let rows: [(&[&str], i32, &str); 21] = [
+    let rows: [(&[&str], i32, &str); 24] = [
         (&[], 0, "Usage: keyward"),
         (&["--help"], 0, "serve"),
         (&["nosuch"], 255, "nosuch"),
         (&["serve", "--nosuch"], 255, "--nosuch"),
         (&["rules", "get"], 255, "ID"),
+        (&["rules", "get", "", "-e", "http://127.0.0.1:1"], 255, "cannot be asked for by its id"),
+        (&["rules", "get", ".", "-e", "http://127.0.0.1:1"], 255, "cannot be asked for by its id"),
+        (&["rules", "get", "..", "-e", "http://127.0.0.1:1"], 255, "cannot be asked for by its id"),
         (&["rules", "list"], 1, "--endpoint"),
         (&["rules"], 0, "Usage: keyward rules"),
         (&["health"], 0, "Usage: keyward health"),
