@@ -434,6 +434,18 @@ fn what_has_no_effect_or_does_not_exist_is_warned_about() {
 }
 
 #[test]
+fn a_forgotten_option_is_asked_for() {
+    let keyward = keyward();
+    let file = keyward.write("config.yaml", "").display().to_string();
+    let (code, _, err) = keyward.run(&["serve", &file, "-c", "/nonexistent.yaml"]);
+    assert!(code == 255 && err.contains(&format!("did you mean `-c {file}`?")), "{code} {err}");
+    for command in [["config", "check"], ["rules", "lint"]] {
+        let (code, _, err) = keyward.run(&command);
+        assert!(code == 0 && err.contains("warning: no configuration file is named"), "{command:?} {code} {err}");
+    }
+}
+
+#[test]
 fn a_server_that_cannot_be_reached_is_named() {
     let port = free_port();
     let endpoint = format!("http://127.0.0.1:{port}");

@@ -25,7 +25,7 @@ pub struct Checked {
 /// Loads and checks the settings, with what denials and rules use of them. The error is everything that is wrong
 /// when nothing could be served.
 pub fn settings(files: &[PathBuf], variables: &[(String, String)]) -> Result<Checked, Vec<Diagnostic>> {
-    let Loaded { settings, warnings, notes } = load(files, variables)?;
+    let Loaded { settings, warnings, notes } = load_named(files, variables)?;
     let built = compile(&settings)?;
     let sources: HashSet<String> = files
         .iter()
@@ -43,9 +43,20 @@ pub fn settings(files: &[PathBuf], variables: &[(String, String)]) -> Result<Che
 
 /// Loads the settings and compiles every rule, without asking any key set.
 pub fn rules(files: &[PathBuf], variables: &[(String, String)]) -> Result<(Loaded, Built), Vec<Diagnostic>> {
-    let loaded = load(files, variables)?;
+    let loaded = load_named(files, variables)?;
     let built = compile(&loaded.settings)?;
     Ok((loaded, built))
+}
+
+/// Loads the settings. Without a file it is most likely the option that was forgotten, and nothing is looked at.
+fn load_named(files: &[PathBuf], variables: &[(String, String)]) -> Result<Loaded, Vec<Diagnostic>> {
+    let mut loaded = load(files, variables)?;
+    if files.is_empty() {
+        let finding =
+            Diagnostic::warning("no configuration file is named: only the defaults and the environment are looked at");
+        loaded.warnings.push(finding.hint("name it with `-c FILE`"));
+    }
+    Ok(loaded)
 }
 
 fn compile(settings: &Settings) -> Result<Built, Vec<Diagnostic>> {
