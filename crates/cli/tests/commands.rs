@@ -27,12 +27,15 @@ fn blocks(text: &str, language: &str) -> Vec<String> {
 
 #[test]
 fn usage_errors_end_with_255_and_help_with_0() {
-    let rows: [(&[&str], i32, &str); 21] = [
+    let rows: [(&[&str], i32, &str); 24] = [
         (&[], 0, "Usage: keyward"),
         (&["--help"], 0, "serve"),
         (&["nosuch"], 255, "nosuch"),
         (&["serve", "--nosuch"], 255, "--nosuch"),
         (&["rules", "get"], 255, "ID"),
+        (&["rules", "get", "", "-e", "http://127.0.0.1:1"], 255, "cannot be asked for by its id"),
+        (&["rules", "get", ".", "-e", "http://127.0.0.1:1"], 255, "cannot be asked for by its id"),
+        (&["rules", "get", "..", "-e", "http://127.0.0.1:1"], 255, "cannot be asked for by its id"),
         (&["rules", "list"], 1, "--endpoint"),
         (&["rules"], 0, "Usage: keyward rules"),
         (&["health"], 0, "Usage: keyward health"),
@@ -462,6 +465,18 @@ fn what_has_no_effect_or_does_not_exist_is_warned_about() {
     assert!(code == 0 && err.contains("is not a directory"), "{err}");
     let running = keyward().with(config, "[]").start();
     assert!(running.log().contains("is not a directory"), "{}", running.log());
+}
+
+#[test]
+fn a_forgotten_option_is_asked_for() {
+    let keyward = keyward();
+    let file = keyward.write("config.yaml", "").display().to_string();
+    let (code, _, err) = keyward.run(&["serve", &file, "-c", "/nonexistent.yaml"]);
+    assert!(code == 255 && err.contains(&format!("did you mean `-c {file}`?")), "{code} {err}");
+    for command in [["config", "check"], ["rules", "lint"]] {
+        let (code, _, err) = keyward.run(&command);
+        assert!(code == 0 && err.contains("warning: no configuration file is named"), "{command:?} {code} {err}");
+    }
 }
 
 #[test]

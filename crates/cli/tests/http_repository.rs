@@ -171,6 +171,12 @@ fn no_port_opens_before_the_rules_are_there() {
     server.fail("HTTP/1.1 404 Gone\r\nContent-Length: 0\r\n\r\n");
     let (code, _, err) = keyward(&server.url()).run(&["serve"]);
     assert!(code == 1 && err.contains("the rules cannot be fetched: status 404"), "{code} {err}");
+    // So does a document that holds no rules.
+    for document in ["<html><body>Sign in</body></html>", "{}", "- just a text\n"] {
+        server.serve(document, None);
+        let (code, _, err) = keyward(&server.url()).run(&["serve"]);
+        assert!(code == 1 && err.contains("rules.yaml:1:"), "{document}: {code} {err}");
+    }
 }
 
 #[test]

@@ -1,5 +1,5 @@
 //! Audit records of the real binary: one for each request and decision however it ends, also with a full
-//! disk; and what the rules API shows.
+//! disk; and what the API shows and counts.
 
 #![allow(clippy::unwrap_used)]
 
@@ -112,5 +112,25 @@ fn rules_are_shown_without_headers_and_queries() {
     assert!(ready.contains("jwks.json?[redacted]"), "{ready}");
     for text in [shown, ready, running.api("/metrics").unwrap().text(), running.log()] {
         assert!(!text.contains("s3cr3t"), "{text}");
+    }
+}
+
+/// As the reference counts: each but the probes, by the first segment of its path.
+#[test]
+fn requests_to_the_api_are_counted() {
+    let running = keyward().start();
+    for path in
+        ["/rules", "/rules/open", "/rules/none?key=s3cr3t", "/nope/x", "/.well-known/jwks.json", "/health/alive"]
+    {
+        running.api(path).unwrap();
+    }
+    let counted = |path: &str, status: u16| {
+        let labels = format!("service=\"oathkeeper-api\",method=\"GET\",request=\"{path}\",status_code=\"{status}\"");
+        running.metric(&format!("ory_oathkeeper_requests_total{{{labels}"))
+    };
+    let rows = [("/rules", 200, Some(2.0)), ("/rules", 404, Some(1.0)), ("/nope", 404, Some(1.0))];
+    let rows = rows.into_iter().chain([("/.well-known", 200, Some(1.0)), ("/health", 200, None)]);
+    for (path, status, expected) in rows {
+        assert_eq!(counted(path, status), expected, "{path} {status}");
     }
 }

@@ -12,6 +12,7 @@ pub mod go_json;
 pub mod jwt;
 pub mod pipeline;
 pub mod ports;
+pub mod redirect_target;
 pub mod rule;
 pub mod secret;
 pub mod session;

@@ -99,6 +99,10 @@ impl App {
         let lasting = Lasting { keys: keys.clone(), tokens, side: outbound.side.clone() };
 
         let built = Snapshot::build(&settings, &documents, proxy.port(), &lasting.under(&settings), 1)?;
+        // A source that never said anything of use is as good as one that cannot be reached.
+        if let Some(problem) = built.unread_remote(&settings) {
+            return Err(problem.clone());
+        }
         reload::log(&built.unread);
         reload::log(&built.findings);
         reload::announce(&built.snapshot, &metrics);

@@ -42,7 +42,7 @@ pub struct Linted {
 /// Loads and checks the settings, with what denials and rules use of them. The error is everything that is wrong
 /// when nothing could be served.
 pub fn settings(files: &[PathBuf], variables: &[(String, String)]) -> Result<Checked, Vec<Diagnostic>> {
-    let Loaded { settings, warnings, mut notes } = load(files, variables)?;
+    let Loaded { settings, warnings, mut notes } = load_named(files, variables)?;
     let built = compile(&settings)?;
     let slashes = slashes::look(&built, settings.strategy);
     notes.extend(in_short(callers::unknown(&built)));
@@ -66,7 +66,7 @@ pub fn settings(files: &[PathBuf], variables: &[(String, String)]) -> Result<Che
 
 /// Loads the settings and compiles every rule, without asking any key set.
 pub fn rules(files: &[PathBuf], variables: &[(String, String)]) -> Result<Linted, Vec<Diagnostic>> {
-    let loaded = load(files, variables)?;
+    let loaded = load_named(files, variables)?;
     let built = compile(&loaded.settings)?;
     let slashes = slashes::look(&built, loaded.settings.strategy);
     let mut notes = [callers::unknown(&built), slashes.lost].concat();
@@ -82,6 +82,17 @@ fn in_short(notes: Vec<Note>) -> Option<Note> {
         first.finding.message.push_str(&format!(", and so with {others} more"));
     }
     Some(first)
+}
+
+/// Loads the settings. Without a file it is most likely the option that was forgotten, and nothing is looked at.
+fn load_named(files: &[PathBuf], variables: &[(String, String)]) -> Result<Loaded, Vec<Diagnostic>> {
+    let mut loaded = load(files, variables)?;
+    if files.is_empty() {
+        let finding =
+            Diagnostic::warning("no configuration file is named: only the defaults and the environment are looked at");
+        loaded.warnings.push(finding.hint("name it with `-c FILE`"));
+    }
+    Ok(loaded)
 }
 
 fn compile(settings: &Settings) -> Result<Built, Vec<Diagnostic>> {

@@ -51,6 +51,15 @@ pub struct Built {
     pub places: Vec<Origin>,
 }
 
+impl Built {
+    /// Why the document of a repository that is asked over the network could not be read.
+    pub fn unread_remote(&self, settings: &Settings) -> Option<&Diagnostic> {
+        let is_remote =
+            |text: &String| settings.repositories.iter().any(|it| it.text() == text && it.remote().is_some());
+        self.snapshot.missing.iter().zip(&self.unread).find(|(text, _)| is_remote(text)).map(|(_, problem)| problem)
+    }
+}
+
 impl Snapshot {
     /// Reads every repository, remote ones from `documents`, and compiles every rule. `own_port` is the port the proxy really listens
     /// on. An error means that the settings themselves cannot be used.

@@ -1,8 +1,9 @@
 //! `keyward serve`
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
+use keyward_core::diagnostic::Diagnostic;
 use keyward_server::app::{App, Origin, asked_to_stop};
 use keyward_server::config::load::load;
 use keyward_server::telemetry;
@@ -35,6 +36,12 @@ pub(crate) struct Arguments {
 }
 
 pub(crate) fn run(arguments: &Arguments, files: Vec<PathBuf>) -> ExitCode {
+    let (misplaced, surplus): (Vec<_>, Vec<_>) = arguments.surplus.iter().partition(|it| Path::new(it).is_file());
+    for file in misplaced {
+        let finding =
+            Diagnostic::warning(format!("the argument `{file}` has no effect: it names a file, but no option"));
+        report(&[finding.hint(format!("did you mean `-c {file}`?"))]);
+    }
     let variables = environment();
     let loaded = match load(&files, &variables) {
         Ok(loaded) => loaded,
@@ -45,7 +52,7 @@ pub(crate) fn run(arguments: &Arguments, files: Vec<PathBuf>) -> ExitCode {
         }
     };
     telemetry::start(loaded.settings.log);
-    for surplus in &arguments.surplus {
+    for surplus in surplus {
         tracing::warn!("the argument `{surplus}` has no effect: `serve` serves everything that is configured");
     }
     if files.is_empty() {

@@ -21,8 +21,9 @@ pub struct When(Vec<Condition>);
 #[derive(Clone, Debug)]
 struct Condition {
     errors: Vec<String>,
-    accept: Vec<String>,
-    content_type: Vec<String>,
+    /// None where the condition says nothing of the header. A list of which nothing can be read fits no caller.
+    accept: Option<Vec<String>>,
+    content_type: Option<Vec<String>>,
     remote: Vec<Network>,
     trusts_forwarded_for: bool,
 }
@@ -114,8 +115,8 @@ impl Condition {
         let networks = request.cidr.iter().chain(&remote.networks);
         Ok(Self {
             errors: config.error.into_iter().map(|name| name.as_str().to_owned()).collect(),
-            accept: header.accept.iter().flat_map(|line| listed(line)).collect(),
-            content_type: header.content_type.iter().flat_map(|line| listed(line)).collect(),
+            accept: wanted(&header.accept),
+            content_type: wanted(&header.content_type),
             remote: networks.map(|network| Network::parse(network)).collect::<Result<_, _>>()?,
             trusts_forwarded_for: remote.respect_forwarded_for_header,
         })
@@ -123,8 +124,8 @@ impl Condition {
 
     fn holds(&self, denial: &Denial, request: &RequestFacts<'_>) -> bool {
         (self.errors.is_empty() || self.errors.iter().any(|name| name == denial.error.name()))
-            && (self.accept.is_empty() || any_fits(&accepted(request.headers), &self.accept))
-            && (self.content_type.is_empty() || any_fits(&content_types(request.headers), &self.content_type))
+            && self.accept.as_ref().is_none_or(|wanted| any_fits(&accepted(request.headers), wanted))
+            && self.content_type.as_ref().is_none_or(|wanted| any_fits(&content_types(request.headers), wanted))
             && (self.remote.is_empty() || self.peer_fits(request))
     }
 
@@ -154,6 +155,11 @@ impl ErrorName {
             ErrorName::Unauthorized => "unauthorized",
         }
     }
+}
+
+/// The entries as the reference reads them: joined to one line, so that what cannot be read hides what follows it.
+fn wanted(entries: &[String]) -> Option<Vec<String>> {
+    (!entries.is_empty()).then(|| listed(&entries.join(",")))
 }
 
 /// Wildcards count on the configured side only; a client's `*/*` fits only the same text.

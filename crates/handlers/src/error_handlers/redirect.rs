@@ -9,6 +9,7 @@ use keyward_core::document::{Node, decode};
 use keyward_core::pipeline::denial::Denial;
 use keyward_core::pipeline::error_response::ErrorResponse;
 use keyward_core::pipeline::{BindContext, ErrorHandler, ErrorHandlerKind, HandlerKind, RequestFacts};
+use keyward_core::redirect_target::RedirectTarget;
 
 use crate::form;
 
@@ -31,7 +32,7 @@ pub struct RedirectConfig {
 
 /// Ready to run.
 pub struct Redirect {
-    to: String,
+    to: RedirectTarget,
     status: StatusCode,
     return_to: Option<String>,
 }
@@ -58,9 +59,9 @@ impl ErrorHandlerKind for Kind {
             302 => StatusCode::FOUND,
             other => return Err(Diagnostic::error(format!("`code` {other} is not 301 or 302")).at(place("code"))),
         };
-        if to.contains('\\') || to.contains(|char: char| char.is_ascii_control()) {
+        let Some(to) = RedirectTarget::parse(&to) else {
             return Err(Diagnostic::error(format!("`to` `{to}` is not a URL or a path")).at(place("to")));
-        }
+        };
         if !parameter.bytes().all(|byte| byte.is_ascii_alphanumeric() || b",._~-".contains(&byte)) {
             return Err(Diagnostic::error(format!(
                 "`return_to_query_param` `{parameter}` holds other characters than letters, digits and `,._~-`"
@@ -75,9 +76,9 @@ impl ErrorHandler for Redirect {
     fn respond(&self, _: &Denial, request: &RequestFacts<'_>) -> ErrorResponse {
         let target = match &self.return_to {
             Some(parameter) => with_parameter(&self.to, parameter, &asked_for(request.url, request.headers)),
-            None => self.to.clone(),
+            None => self.to.written().to_owned(),
         };
-        let location = relative_to(&target, request.url);
+        let location = RedirectTarget::seen_from(&target, path_of(request.url));
         let mut headers = HeaderMap::with_capacity(2);
         if let Ok(value) = HeaderValue::from_str(&in_ascii(&location)) {
             headers.insert(LOCATION, value);
@@ -136,31 +137,17 @@ fn asked_for<'u>(url: &'u str, headers: &HeaderMap) -> Cow<'u, str> {
 }
 
 /// Sets one query parameter and re-encodes the query with sorted names; the fragment stays.
-fn with_parameter(to: &str, parameter: &str, value: &str) -> String {
-    let (rest, fragment) = to.split_once('#').map_or((to, None), |(rest, fragment)| (rest, Some(fragment)));
-    let (base, query) = rest.split_once('?').unwrap_or((rest, ""));
-    let mut pairs = form::parse(query);
+fn with_parameter(to: &RedirectTarget, parameter: &str, value: &str) -> String {
+    let mut pairs = form::parse(to.query());
     pairs.retain(|(name, _)| name != parameter.as_bytes());
     pairs.push((parameter.into(), value.into()));
-    let mut location = format!("{base}?{}", form::write(pairs));
-    if let Some(fragment) = fragment {
-        location.push('#');
-        location.push_str(fragment);
-    }
-    location
+    to.with_query(&form::write(pairs))
 }
 
-/// A target without scheme and without a leading slash is relative to the directory of the request.
-fn relative_to(target: &str, url: &str) -> String {
-    let has_scheme = target.split(['/', '?', '#']).next().is_some_and(|start| start.contains(':'));
-    if has_scheme || target.starts_with('/') {
-        return target.to_owned();
-    }
+fn path_of(url: &str) -> &str {
     let after_scheme = url.split_once("://").map_or(url, |(_, rest)| rest);
     let path = after_scheme.find('/').map_or("/", |slash| &after_scheme[slash..]);
-    let path = path.split('?').next().unwrap_or("/");
-    let directory = &path[..=path.rfind('/').unwrap_or(0)];
-    format!("{directory}{target}")
+    path.split('?').next().unwrap_or("/")
 }
 
 /// As Go's `htmlEscape` in `net/http`.
@@ -170,6 +157,7 @@ fn escape(text: &str) -> String {
 
 #[cfg(test)]
 mod tests {
+    #![allow(clippy::unwrap_used)]
     use super::*;
 
     /// [T] of pipeline spec 7.4: the first two.
@@ -183,20 +171,16 @@ mod tests {
             ("/l?~=1&*=2", "/~x*", "/l?%2A=2&return_to=%2F~x%2A&~=1"),
         ];
         for (to, url, expected) in rows {
-            assert_eq!(with_parameter(to, "return_to", url), expected);
+            let to = RedirectTarget::parse(to).unwrap();
+            assert_eq!(with_parameter(&to, "return_to", url), expected);
         }
     }
 
     #[test]
-    fn targets_without_slash_are_relative_to_the_requests_directory() {
-        let rows = [
-            ("login", "http://h/a/b?x=/y", "/a/login"),
-            ("login", "http://h", "/login"),
-            ("/login", "http://h/a/b", "/login"),
-            ("https://x/y", "http://h/a", "https://x/y"),
-        ];
-        for (to, url, expected) in rows {
-            assert_eq!(relative_to(to, url), expected);
+    fn the_path_asked_for_has_no_query() {
+        let rows = [("http://h/a/b?x=/y", "/a/b"), ("http://h", "/"), ("/a", "/a")];
+        for (url, expected) in rows {
+            assert_eq!(path_of(url), expected, "{url}");
         }
     }
 }

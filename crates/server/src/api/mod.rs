@@ -8,7 +8,7 @@ mod well_known;
 use std::borrow::Cow;
 use std::rc::Rc;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use arc_swap::ArcSwap;
 use bytes::Bytes;
@@ -116,6 +116,23 @@ impl Api {
         if path == "/decisions" || path.starts_with("/decisions/") {
             return self.decide(request, arrived).await;
         }
+        let began = Instant::now();
+        let response = self.look_up(&request).await;
+        // Probes would drown everything else.
+        if !matches!(path, "/health/alive" | "/health/ready") {
+            let status = response.status();
+            let outcome = match status.as_u16() {
+                ..400 => "allowed",
+                400..500 => "denied",
+                _ => "error",
+            };
+            self.count(&self.live.load(), request.method(), path, (status, outcome), began.elapsed());
+        }
+        response
+    }
+
+    async fn look_up(&self, request: &Request<Incoming>) -> Response<Full<Bytes>> {
+        let path = request.uri().path();
         if !is_read(request.method()) {
             return not_found::page(request.headers());
         }

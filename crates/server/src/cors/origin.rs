@@ -27,9 +27,11 @@ impl OriginPattern {
             return Err("a dot must follow the `*`, or anybody could register a name that fits");
         };
         let host = after.split(['/', ':']).next().unwrap_or_default();
+        // Nobody can have a name below an address.
+        let is_address = host.rsplit('.').next().is_some_and(|label| label.bytes().all(|byte| byte.is_ascii_digit()));
         match psl::domain_str(host) {
-            Some(_) => Ok(Self::Wildcard { start: start.to_owned(), end: end.to_owned() }),
-            None => Err("what follows the `*.` must hold a registrable domain, or anybody could have a name that fits"),
+            Some(_) if !is_address => Ok(Self::Wildcard { start: start.to_owned(), end: end.to_owned() }),
+            _ => Err("what follows the `*.` must hold a registrable domain, or anybody could have a name that fits"),
         }
     }
 
@@ -76,6 +78,7 @@ mod tests {
             "https://*.com",
             "https://*.co.uk",
             "https://*.vercel.app",
+            "https://*.1.2.3.4",
             "https://www.ory.*",
             "http://localhost:*",
             "http://*.localhost",

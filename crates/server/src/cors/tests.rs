@@ -69,6 +69,7 @@ fn preflights_say_what_is_allowed() {
             Some("authorization,content-type"),
             allowed(Some("authorization,content-type"), "GET"),
         ),
+        ("https://a.example", "GET", Some(""), allowed(None, "GET")),
         ("https://a.example", "GET", Some("content-type,authorization"), refused.clone()),
         ("https://a.example", "GET", Some("authorization,authorization"), refused.clone()),
         ("https://a.example", "GET", Some("Authorization"), refused.clone()),

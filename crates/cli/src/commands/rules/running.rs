@@ -29,6 +29,13 @@ pub(super) fn list(endpoint: &Endpoint, limit: u32, page: u32) -> ExitCode {
 }
 
 pub(super) fn get(endpoint: &Endpoint, id: &str) -> ExitCode {
+    // They would ask for another address: that of the list.
+    if matches!(id, "" | "." | "..") {
+        complain(&format!(
+            "Could not get rule: `{id}` cannot be asked for by its id; `keyward rules list` shows every rule\n"
+        ));
+        return ExitCode::from(EXIT_USAGE);
+    }
     let answer = endpoint.get(&format!("/rules/{}", utf8_percent_encode(id, NON_ALPHANUMERIC)));
     let rule = answer.and_then(|answer| match answer.status {
         200 => serde_json::from_slice(&answer.body).map_err(|error| error.to_string()),

@@ -54,6 +54,13 @@ fn media_type_rows() {
         let when = serde_json::json!([{"request": {"header": {"accept": [configured]}}}]);
         assert_eq!(holds(when, ErrorKind::NotFound, &[("accept", accept)], PEER), expected, "{accept} / {configured}");
     }
+    for unreadable in ["", " text/html", "text/html; charset=utf-8", "text/html;q=x", "text/html;", ", text/html"] {
+        for header in ["accept", "content_type"] {
+            let when = serde_json::json!([{"request": {"header": {header: [unreadable, "*/*"]}}}]);
+            let headers = [("accept", "text/html"), ("content-type", "text/html")];
+            assert!(!holds(when, ErrorKind::NotFound, &headers, PEER), "{header}: {unreadable}");
+        }
+    }
     let rows = [
         ("", "application/octet-stream", true),
         ("text", "text", true),

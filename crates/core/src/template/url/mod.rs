@@ -121,7 +121,7 @@ impl Parts {
     }
 
     /// The whole URL.
-    pub(super) fn written(&self) -> Vec<u8> {
+    pub(crate) fn written(&self) -> Vec<u8> {
         let mut out = Vec::new();
         if !self.scheme.is_empty() {
             out.extend(&self.scheme);

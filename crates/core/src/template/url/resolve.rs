@@ -40,6 +40,11 @@ impl Parts {
         made
     }
 
+    /// A path in which dots and doubled slashes are resolved.
+    pub(crate) fn cleaned(path: &[u8]) -> Vec<u8> {
+        cleaned_path(path)
+    }
+
     /// Goes on below its path, in which dots and doubled slashes are resolved.
     pub(crate) fn go_below(&mut self, path: &str) {
         self.path = cleaned_path(&[&self.path, path.as_bytes()].concat());
