@@ -24,13 +24,17 @@ pub(crate) fn encode(fields: &mut [(&str, &str)]) -> String {
 }
 
 /// The pairs of a query that the reference can read: none with `;` or a broken escape.
-pub(crate) fn parse(query: &str) -> Vec<(Vec<u8>, Vec<u8>)> {
+pub(crate) fn pairs(query: &str) -> impl Iterator<Item = (Vec<u8>, Vec<u8>)> {
     let readable = query.split('&').filter(|pair| !pair.is_empty() && !pair.contains(';'));
-    let read = readable.filter_map(|pair| {
+    readable.filter_map(|pair| {
         let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
         Some((unescape_bytes(name)?, unescape_bytes(value)?))
-    });
-    read.collect()
+    })
+}
+
+/// All [`pairs`], to be changed or written again.
+pub(crate) fn parse(query: &str) -> Vec<(Vec<u8>, Vec<u8>)> {
+    pairs(query).collect()
 }
 
 /// A query of these pairs, sorted by name.

@@ -39,6 +39,8 @@ pub(crate) struct RemoteCall {
     url: SideUrl,
     policy: CallPolicy,
     headers: Vec<(HeaderName, Rendered)>,
+    /// Of headers that are ignored: never sent, but who fails them is denied, as in the reference.
+    ignored: Vec<Rendered>,
     forwarded: Vec<HeaderName>,
     /// What the message about a wrong status begins with.
     pub(crate) wrong_status: &'static str,
@@ -56,9 +58,13 @@ impl RemoteCall {
     ) -> Result<Self, Diagnostic> {
         let url = side_url::read("remote", url, node, context)?;
         let mut sent = Vec::new();
+        let mut ignored = Vec::new();
         for rendered in headers.map(|map| Rendered::compile_all(map, context)).transpose()?.unwrap_or_default() {
             let place = &rendered.place.origin;
-            let Some(name) = header_name(&rendered.name, place, context)? else { continue };
+            let Some(name) = header_name(&rendered.name, place, context)? else {
+                ignored.push(rendered);
+                continue;
+            };
             if let Some(Err(_)) = rendered.template.constant().map(HeaderValue::from_str) {
                 let text =
                     format!("the value of `{}` holds characters that are not allowed in a header", rendered.name);
@@ -67,6 +73,7 @@ impl RemoteCall {
             }
             sent.push((name, rendered));
         }
+        ignored.retain(Rendered::is_per_request);
         let place = node.origin_of("forward_response_headers_to_upstream");
         if let Some((_, twice)) = forwarded.iter().enumerate().find(|(index, name)| forwarded[..*index].contains(name))
         {
@@ -92,6 +99,7 @@ impl RemoteCall {
                 max_body: 1024 * 1024,
             },
             headers: sent,
+            ignored,
             forwarded,
             wrong_status: "",
         })
@@ -99,7 +107,8 @@ impl RemoteCall {
 
     /// Whether a header reads the capture groups of the rule's pattern.
     pub(crate) fn reads_captures(&self) -> bool {
-        self.headers.iter().any(|(_, rendered)| rendered.template.reads_captures())
+        let sent = self.headers.iter().map(|(_, rendered)| rendered);
+        sent.chain(&self.ignored).any(|rendered| rendered.template.reads_captures())
     }
 
     pub(crate) fn sets_headers(&self) -> bool {
@@ -119,6 +128,9 @@ impl RemoteCall {
         headers.insert(CONTENT_TYPE, content_type);
         if let Some(authorization) = request.headers().get(AUTHORIZATION).filter(|value| !value.is_empty()) {
             headers.insert(AUTHORIZATION, authorization.clone());
+        }
+        for rendered in &self.ignored {
+            rendered.render(request, session)?;
         }
         for (name, rendered) in &self.headers {
             let text = rendered.render(request, session)?;

@@ -51,6 +51,11 @@ impl Rendered {
         }
     }
 
+    /// Whether what it renders to, or that it fails, is known only with a request.
+    pub(crate) fn is_per_request(&self) -> bool {
+        self.template.constant().is_none()
+    }
+
     /// Renders against this request.
     pub(crate) fn render(&self, request: &GatedRequest, session: &Session) -> Result<String, Denial> {
         let mut text = String::with_capacity(self.template.expected_size());

@@ -175,12 +175,14 @@ fn text(members: &mut Map<String, Value>, owner: &str, name: &str) -> Result<Str
 fn header_map(value: Option<Value>, name: &str) -> Result<HeaderMap, String> {
     let Some(members) = object(value, || "http.Header".to_owned())? else { return Ok(HeaderMap::new()) };
     let mut map = HeaderMap::new();
+    // A header without a value is set, to nothing: a caller's own of that name must not take its place.
+    let nothing = [Value::String(String::new())];
     for (key, values) in &members {
-        let Value::Array(list) = values else {
-            if values.is_null() {
-                continue;
-            }
-            return Err(decoder_text::of_member(SESSION, name, values, "[]string"));
+        let list = match values {
+            Value::Null => &nothing[..],
+            Value::Array(list) if list.is_empty() => &nothing,
+            Value::Array(list) => list,
+            other => return Err(decoder_text::of_member(SESSION, name, other, "[]string")),
         };
         for one in list {
             let Value::String(text) = one else { return Err(decoder_text::of_member(SESSION, name, one, "string")) };
@@ -210,6 +212,16 @@ mod tests {
         let mut session = Session::default();
         hydrated.replace(&mut session, &HeaderMap::new());
         assert_eq!(session.header.keys().map(HeaderName::as_str).collect::<Vec<_>>(), ["x-kept"]);
+    }
+
+    #[test]
+    fn a_header_without_a_value_is_set_to_nothing() {
+        for nothing in [json!([]), json!(null)] {
+            let hydrated = Hydrated::read(json!({"header": {"X-Role": nothing}}).to_string().as_bytes()).unwrap();
+            let mut session = Session::default();
+            hydrated.replace(&mut session, &HeaderMap::new());
+            assert_eq!(session.header.get("x-role"), Some(&HeaderValue::from_static("")));
+        }
     }
 
     #[test]

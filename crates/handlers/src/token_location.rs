@@ -10,6 +10,8 @@ use keyward_core::gate::GatedRequest;
 use keyward_core::pipeline::CredentialLocation;
 use keyward_core::pipeline::cookies::{self, Cookie};
 
+use crate::form;
+
 /// One place, as written. Exactly one of the keys.
 #[derive(Debug, serde::Deserialize, schemars::JsonSchema)]
 #[serde(deny_unknown_fields)]
@@ -90,9 +92,10 @@ fn at<'r>(location: &CredentialLocation, request: &'r GatedRequest) -> Option<Co
         // In Go the host is no header.
         CredentialLocation::Header(name) if name == HOST => None,
         CredentialLocation::Header(name) => request.headers().get(name).map(|value| Cow::Borrowed(value.as_bytes())),
-        CredentialLocation::QueryParameter(name) => form_urlencoded::parse(request.query()?.as_bytes())
-            .find(|(key, _)| key == name)
-            .map(|(_, value)| Cow::Owned(value.into_owned().into_bytes())),
+        // What the reference cannot read names no token: the next pair of that name counts.
+        CredentialLocation::QueryParameter(name) => {
+            form::pairs(request.query()?).find(|(key, _)| key == name.as_bytes()).map(|(_, value)| Cow::Owned(value))
+        }
         CredentialLocation::Cookie(name) => {
             cookies(request).find(|cookie| cookie.name == name).map(|cookie| Cow::Borrowed(cookie.value.as_bytes()))
         }

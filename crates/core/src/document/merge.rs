@@ -27,6 +27,21 @@ pub fn merge(base: &Node, over: &Node) -> Node {
     Node { value: Value::Map(merged), origin: over.origin.clone() }
 }
 
+/// The first key without a value in `over` that [`merge`] would let replace a value of `base`.
+///
+/// `token_from` is none: without a value it means the default place, as in the reference.
+pub fn value_taken_back<'o>(base: &Node, over: &'o Node) -> Option<&'o Entry> {
+    let (Value::Map(base_entries), Value::Map(over_entries)) = (&base.value, &over.value) else { return None };
+    over_entries.iter().filter(|entry| !ATOMIC.contains(&entry.key.as_str())).find_map(|entry| {
+        let existing = base_entries.iter().find(|existing| existing.key == entry.key)?;
+        match (&existing.value.value, &entry.value.value) {
+            (Value::Null, _) => None,
+            (_, Value::Null) => Some(entry),
+            _ => value_taken_back(&existing.value, &entry.value),
+        }
+    })
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -58,6 +73,23 @@ mod tests {
         for (base, over, expected) in rows {
             let merged = merge(&Node::from_json(&base, "base"), &Node::from_json(&over, "over"));
             assert_eq!(to_json(&merged), expected);
+        }
+    }
+
+    #[test]
+    fn a_key_without_a_value_takes_a_value_back() {
+        let rows = [
+            (json!({"a": 1}), json!({"a": null}), Some("a")),
+            (json!({"a": {"b": 1}}), json!({"a": null}), Some("a")),
+            (json!({"a": {"b": 1}}), json!({"a": {"b": null}}), Some("b")),
+            (json!({"a": {"b": 1}}), json!({"a": {"c": null}, "d": null}), None),
+            (json!({"a": null}), json!({"a": null}), None),
+            (json!({"token_from": {"header": "X"}}), json!({"token_from": null}), None),
+        ];
+        for (base, over, expected) in rows {
+            let over_node = Node::from_json(&over, "over");
+            let found = value_taken_back(&Node::from_json(&base, "base"), &over_node);
+            assert_eq!(found.map(|entry| entry.key.as_str()), expected, "{over} over {base}");
         }
     }
 }

@@ -47,7 +47,7 @@ pub mod duration;
 pub mod merge;
 
 pub use decode::decode;
-pub use merge::merge;
+pub use merge::{merge, value_taken_back};
 
 impl Value {
     /// What kind of value it is, for messages.

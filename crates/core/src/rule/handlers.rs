@@ -6,7 +6,7 @@ use schemars::generate::SchemaSettings;
 
 use crate::diagnostic::{Diagnostic, Origin};
 use crate::document::decode::hint_for_key;
-use crate::document::{Node, Value, merge};
+use crate::document::{Node, Value, merge, value_taken_back};
 use crate::pipeline::{AuthenticatorKind, AuthorizerKind, ErrorHandlerKind, HandlerKind, MutatorKind};
 use crate::rule::model::HandlerReference;
 
@@ -93,7 +93,18 @@ impl<'a, K: HandlerKind + ?Sized> Table<'a, K> {
         }
         let global = setting.map_or_else(empty, |setting| setting.config.clone());
         let config = match &reference.config {
-            Some(over) if !matches!(over.value, Value::Null) => merge(&global, over),
+            Some(over) if !matches!(over.value, Value::Null) => {
+                // Without the global value the handler might check less, and say less, than anybody wrote.
+                if let Some(entry) = value_taken_back(&global, over) {
+                    let text =
+                        format!("{noun} `{id}`: `{}` has no value here, and has one in the configuration", entry.key);
+                    return Err(Diagnostic::error(text)
+                        .at(&entry.key_origin)
+                        .hint("remove the key, and the configuration's value counts, or write another value")
+                        .told(self.unusable));
+                }
+                merge(&global, over)
+            }
             _ => global,
         };
         if matches!(config.value, Value::Map(_)) {

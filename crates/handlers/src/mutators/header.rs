@@ -30,6 +30,8 @@ pub struct HeaderConfig {
 /// Ready to run.
 pub struct Header {
     headers: Box<[Set]>,
+    /// Of headers that are ignored: never sent, but who fails them is denied, as in the reference.
+    ignored: Box<[Rendered]>,
 }
 
 struct Set {
@@ -71,34 +73,40 @@ impl MutatorKind for Kind {
     fn bind(&self, config: &Node, context: &BindContext<'_>) -> Result<Box<dyn Mutator>, Diagnostic> {
         let HeaderConfig { headers } = decode(config)?;
         let mut bound: Vec<Set> = Vec::new();
+        let mut ignored = Vec::new();
         for rendered in Rendered::compile_all(&headers, context)? {
-            let Some(set) = bind_one(rendered, context)? else { continue };
+            let name = HeaderName::from_bytes(rendered.name.as_bytes()).map_err(|_| {
+                Diagnostic::error(format!("`{}` is not a header name", rendered.name)).at(&rendered.place.origin)
+            })?;
+            if is_framing(&name) {
+                warn_about_ignored(&name, &rendered, context);
+                ignored.push(rendered);
+                continue;
+            }
+            let set = bind_one(name, rendered, context)?;
             // Two spellings of one name are one header; the rule's, written later, wins.
             bound.retain(|earlier| earlier.name != set.name);
             bound.push(set);
         }
-        Ok(Box::new(Header { headers: bound.into() }))
+        ignored.retain(Rendered::is_per_request);
+        Ok(Box::new(Header { headers: bound.into(), ignored: ignored.into() }))
     }
 }
 
-fn bind_one(rendered: Rendered, context: &BindContext<'_>) -> Result<Option<Set>, Diagnostic> {
+/// As in the reference, where they say where the message goes or how long it is.
+fn warn_about_ignored(name: &HeaderName, rendered: &Rendered, context: &BindContext<'_>) {
+    let finding = if name == header::HOST {
+        Diagnostic::warning("`Host` cannot be set by a mutator and is ignored, as in the reference")
+            .hint("use `upstream.url` and `upstream.preserve_host`")
+    } else {
+        Diagnostic::warning(format!("`{}` belongs to the connection and is ignored", rendered.name))
+    };
+    context.warn(finding.at(&rendered.place.origin));
+}
+
+fn bind_one(name: HeaderName, rendered: Rendered, context: &BindContext<'_>) -> Result<Set, Diagnostic> {
     let origin = rendered.place.origin.clone();
     let written = &rendered.name;
-    let name = HeaderName::from_bytes(written.as_bytes())
-        .map_err(|_| Diagnostic::error(format!("`{written}` is not a header name")).at(&origin))?;
-    if name == header::HOST {
-        context.warn(
-            Diagnostic::warning("`Host` cannot be set by a mutator and is ignored, as in the reference")
-                .at(&origin)
-                .hint("use `upstream.url` and `upstream.preserve_host`"),
-        );
-        return Ok(None);
-    }
-    if is_framing(&name) {
-        // As in the reference where they say how long the message is.
-        context.warn(Diagnostic::warning(format!("`{written}` belongs to the connection and is ignored")).at(&origin));
-        return Ok(None);
-    }
     let value = match rendered.template.constant() {
         Some(text) => {
             warn_about_unencoded_basic(&name, text, &rendered, context);
@@ -112,7 +120,7 @@ fn bind_one(rendered: Rendered, context: &BindContext<'_>) -> Result<Option<Set>
         }
         None => SetValue::PerRequest(Box::new(rendered)),
     };
-    Ok(Some(Set { name, value }))
+    Ok(Set { name, value })
 }
 
 /// RFC 7617 wants `user:password` in base64. Sent as is, like the reference does, but said.
@@ -134,6 +142,9 @@ impl Mutator for Header {
         session: &'a mut Session,
         _: UnixTime,
     ) -> Step<'a, Result<(), Denial>> {
+        if let Err(denial) = self.ignored.iter().try_for_each(|rendered| rendered.render(request, session).map(drop)) {
+            return Step::Ready(Err(denial));
+        }
         Step::Ready(self.headers.iter().try_for_each(|set| {
             let value = match &set.value {
                 SetValue::Constant(value) => value.clone(),
@@ -145,10 +156,11 @@ impl Mutator for Header {
     }
 
     fn reads_captures(&self) -> bool {
-        self.headers.iter().any(|set| match &set.value {
-            SetValue::Constant(_) => false,
-            SetValue::PerRequest(rendered) => rendered.template.reads_captures(),
-        })
+        let of_headers = self.headers.iter().filter_map(|set| match &set.value {
+            SetValue::Constant(_) => None,
+            SetValue::PerRequest(rendered) => Some(&**rendered),
+        });
+        of_headers.chain(&self.ignored).any(|rendered| rendered.template.reads_captures())
     }
 
     fn written_headers(&self) -> Vec<HeaderName> {

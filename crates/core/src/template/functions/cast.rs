@@ -33,8 +33,7 @@ pub(super) fn to_int(value: &Value<'_>) -> i64 {
         // What Go makes of floats out of range depends on the processor; this is what x86-64 gives.
         Value::Float(value) if *value >= -9.3e18 && *value < 9_223_372_036_854_775_808.0 => *value as i64,
         Value::Float(_) => i64::MIN,
-        Value::Text(text) => integer(without_zero_decimals(&text.to_str())).unwrap_or(0),
-        Value::Integer(integer) if integer.of.signed && integer.of.show.is_some() => 0,
+        Value::Text(text) => integer(without_decimals(&text.to_str())).unwrap_or(0),
         other => other.integer().unwrap_or(0),
     }
 }
@@ -49,12 +48,14 @@ pub(super) fn to_float(value: &Value<'_>) -> f64 {
     }
 }
 
-/// `5.00` is `5`.
-fn without_zero_decimals(text: &str) -> &str {
-    match text.rfind('.') {
-        Some(dot) if dot + 1 < text.len() && text[dot + 1..].bytes().all(|byte| byte == b'0') => &text[..dot],
-        _ => text,
+/// `5.9` is `5`, and `-.5` is `0`; what has no such form stays as it is.
+fn without_decimals(text: &str) -> &str {
+    let Some((whole, decimals)) = text.split_once('.') else { return text };
+    let digits = whole.strip_prefix(['+', '-']).unwrap_or(whole);
+    if !digits.bytes().chain(decimals.bytes()).all(|byte| byte.is_ascii_digit()) {
+        return text;
     }
+    if digits.is_empty() { "0" } else { whole }
 }
 
 /// An integer with Go's prefixes and, after them, underscores between digits.
