@@ -136,12 +136,10 @@ impl<'p> Stage<'p> {
         match value {
             Value::String(text) => {
                 let mut text = text.clone();
-                let mut names: Vec<_> = self.names.iter().collect();
-                names.sort_by_key(|(_, value)| std::cmp::Reverse(value.len()));
-                for (name, value) in names {
+                for (name, value) in longest_first(&self.names) {
                     text = text.replace(value, &format!("${{{name}}}"));
                 }
-                for (name, token) in &self.player.tokens {
+                for (name, token) in longest_first(&self.player.tokens) {
                     text = text.replace(token, &format!("${{TOKEN:{name}}}"));
                 }
                 marks::mark(&text).into()
@@ -298,6 +296,13 @@ impl<'p> Stage<'p> {
         }
         self.clean(&seen)
     }
+}
+
+/// Values that hold others come before them.
+fn longest_first<N>(values: &BTreeMap<N, String>) -> Vec<(&N, &String)> {
+    let mut all: Vec<_> = values.iter().collect();
+    all.sort_by_key(|(_, value)| std::cmp::Reverse(value.len()));
+    all
 }
 
 /// SIGTERM first, as an orchestrator does; SIGKILL when that takes too long.
