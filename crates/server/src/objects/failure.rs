@@ -1,6 +1,7 @@
 //! Why an object could not be had, in words that name what to do and hold no credential.
 
 use http::StatusCode;
+use keyward_core::secret::shown_url;
 use thiserror::Error;
 
 use super::connector::{Heard, Trouble};
@@ -78,11 +79,8 @@ fn chain(error: &dyn std::error::Error) -> String {
     text
 }
 
-/// Queries can hold tokens.
+/// URLs in a text can hold tokens.
 fn without_queries(text: &str) -> String {
-    let shown = |word: &str| match word.split_once('?') {
-        Some((address, _)) if address.contains("://") => format!("{address}?[redacted]"),
-        _ => word.to_owned(),
-    };
+    let shown = |word| if str::contains(word, "://") { shown_url(word) } else { word.into() };
     text.split(' ').map(shown).collect::<Vec<_>>().join(" ")
 }
