@@ -180,7 +180,8 @@ fn refuse_hidden_dots(segment: &str) -> Result<(), PathError> {
     if hides { Err(PathError::HiddenDots) } else { Ok(()) }
 }
 
-fn escape_at(bytes: &[u8], at: usize) -> Option<u8> {
+/// The byte that the escape at a place stands for.
+pub(crate) fn escape_at(bytes: &[u8], at: usize) -> Option<u8> {
     let digit = |byte: u8| char::from(byte).to_digit(16);
     let (high, low) = (digit(*bytes.get(at + 1)?)?, digit(*bytes.get(at + 2)?)?);
     u8::try_from(high * 16 + low).ok()

@@ -1,5 +1,7 @@
 //! The path of `upstream.url`, in the form in which it is sent.
 
+use crate::gate::path::escape_at;
+
 /// Resolves empty and dot segments, written plainly or encoded, and encodes each segment as the reference
 /// does. `%2F` stays what it is: an escape, and no border of segments. The path of the root is empty.
 pub(super) fn canonical(written: &str) -> Result<String, String> {
@@ -39,18 +41,17 @@ fn is_plain(byte: u8) -> bool {
 }
 
 fn decoded(segment: &str) -> Result<Vec<u8>, String> {
-    let mut bytes = Vec::with_capacity(segment.len());
-    let mut rest = segment.as_bytes();
-    while let Some((first, after)) = rest.split_first() {
-        if *first != b'%' {
-            bytes.push(*first);
-            rest = after;
-            continue;
+    let segment = segment.as_bytes();
+    let (mut bytes, mut at) = (Vec::with_capacity(segment.len()), 0);
+    while let Some(&byte) = segment.get(at) {
+        if byte == b'%' {
+            let value = escape_at(segment, at);
+            bytes.push(value.ok_or("its path holds `%` without two hexadecimal digits")?);
+            at += 3;
+        } else {
+            bytes.push(byte);
+            at += 1;
         }
-        let digit = |at: usize| after.get(at).and_then(|byte| char::from(*byte).to_digit(16));
-        let value = digit(0).zip(digit(1)).and_then(|(high, low)| u8::try_from(high * 16 + low).ok());
-        bytes.push(value.ok_or("its path holds `%` without two hexadecimal digits")?);
-        rest = &after[2..];
     }
     Ok(bytes)
 }
