@@ -21,6 +21,12 @@ impl Message {
         self.headers.iter().find(|(key, _)| key.eq_ignore_ascii_case(name)).map(|(_, value)| value.as_str())
     }
 
+    /// The method and the target of a request.
+    pub fn method_and_target(&self) -> (&str, &str) {
+        let (method, rest) = self.start.split_once(' ').unwrap_or_default();
+        (method, rest.split(' ').next().unwrap_or_default())
+    }
+
     /// The status code of a response.
     pub fn status(&self) -> u16 {
         self.start.split(' ').nth(1).and_then(|code| code.parse().ok()).unwrap_or(0)

@@ -14,8 +14,8 @@ pub(super) fn check(request: &Message, signed: &str, accounts: &BTreeMap<String,
     let key = accounts.get(account).ok_or("AuthenticationFailed")?;
     let key = BASE64_STANDARD.decode(key).unwrap();
     let header = |name: &str| request.header(name).unwrap_or_default().to_owned();
-    let (method, target) = request.start.split_once(' ').unwrap_or_default();
-    let path = target.split([' ', '?']).next().unwrap_or_default();
+    let (method, target) = request.method_and_target();
+    let path = target.split('?').next().unwrap_or_default();
     let named = [
         "content-encoding",
         "content-language",

@@ -110,8 +110,7 @@ impl State {
         if !self.faults.is_empty() {
             return self.faults.remove(0);
         }
-        let (method, target) = request.start.split_once(' ').unwrap_or_default();
-        let target = target.split(' ').next().unwrap_or_default();
+        let (method, target) = request.method_and_target();
         let (path, query) = target.split_once('?').unwrap_or((target, ""));
         if let Some((_, _, needs, said)) = self.spoken.iter().find(|said| said.0 == method && said.1 == path) {
             let has = |(name, value): &(String, String)| format!("{}: {value}", name.to_ascii_lowercase()) == *needs;

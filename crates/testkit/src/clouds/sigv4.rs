@@ -29,8 +29,7 @@ pub(super) fn check(
     }
     let header = |name: &str| request.header(name).unwrap_or_default().trim().to_owned();
     let headers: String = names.split(';').map(|name| format!("{name}:{}\n", header(name))).collect();
-    let (method, target) = request.start.split_once(' ').unwrap_or_default();
-    let target = target.split(' ').next().unwrap_or_default();
+    let (method, target) = request.method_and_target();
     let (path, query) = target.split_once('?').unwrap_or((target, ""));
     let mut parameters: Vec<&str> = query.split('&').filter(|parameter| !parameter.is_empty()).collect();
     parameters.sort_unstable();
