@@ -7,8 +7,9 @@ use aws_lc_rs::signature::{self, EcdsaKeyPair, Ed25519KeyPair, KeyPair};
 use serde_json::{Map, Value};
 use zeroize::Zeroizing;
 
-use super::der;
 use super::sign::encode;
+use super::verification::CURVES;
+use super::{algorithm_name, der};
 
 /// Every algorithm a key can be generated for, with the default size in bits.
 pub const ALGORITHMS: &[(&str, u32)] = &[
@@ -105,16 +106,18 @@ fn rsa(bits: u32) -> Result<Zeroizing<Vec<Vec<u8>>>, String> {
 }
 
 fn ecdsa(algorithm: &str) -> Result<CurveKey, String> {
-    let (curve, kind) = match algorithm {
-        "ES256" => ("P-256", &signature::ECDSA_P256_SHA256_FIXED_SIGNING),
-        "ES384" => ("P-384", &signature::ECDSA_P384_SHA384_FIXED_SIGNING),
-        _ => ("P-521", &signature::ECDSA_P521_SHA512_FIXED_SIGNING),
-    };
-    let pair = EcdsaKeyPair::generate(kind).map_err(|_| "the key could not be generated")?;
+    let curve = CURVES.iter().find(|curve| algorithm_name(curve.algorithm) == algorithm);
+    let curve = curve.ok_or("the algorithm has no curve")?;
+    let pair = EcdsaKeyPair::generate(curve.signing).map_err(|_| "the key could not be generated")?;
     let secret = pair.private_key().as_be_bytes().map_err(|_| "the key could not be encoded")?;
     let point = &pair.public_key().as_ref()[1..];
     let (x, y) = point.split_at(point.len() / 2);
-    Ok(CurveKey { curve, x: x.to_vec(), y: Some(y.to_vec()), secret: Zeroizing::new(secret.as_ref().to_vec()) })
+    Ok(CurveKey {
+        curve: curve.name,
+        x: x.to_vec(),
+        y: Some(y.to_vec()),
+        secret: Zeroizing::new(secret.as_ref().to_vec()),
+    })
 }
 
 fn ed25519() -> Result<CurveKey, String> {

@@ -6,10 +6,10 @@ use std::hash::{Hash, Hasher};
 
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use jsonwebtoken::DecodingKey;
 use serde_json::{Map, Value};
 
 use super::Algorithm;
+use super::verification::{CURVES, Verification};
 use crate::strict_json;
 
 /// The largest document that is parsed.
@@ -29,21 +29,8 @@ pub struct KeySet {
 /// A key that can check signatures.
 pub struct VerificationKey {
     pub(super) key_id: Option<String>,
-    family: Family,
-    algorithm: Option<Algorithm>,
-    pub(super) decoding: DecodingKey,
+    pub(super) verification: Verification,
     fingerprint: u64,
-}
-
-/// Which algorithms a key's type fits.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Family {
-    Ed25519,
-    /// With the length in bytes: a key must be as long as the hash (RFC 7518 section 3.2).
-    Octets(usize),
-    P256,
-    P384,
-    Rsa,
 }
 
 /// A document that is no key set.
@@ -110,7 +97,7 @@ impl KeySet {
         self.keys
             .iter()
             .filter(move |key| key_id.is_none_or(|wanted| key.key_id.as_deref() == Some(wanted)))
-            .filter(move |key| key.fits(algorithm))
+            .filter(move |key| key.verification.fits(algorithm))
     }
 }
 
@@ -146,52 +133,40 @@ impl VerificationKey {
                 return Err("its `key_ops` hold no `verify`");
             }
         }
-        let (family, decoding) = match text("kty") {
-            Some("RSA") => (Family::Rsa, rsa(text("n"), text("e"))?),
+        let mut verification = match text("kty") {
+            Some("RSA") => rsa(text("n"), text("e"))?,
             Some("EC") => {
-                let family = match text("crv") {
-                    Some("P-256") => Family::P256,
-                    Some("P-384") => Family::P384,
-                    _ => return Err("its curve is not supported"),
-                };
-                let length = if family == Family::P256 { 32 } else { 48 };
-                let (x, y) = (coordinate(text("x"), length)?, coordinate(text("y"), length)?);
-                (family, DecodingKey::from_ec_components(x, y).map_err(|_| "its point is not on the curve")?)
+                let curve = CURVES.iter().find(|curve| text("crv") == Some(curve.name));
+                let curve = curve.ok_or("its curve is not supported")?;
+                let (x, y) = (coordinate(text("x"), curve.length)?, coordinate(text("y"), curve.length)?);
+                Verification::curve(curve, &x, &y).ok_or("its point is not on the curve")?
             }
             Some("OKP") if text("crv") == Some("Ed25519") => {
-                let x = coordinate(text("x"), 32)?;
-                (Family::Ed25519, DecodingKey::from_ed_components(x).map_err(|_| "its point is malformed")?)
+                Verification::ed25519(&coordinate(text("x"), 32)?).ok_or("its point is malformed")?
             }
             Some("oct") => {
                 let secret = zeroize::Zeroizing::new(decode(text("k"))?);
                 if secret.len() < 32 {
                     return Err("a symmetric key needs at least 32 bytes");
                 }
-                (Family::Octets(secret.len()), DecodingKey::from_secret(&secret))
+                Verification::shared(&secret)
             }
             _ => return Err("its type is not supported"),
         };
-        let algorithm = match text("alg") {
-            Some(name) => Some(super::algorithm(name).ok_or("its `alg` is not supported")?),
-            None => None,
-        };
-        if algorithm.is_some_and(|algorithm| !family.fits(algorithm)) {
-            return Err("its `alg` does not fit its type");
+        if let Some(name) = text("alg") {
+            let algorithm = super::algorithm(name).ok_or("its `alg` is not supported")?;
+            verification = verification.only(algorithm).ok_or("its `alg` does not fit its type")?;
         }
         let mut hasher = DefaultHasher::new();
         // Private members take no part: two halves of one key are one key.
         for name in ["kty", "crv", "n", "e", "x", "y", "k", "alg", "kid"] {
             text(name).hash(&mut hasher);
         }
-        Ok(Self { key_id: text("kid").map(str::to_owned), family, algorithm, decoding, fingerprint: hasher.finish() })
+        Ok(Self { key_id: text("kid").map(str::to_owned), verification, fingerprint: hasher.finish() })
     }
 
     fn is_symmetric(&self) -> bool {
-        matches!(self.family, Family::Octets(_))
-    }
-
-    fn fits(&self, algorithm: Algorithm) -> bool {
-        self.family.fits(algorithm) && self.algorithm.is_none_or(|own| own == algorithm)
+        !self.verification.is_public()
     }
 
     /// What identifies the key across sets and reloads.
@@ -217,25 +192,7 @@ impl KeySet {
     }
 }
 
-impl Family {
-    fn fits(self, algorithm: Algorithm) -> bool {
-        use Algorithm::{ES256, ES384, EdDSA, HS256, HS384, HS512, PS256, PS384, PS512, RS256, RS384, RS512};
-        match self {
-            Family::Ed25519 => algorithm == EdDSA,
-            Family::Octets(length) => match algorithm {
-                HS256 => length >= 32,
-                HS384 => length >= 48,
-                HS512 => length >= 64,
-                _ => false,
-            },
-            Family::P256 => algorithm == ES256,
-            Family::P384 => algorithm == ES384,
-            Family::Rsa => matches!(algorithm, RS256 | RS384 | RS512 | PS256 | PS384 | PS512),
-        }
-    }
-}
-
-fn rsa(n: Option<&str>, e: Option<&str>) -> Result<DecodingKey, &'static str> {
+fn rsa(n: Option<&str>, e: Option<&str>) -> Result<Verification, &'static str> {
     let (modulus, exponent) = (decode(n)?, decode(e)?);
     let significant = |bytes: &[u8]| bytes.iter().position(|byte| *byte != 0).map_or(0, |start| bytes.len() - start);
     // `padding` zeros in front are tolerated (a common mistake), weak and enormous keys are not.
@@ -252,12 +209,12 @@ fn rsa(n: Option<&str>, e: Option<&str>) -> Result<DecodingKey, &'static str> {
     if !odd_and_small || exponent[exponent_start..] == [1] {
         return Err("its exponent is not usable");
     }
-    Ok(DecodingKey::from_rsa_raw_components(&modulus[start..], &exponent[exponent_start..]))
+    Verification::rsa(&modulus[start..], &exponent[exponent_start..]).ok_or("its numbers are not an RSA key")
 }
 
-fn coordinate(text: Option<&str>, length: usize) -> Result<&str, &'static str> {
+fn coordinate(text: Option<&str>, length: usize) -> Result<Vec<u8>, &'static str> {
     let bytes = decode(text)?;
-    if bytes.len() == length { text.ok_or("a member is missing") } else { Err("a coordinate has the wrong length") }
+    if bytes.len() == length { Ok(bytes) } else { Err("a coordinate has the wrong length") }
 }
 
 fn decode(text: Option<&str>) -> Result<Vec<u8>, &'static str> {
@@ -266,10 +223,7 @@ fn decode(text: Option<&str>) -> Result<Vec<u8>, &'static str> {
 
 impl fmt::Debug for VerificationKey {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("VerificationKey")
-            .field("key_id", &self.key_id)
-            .field("family", &self.family)
-            .finish_non_exhaustive()
+        f.debug_struct("VerificationKey").field("key_id", &self.key_id).finish_non_exhaustive()
     }
 }
 

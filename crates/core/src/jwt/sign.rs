@@ -2,13 +2,15 @@
 
 use std::fmt;
 
-use aws_lc_rs::signature::{self, EcdsaKeyPair, Ed25519KeyPair, KeyPair};
+use aws_lc_rs::hmac;
+use aws_lc_rs::signature::{EcdsaKeyPair, Ed25519KeyPair, KeyPair, RsaKeyPair};
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use jsonwebtoken::{DecodingKey, EncodingKey};
 use serde_json::{Map, Value, json};
 use zeroize::Zeroizing;
 
+use super::signer::{Signer, rsa_encoding};
+use super::verification::{CURVES, Curve, SHARED, Verification};
 use super::{Algorithm, algorithm_name, der};
 use crate::strict_json;
 
@@ -16,7 +18,7 @@ use crate::strict_json;
 pub struct SigningKey {
     algorithm: Algorithm,
     key_id: String,
-    encoding: EncodingKey,
+    signer: Signer,
     public: Value,
 }
 
@@ -25,7 +27,7 @@ pub struct SigningKey {
 pub struct SigningKeyError(String);
 
 impl SigningKey {
-    /// Reads a private key: a JWK, a key set (its first private key), or PEM (PKCS#8 or PKCS#1 RSA).
+    /// Reads a private key: a JWK, a key set (its first private key), or PEM (PKCS#8, PKCS#1 RSA, SEC1 EC).
     /// `algorithm` and `key_id` go over what the key itself says; without a `kid` it is the key's
     /// thumbprint (RFC 7638).
     pub fn read(document: &[u8], algorithm: Option<Algorithm>, key_id: Option<&str>) -> Result<Self, SigningKeyError> {
@@ -64,21 +66,15 @@ impl SigningKey {
 
     /// Whether a PEM public key is the other half, shown by a signature.
     pub fn matches_public_pem(&self, pem: &[u8]) -> bool {
-        let decoding = match self.algorithm {
-            Algorithm::ES256 | Algorithm::ES384 => DecodingKey::from_ec_pem(pem),
-            Algorithm::EdDSA => DecodingKey::from_ed_pem(pem),
-            _ => DecodingKey::from_rsa_pem(pem),
-        };
-        let Ok(decoding) = decoding else { return false };
         let message = b"which key is this?";
-        jsonwebtoken::crypto::sign(message, &self.encoding, self.algorithm)
-            .and_then(|signature| jsonwebtoken::crypto::verify(&signature, message, &decoding, self.algorithm))
-            .unwrap_or(false)
+        let Ok(block) = pem::parse(pem) else { return false };
+        let Some(verification) = Verification::from_der(self.algorithm, block.contents()) else { return false };
+        self.signer.sign(message).is_some_and(|signature| verification.verify(self.algorithm, message, &signature))
     }
 
     /// Signs claims as a compact JWS with `typ`, `alg` and `kid`.
     pub fn sign(&self, claims: &Value) -> Result<String, SigningKeyError> {
-        self.encode(Some(self.key_id.clone()), claims)
+        self.encode(Some(&self.key_id), claims)
     }
 
     /// The same without `kid`, as issuers with a single key do.
@@ -86,34 +82,46 @@ impl SigningKey {
         self.encode(None, claims)
     }
 
-    fn encode(&self, key_id: Option<String>, claims: &Value) -> Result<String, SigningKeyError> {
-        let mut header = jsonwebtoken::Header::new(self.algorithm);
-        header.kid = key_id;
-        jsonwebtoken::encode(&header, claims, &self.encoding).map_err(|error| refuse(error.to_string()))
+    /// RFC 7515 section 7.1.
+    fn encode(&self, key_id: Option<&str>, claims: &Value) -> Result<String, SigningKeyError> {
+        let mut header = Map::new();
+        header.insert("typ".to_owned(), "JWT".into());
+        header.insert("alg".to_owned(), algorithm_name(self.algorithm).into());
+        if let Some(key_id) = key_id {
+            header.insert("kid".to_owned(), key_id.into());
+        }
+        let header = Value::Object(header).to_string();
+        let mut token = format!("{}.{}", encode(header.as_bytes()), encode(claims.to_string().as_bytes()));
+        let signature = self.signer.sign(token.as_bytes()).ok_or_else(|| refuse("there is no randomness"))?;
+        token.push('.');
+        token.push_str(&encode(&signature));
+        Ok(token)
     }
 
-    fn from_pem(pem: &[u8], algorithm: Algorithm, key_id: Option<&str>) -> Result<Self, SigningKeyError> {
-        let der = Zeroizing::new(pem_body(pem)?);
+    fn from_pem(text: &[u8], algorithm: Algorithm, key_id: Option<&str>) -> Result<Self, SigningKeyError> {
+        let block = pem::parse(text).map_err(|_| refuse("it is not a PEM block"))?;
+        if !block.tag().ends_with("PRIVATE KEY") || block.tag().starts_with("ENCRYPTED") {
+            return Err(refuse("the PEM block is not an unencrypted private key"));
+        }
+        let der = Zeroizing::new(block.into_contents());
         if is_rsa(algorithm) {
             let numbers = der::rsa_integers(&der)
                 .ok_or_else(|| refuse("it is not an RSA private key; name the algorithm of another kind of key"))?;
             return Self::from_rsa(numbers.iter().map(|number| number.to_vec()).collect(), algorithm, key_id);
         }
-        match algorithm {
-            Algorithm::ES256 | Algorithm::ES384 => {
-                let pair = EcdsaKeyPair::from_pkcs8(curve(algorithm).1, &der)
-                    .map_err(|_| refuse("it is not a PKCS#8 private key of the algorithm's curve"))?;
-                let public = ec_public(algorithm, pair.public_key().as_ref());
-                Ok(Self::new(algorithm, key_id, EncodingKey::from_ec_der(&der), public))
-            }
-            Algorithm::EdDSA => {
-                let pair = Ed25519KeyPair::from_pkcs8_maybe_unchecked(&der)
-                    .map_err(|_| refuse("it is not a PKCS#8 Ed25519 private key"))?;
-                let public = ed_public(pair.public_key().as_ref());
-                Ok(Self::new(algorithm, key_id, EncodingKey::from_ed_der(&der), public))
-            }
-            _ => Err(refuse("a PEM file cannot hold a symmetric key")),
+        if let Some(curve) = CURVES.iter().find(|curve| curve.algorithm == algorithm) {
+            let pair = EcdsaKeyPair::from_private_key_der(curve.signing, &der)
+                .map_err(|_| refuse("it is not a private key of the algorithm's curve"))?;
+            let public = ec_public(curve, pair.public_key().as_ref());
+            return Ok(Self::new(algorithm, key_id, Signer::Curve(pair), public));
         }
+        if algorithm == Algorithm::EdDSA {
+            let pair = Ed25519KeyPair::from_pkcs8_maybe_unchecked(&der)
+                .map_err(|_| refuse("it is not a PKCS#8 Ed25519 private key"))?;
+            let public = ed_public(pair.public_key().as_ref());
+            return Ok(Self::new(algorithm, key_id, Signer::Ed25519(pair), public));
+        }
+        Err(refuse("a PEM file cannot hold a symmetric key"))
     }
 
     pub(super) fn from_jwk(
@@ -128,67 +136,71 @@ impl SigningKey {
                 .ok_or_else(|| refuse(format!("`{name}` is missing or not base64url")))
         };
         let named = text("alg").and_then(super::algorithm);
-        let default = match (text("kty"), text("crv")) {
+        let curve = CURVES.iter().find(|curve| text("crv") == Some(curve.name));
+        let default = match (text("kty"), curve) {
             (Some("RSA"), _) => Algorithm::RS256,
-            (Some("EC"), Some("P-256")) => Algorithm::ES256,
-            (Some("EC"), Some("P-384")) => Algorithm::ES384,
-            (Some("OKP"), Some("Ed25519")) => Algorithm::EdDSA,
+            (Some("EC"), Some(curve)) => curve.algorithm,
+            (Some("OKP"), _) if text("crv") == Some("Ed25519") => Algorithm::EdDSA,
             (Some("oct"), _) => Algorithm::HS256,
             _ => return Err(refuse("its type or curve is not supported")),
         };
         let algorithm = algorithm.or(named).unwrap_or(default);
         let key_id = key_id.or_else(|| text("kid").filter(|id| !id.is_empty()));
-        match default {
-            Algorithm::RS256 if is_rsa(algorithm) => {
-                let numbers = ["n", "e", "d", "p", "q", "dp", "dq", "qi"].into_iter().map(bytes);
-                Self::from_rsa(numbers.collect::<Result<_, _>>()?, algorithm, key_id)
-            }
-            Algorithm::ES256 | Algorithm::ES384 if algorithm == default => {
-                let point = [&[4][..], &bytes("x")?, &bytes("y")?].concat();
-                let secret = Zeroizing::new(bytes("d")?);
-                let pair = EcdsaKeyPair::from_private_key_and_public_key(curve(algorithm).1, &secret, &point)
-                    .map_err(|_| refuse("`d`, `x` and `y` are not a key pair"))?;
-                let der = pair.to_pkcs8v1().map_err(|_| refuse("it cannot be encoded"))?;
-                let encoding = EncodingKey::from_ec_der(der.as_ref());
-                Ok(Self::new(algorithm, key_id, encoding, ec_public(algorithm, &point)))
-            }
-            Algorithm::EdDSA if algorithm == default => {
-                let (seed, point) = (Zeroizing::new(bytes("d")?), bytes("x")?);
-                let pair = Ed25519KeyPair::from_seed_and_public_key(&seed, &point)
-                    .map_err(|_| refuse("`d` and `x` are not a key pair"))?;
-                let der = pair.to_pkcs8v1().map_err(|_| refuse("it cannot be encoded"))?;
-                Ok(Self::new(algorithm, key_id, EncodingKey::from_ed_der(der.as_ref()), ed_public(&point)))
-            }
-            Algorithm::HS256 if matches!(algorithm, Algorithm::HS256 | Algorithm::HS384 | Algorithm::HS512) => {
-                let secret = Zeroizing::new(bytes("k")?);
-                if secret.len() < 32 {
-                    return Err(refuse("a symmetric key needs at least 32 bytes"));
-                }
-                let key_id = key_id.ok_or_else(|| refuse("a symmetric key needs a `kid`"))?;
-                Ok(Self::new(algorithm, Some(key_id), EncodingKey::from_secret(&secret), Value::Null))
-            }
-            _ => Err(refuse(format!("its type does not fit {}", algorithm_name(algorithm)))),
+        if default == Algorithm::RS256 && is_rsa(algorithm) {
+            let numbers = ["n", "e", "d", "p", "q", "dp", "dq", "qi"].into_iter().map(bytes);
+            return Self::from_rsa(numbers.collect::<Result<_, _>>()?, algorithm, key_id);
         }
+        let hash = SHARED.iter().find(|(one, ..)| *one == algorithm).map(|(_, hash, _)| *hash);
+        if let (Algorithm::HS256, Some(hash)) = (default, hash) {
+            let secret = Zeroizing::new(bytes("k")?);
+            if secret.len() < 32 {
+                return Err(refuse("a symmetric key needs at least 32 bytes"));
+            }
+            let key_id = key_id.ok_or_else(|| refuse("a symmetric key needs a `kid`"))?;
+            let signer = Signer::Shared(Box::new(hmac::Key::new(hash, &secret)));
+            return Ok(Self::new(algorithm, Some(key_id), signer, Value::Null));
+        }
+        if algorithm != default {
+            return Err(refuse(format!("its type does not fit {}", algorithm_name(algorithm))));
+        }
+        let secret = Zeroizing::new(bytes("d")?);
+        let (signer, public) = match curve {
+            Some(curve) => {
+                let point = [&[4][..], &bytes("x")?, &bytes("y")?].concat();
+                let pair = EcdsaKeyPair::from_private_key_and_public_key(curve.signing, &secret, &point)
+                    .map_err(|_| refuse("`d`, `x` and `y` are not a key pair"))?;
+                (Signer::Curve(pair), ec_public(curve, &point))
+            }
+            None => {
+                let point = bytes("x")?;
+                let pair = Ed25519KeyPair::from_seed_and_public_key(&secret, &point)
+                    .map_err(|_| refuse("`d` and `x` are not a key pair"))?;
+                (Signer::Ed25519(pair), ed_public(&point))
+            }
+        };
+        Ok(Self::new(algorithm, key_id, signer, public))
     }
 
     /// From n, e, d, p, q, dp, dq, qi.
     fn from_rsa(numbers: Vec<Vec<u8>>, algorithm: Algorithm, key_id: Option<&str>) -> Result<Self, SigningKeyError> {
         let numbers = Zeroizing::new(numbers);
         let der = Zeroizing::new(der::rsa_private_key(&numbers));
-        signature::RsaKeyPair::from_der(&der)
+        let pair = RsaKeyPair::from_der(&der)
             .map_err(|_| refuse("its numbers are not a valid RSA key of 2048 to 8192 bits"))?;
         let public = json!({"kty": "RSA", "n": encode(&numbers[0]), "e": encode(&numbers[1])});
-        Ok(Self::new(algorithm, key_id, EncodingKey::from_rsa_der(&der), public))
+        let encoding = rsa_encoding(algorithm)
+            .ok_or_else(|| refuse(format!("its type does not fit {}", algorithm_name(algorithm))))?;
+        Ok(Self::new(algorithm, key_id, Signer::Rsa(pair, encoding), public))
     }
 
-    fn new(algorithm: Algorithm, key_id: Option<&str>, encoding: EncodingKey, mut public: Value) -> Self {
+    fn new(algorithm: Algorithm, key_id: Option<&str>, signer: Signer, mut public: Value) -> Self {
         let key_id = key_id.map_or_else(|| thumbprint(&public), str::to_owned);
         if let Some(members) = public.as_object_mut() {
             members.insert("use".to_owned(), "sig".into());
             members.insert("alg".to_owned(), algorithm_name(algorithm).into());
             members.insert("kid".to_owned(), key_id.clone().into());
         }
-        Self { algorithm, key_id, encoding, public }
+        Self { algorithm, key_id, signer, public }
     }
 }
 
@@ -208,17 +220,10 @@ pub(super) fn encode(bytes: &[u8]) -> String {
     URL_SAFE_NO_PAD.encode(bytes)
 }
 
-fn curve(algorithm: Algorithm) -> (&'static str, &'static signature::EcdsaSigningAlgorithm) {
-    match algorithm {
-        Algorithm::ES384 => ("P-384", &signature::ECDSA_P384_SHA384_FIXED_SIGNING),
-        _ => ("P-256", &signature::ECDSA_P256_SHA256_FIXED_SIGNING),
-    }
-}
-
 /// From an uncompressed point.
-fn ec_public(algorithm: Algorithm, point: &[u8]) -> Value {
+fn ec_public(curve: &Curve, point: &[u8]) -> Value {
     let (x, y) = point[1..].split_at((point.len() - 1) / 2);
-    json!({"kty": "EC", "crv": curve(algorithm).0, "x": encode(x), "y": encode(y)})
+    json!({"kty": "EC", "crv": curve.name, "x": encode(x), "y": encode(y)})
 }
 
 fn ed_public(point: &[u8]) -> Value {
@@ -226,21 +231,7 @@ fn ed_public(point: &[u8]) -> Value {
 }
 
 fn is_rsa(algorithm: Algorithm) -> bool {
-    algorithm_name(algorithm).starts_with(['R', 'P'])
-}
-
-fn pem_body(pem: &[u8]) -> Result<Vec<u8>, SigningKeyError> {
-    let text = std::str::from_utf8(pem).map_err(|_| refuse("it is not text"))?;
-    let mut lines = text.trim().lines();
-    let begins = lines.next().unwrap_or_default();
-    if !begins.contains("PRIVATE KEY") || begins.contains("ENCRYPTED") {
-        return Err(refuse("the PEM block is not an unencrypted private key"));
-    }
-    if begins.contains("EC PRIVATE KEY") {
-        return Err(refuse("SEC1 EC keys are not supported; convert with `openssl pkcs8 -topk8 -nocrypt`"));
-    }
-    let body: String = lines.take_while(|line| !line.starts_with("-----END")).map(str::trim).collect();
-    base64::engine::general_purpose::STANDARD.decode(body).map_err(|_| refuse("the PEM block is not base64"))
+    rsa_encoding(algorithm).is_some()
 }
 
 fn refuse(reason: impl Into<String>) -> SigningKeyError {

@@ -62,7 +62,7 @@ const CLAIMS: fn() -> Value = || json!({"sub": "alice", "exp": 4_000_000_000_u64
 
 #[test]
 fn every_algorithm_signs_and_verifies_and_fits_no_other() {
-    let names = ["RS256", "PS384", "ES256", "ES384", "EdDSA"];
+    let names = ["RS256", "PS384", "ES256", "ES384", "ES512", "EdDSA"];
     for name in names {
         let key = key(name);
         let source = Keys::publishing(&[key.public_jwk().unwrap()]);
@@ -73,6 +73,32 @@ fn every_algorithm_signs_and_verifies_and_fits_no_other() {
             let foreign = verifier(source.clone(), &[algorithm(other).unwrap()]);
             assert_eq!(verify(&foreign, &token).unwrap_err(), Reason::SignatureInvalid, "{name} as {other}");
         }
+    }
+}
+
+#[test]
+fn keys_on_every_curve_are_read_from_pkcs8_and_sec1() {
+    use aws_lc_rs::encoding::{AsDer, EcPrivateKeyRfc5915Der, PublicKeyX509Der};
+    use aws_lc_rs::signature::{EcdsaKeyPair, KeyPair};
+
+    let block = |tag: &str, der: &[u8]| pem::encode(&pem::Pem::new(tag, der)).into_bytes();
+    for curve in super::verification::CURVES {
+        let pair = EcdsaKeyPair::generate(curve.signing).unwrap();
+        let sec1: EcPrivateKeyRfc5915Der<'_> = pair.private_key().as_der().unwrap();
+        let public: PublicKeyX509Der<'_> = pair.public_key().as_der().unwrap();
+        let public = block("PUBLIC KEY", public.as_ref());
+        for private in
+            [block("PRIVATE KEY", pair.to_pkcs8v1().unwrap().as_ref()), block("EC PRIVATE KEY", sec1.as_ref())]
+        {
+            let key = SigningKey::read(&private, Some(curve.algorithm), None).unwrap();
+            assert!(key.matches_public_pem(&public), "{}", curve.name);
+            assert!(!self::key("ES256").matches_public_pem(&public), "{}", curve.name);
+            let own = verifier(Keys::publishing(&[key.public_jwk().unwrap()]), &[curve.algorithm]);
+            assert!(verify(&own, &key.sign(&CLAIMS()).unwrap()).is_ok(), "{}", curve.name);
+        }
+        let encrypted = block("ENCRYPTED PRIVATE KEY", pair.to_pkcs8v1().unwrap().as_ref());
+        let problem = SigningKey::read(&encrypted, Some(curve.algorithm), None).unwrap_err();
+        assert_eq!(problem.to_string(), "the PEM block is not an unencrypted private key");
     }
 }
 
@@ -95,7 +121,7 @@ fn a_token_without_kid_is_tried_against_the_keys_that_fit() {
     let mut published = second.public_jwk().unwrap().clone();
     published["kid"] = "other".into();
     let verifier = verifier(Keys::publishing(&[first.public_jwk().unwrap(), &published]), &[Algorithm::RS256]);
-    let header = jsonwebtoken::Header::new(Algorithm::RS256);
+    let header = jsonwebtoken::Header::new(jsonwebtoken::Algorithm::RS256);
     let jwk = generate("RS256", "x", 0).unwrap();
     let numbers: Vec<Vec<u8>> = ["n", "e", "d", "p", "q", "dp", "dq", "qi"]
         .iter()
@@ -134,7 +160,7 @@ fn cve_2026_39999_rs256_is_not_taken_for_hs256() {
     let public = rsa.public_jwk().unwrap();
     let verifier = verifier(Keys::publishing(&[public]), &[Algorithm::RS256, Algorithm::HS256]);
     for secret in [public.to_string().into_bytes(), public["n"].as_str().unwrap().as_bytes().to_vec()] {
-        let mut header = jsonwebtoken::Header::new(Algorithm::HS256);
+        let mut header = jsonwebtoken::Header::new(jsonwebtoken::Algorithm::HS256);
         header.kid = Some("k1".to_owned());
         let forged =
             jsonwebtoken::encode(&header, &CLAIMS(), &jsonwebtoken::EncodingKey::from_secret(&secret)).unwrap();

@@ -17,7 +17,7 @@ pub(super) struct Decoded<'t> {
     pub(super) key_id: Option<String>,
     pub(super) payload: Vec<u8>,
     pub(super) signed: &'t str,
-    pub(super) signature: &'t str,
+    pub(super) signature: Vec<u8>,
 }
 
 /// Whether a text has exactly three dot-separated parts: what makes `jwt` responsible for it.
@@ -40,8 +40,7 @@ pub(super) fn decode(token: &str) -> Result<Decoded<'_>, Reason> {
     let header = part(header)?;
     // What it says is not looked at before the signature is checked.
     let payload = URL_SAFE_NO_PAD.decode(claims).map_err(|_| Reason::TokenMalformed)?;
-    // Decoded here only to refuse what is not canonical base64url.
-    URL_SAFE_NO_PAD.decode(signature).map_err(|_| Reason::TokenMalformed)?;
+    let signature = URL_SAFE_NO_PAD.decode(signature).map_err(|_| Reason::TokenMalformed)?;
     if header.contains_key("crit") || header.contains_key("b64") {
         return Err(Reason::TokenMalformed);
     }

@@ -82,10 +82,7 @@ impl TokenVerifier {
                 if tries > MAX_TRIES {
                     return Err(Reason::SignatureInvalid);
                 }
-                let message = decoded.signed.as_bytes();
-                let verdict =
-                    jsonwebtoken::crypto::verify(decoded.signature, message, &key.decoding, decoded.algorithm);
-                if matches!(verdict, Ok(true)) {
+                if key.verification.verify(decoded.algorithm, decoded.signed.as_bytes(), &decoded.signature) {
                     return Ok((index, key.fingerprint(), set.revision()));
                 }
             }
