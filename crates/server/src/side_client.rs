@@ -131,7 +131,8 @@ fn ended_unheard(error: &hyper_util::client::legacy::Error) -> bool {
         connected.get_extras(&mut of_connection);
     }
     let of_connection: Option<&Heard> = of_connection.get();
-    of_connection.is_some_and(|heard| heard.anything.load(Ordering::Relaxed) && !heard.since_call.load(Ordering::Relaxed))
+    of_connection
+        .is_some_and(|heard| heard.anything.load(Ordering::Relaxed) && !heard.since_call.load(Ordering::Relaxed))
 }
 
 /// Statuses that say nothing about the request itself (pipeline spec 1.8).
