@@ -253,6 +253,33 @@ fn a_call_that_met_the_end_of_a_kept_connection_is_repeated_if_it_changes_nothin
     assert_eq!([running.get("/client", &client).status(), running.get("/client", &client).status()], [503, 200]);
 }
 
+/// What has begun to answer has had the call, which is then not made again.
+#[test]
+fn a_call_that_was_answered_badly_on_a_kept_connection_is_not_repeated() {
+    let (origin, _) = canned(answer("200 OK", "", b""));
+    for last in ["nonsense\r\n\r\n", "HTTP/1.1 200 OK\r\nContent-Le", "H"] {
+        let calls = Arc::new(AtomicUsize::new(0));
+        let counted = calls.clone();
+        let side = upstream(move |stream| {
+            let mut reader = BufReader::new(stream);
+            for words in [answer("200 OK", "", GOOD), last.into()] {
+                if !matches!(wire::read_request(&mut reader), Ok(Some(_))) {
+                    return;
+                }
+                counted.fetch_add(1, Ordering::SeqCst);
+                // Whoever gave up has closed the connection.
+                let _ = reader.get_mut().write_all(&words);
+            }
+        });
+        let running = keyward(side, origin);
+        for (path, credential) in &CALLS[..2] {
+            let statuses = [(); 2].map(|()| running.get(&format!("/{path}"), credential).status());
+            assert_eq!(statuses, [200, 403], "{path}, {last:?}");
+        }
+        assert_eq!(calls.load(Ordering::SeqCst), 4, "{last:?}");
+    }
+}
+
 /// GHSA-qvp4-rpmr-xwrr: a remembered answer is judged again by every rule.
 #[test]
 fn an_introspected_token_is_asked_about_once_and_judged_each_time() {

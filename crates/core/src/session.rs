@@ -5,6 +5,8 @@ use std::sync::Arc;
 use http::{HeaderMap, HeaderName, HeaderValue};
 use serde_json::{Map, Value};
 
+use crate::template::url;
+
 /// The session of one request (pipeline spec 1.6). Claims are shared with the verified-token cache.
 #[derive(Clone, Debug, Default)]
 pub struct Session {
@@ -50,6 +52,15 @@ pub struct MatchUrl {
     pub path: String,
     /// The query, without `?`.
     pub raw_query: String,
+    /// A question mark with nothing behind it.
+    pub force_query: bool,
+}
+
+impl MatchUrl {
+    /// A path, percent-encoded: as it was written, where that says the same as the decoded text.
+    pub fn written_path(decoded: &str, written: &str) -> String {
+        String::from_utf8_lossy(&url::written_path(decoded, written)).into_owned()
+    }
 }
 
 /// A cookie to set on the upstream request, ready to be sent.

@@ -5,32 +5,10 @@ use std::sync::Arc;
 use http::header::COOKIE;
 use http::{HeaderMap, HeaderName, HeaderValue};
 use keyward_core::session::{MatchContext, MatchUrl, Session};
-use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use serde_json::{Map, Value};
 
 use crate::decoder_text;
 use crate::framing::is_framing;
-
-/// What a path may hold unescaped (RFC 3986 section 3.3).
-const PATH: &AsciiSet = &NON_ALPHANUMERIC
-    .remove(b'-')
-    .remove(b'.')
-    .remove(b'_')
-    .remove(b'~')
-    .remove(b'/')
-    .remove(b'!')
-    .remove(b'$')
-    .remove(b'&')
-    .remove(b'\'')
-    .remove(b'(')
-    .remove(b')')
-    .remove(b'*')
-    .remove(b'+')
-    .remove(b',')
-    .remove(b';')
-    .remove(b'=')
-    .remove(b':')
-    .remove(b'@');
 
 /// A session as a side service gave it back.
 pub(crate) struct Hydrated {
@@ -130,7 +108,14 @@ fn match_context(written: Map<String, Value>) -> Result<(Vec<String>, MatchConte
     let url = match members.remove("url") {
         None | Some(Value::Null) => None,
         Some(Value::Object(url)) => {
-            let mut url = decoder_text::members(url, &["Scheme", "Host", "Path", "RawQuery"])?;
+            let mut url = decoder_text::members(url, &["Scheme", "Host", "Path", "RawPath", "RawQuery", "ForceQuery"])?;
+            let force_query = match url.remove("ForceQuery") {
+                None | Some(Value::Null) => false,
+                Some(Value::Bool(is_forced)) => is_forced,
+                Some(other) => {
+                    return Err(decoder_text::of_member("URL", "match_context.url.ForceQuery", &other, "bool"));
+                }
+            };
             let mut part = |name: &str| match url.remove(name) {
                 None | Some(Value::Null) => Ok(String::new()),
                 Some(Value::String(text)) => Ok(text),
@@ -141,8 +126,9 @@ fn match_context(written: Map<String, Value>) -> Result<(Vec<String>, MatchConte
             Some(MatchUrl {
                 scheme: part("Scheme")?,
                 host: part("Host")?,
-                path: utf8_percent_encode(&part("Path")?, PATH).to_string(),
+                path: MatchUrl::written_path(&part("Path")?, &part("RawPath")?),
                 raw_query: part("RawQuery")?,
+                force_query,
             })
         }
         Some(other) => return Err(wrong("url", &other, "url.URL")),

@@ -161,12 +161,19 @@ fn panicked() -> Response<Full<Bytes>> {
     plain(StatusCode::INTERNAL_SERVER_ERROR, "internal error\n")
 }
 
-/// RFC 9112 section 3.2; only HTTP/1.0 can do without.
+/// RFC 9112 section 3.2; only HTTP/1.0 can do without. As in the reference, the host may be empty.
 fn names_one_host(request: &Request<Incoming>) -> bool {
-    match request.headers().get_all(header::HOST).iter().count() {
-        0 => request.version() < Version::HTTP_11,
-        count => count == 1,
+    let mut lines = request.headers().get_all(header::HOST).iter();
+    match (lines.next(), lines.next()) {
+        (None, _) => request.version() < Version::HTTP_11,
+        (Some(only), None) => only.as_bytes().iter().copied().all(is_of_host),
+        (Some(_), Some(_)) => false,
     }
+}
+
+/// What can stand in a host or its port (RFC 3986 section 3.2).
+fn is_of_host(byte: u8) -> bool {
+    byte.is_ascii_alphanumeric() || b"-._~%!$&'()*+,;=:[]".contains(&byte)
 }
 
 /// What is framed in two ways may be read in two ways: nothing else is read on its connection.

@@ -93,12 +93,12 @@ impl PooledSideClient {
                 match self.client().request(message).await {
                     Ok(answer) => break answer,
                     // Each time one kept connection is gone, and a new one ends it.
-                    Err(error) if request.method.is_safe() && was_kept(&error) => {}
+                    Err(error) if request.method.is_safe() && ended_unheard(&error) => {}
                     Err(error) => return Err(SideError::Broken(chain(&error))),
                 }
             };
-            if let Some(Served(served)) = answer.extensions().get() {
-                served.store(true, Ordering::Relaxed);
+            if let Some(Heard { anything, .. }) = answer.extensions().get() {
+                anything.store(true, Ordering::Relaxed);
             }
             let (head, body) = answer.into_parts();
             let body = Limited::new(body, policy.max_body).collect().await.map_err(|error| {
@@ -123,14 +123,16 @@ impl SideClient for PooledSideClient {
     }
 }
 
-/// Whether a call broke on a connection that had served others: its end may have crossed the call on the way
-/// (RFC 9112 section 9.3.1), so a call that changes nothing may be repeated.
-fn was_kept(error: &hyper_util::client::legacy::Error) -> bool {
+/// Whether a call broke on a connection that had served others, and nothing was heard since: its end may have crossed
+/// the call on the way (RFC 9112 section 9.3.1), so a call that changes nothing may be repeated.
+fn ended_unheard(error: &hyper_util::client::legacy::Error) -> bool {
     let mut of_connection = http::Extensions::new();
     if let Some(connected) = error.connect_info() {
         connected.get_extras(&mut of_connection);
     }
-    of_connection.get().is_some_and(|Served(served)| served.load(Ordering::Relaxed))
+    let of_connection: Option<&Heard> = of_connection.get();
+    of_connection
+        .is_some_and(|heard| heard.anything.load(Ordering::Relaxed) && !heard.since_call.load(Ordering::Relaxed))
 }
 
 /// Statuses that say nothing about the request itself (pipeline spec 1.8).
@@ -169,17 +171,22 @@ impl tower_service::Service<Uri> for Connector {
             let origin = format!("{scheme}://{}", authority.map_or("", |authority| authority.as_str()));
             let place = Upstream::parse(&origin, "").map_err(std::io::Error::other)?;
             let stream = connect(place.origin(), &resolver, &tls, connect_timeout).await;
-            stream.map(|stream| TokioIo::new(SideStream(stream, Served::default()))).map_err(std::io::Error::other)
+            stream.map(|stream| TokioIo::new(SideStream(stream, Heard::default()))).map_err(std::io::Error::other)
         })
     }
 }
 
-/// Whether a connection has brought an answer already.
+/// What a connection has brought.
 #[derive(Clone, Default)]
-struct Served(Arc<AtomicBool>);
+struct Heard {
+    /// An answer to any call.
+    anything: Arc<AtomicBool>,
+    /// A byte since the latest call was written.
+    since_call: Arc<AtomicBool>,
+}
 
 /// A connection of the pool.
-struct SideStream(UpstreamStream, Served);
+struct SideStream(UpstreamStream, Heard);
 
 impl Connection for SideStream {
     fn connected(&self) -> Connected {
@@ -189,13 +196,21 @@ impl Connection for SideStream {
 
 impl AsyncRead for SideStream {
     fn poll_read(self: Pin<&mut Self>, cx: &mut Context<'_>, buffer: &mut ReadBuf<'_>) -> Poll<std::io::Result<()>> {
-        Pin::new(&mut self.get_mut().0).poll_read(cx, buffer)
+        let Self(stream, heard) = self.get_mut();
+        let before = buffer.filled().len();
+        let outcome = Pin::new(stream).poll_read(cx, buffer);
+        if buffer.filled().len() > before {
+            heard.since_call.store(true, Ordering::Relaxed);
+        }
+        outcome
     }
 }
 
 impl AsyncWrite for SideStream {
     fn poll_write(self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<std::io::Result<usize>> {
-        Pin::new(&mut self.get_mut().0).poll_write(cx, bytes)
+        let Self(stream, heard) = self.get_mut();
+        heard.since_call.store(false, Ordering::Relaxed);
+        Pin::new(stream).poll_write(cx, bytes)
     }
 
     fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<std::io::Result<()>> {

@@ -6,6 +6,10 @@ use http::{HeaderMap, HeaderName, HeaderValue, Version};
 use super::GatePolicy;
 use super::refusal::RefusalReason;
 
+const FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
+const FORWARDED_HOST: HeaderName = HeaderName::from_static("x-forwarded-host");
+const FORWARDED_PROTO: HeaderName = HeaderName::from_static("x-forwarded-proto");
+
 /// What the fields say, besides what is left of them.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct Facts {
@@ -77,8 +81,8 @@ pub(super) fn filter(headers: &mut HeaderMap, version: Version, policy: &GatePol
         join_cookies(headers);
     }
     if policy.trust_forwarded_headers {
-        for name in ["x-forwarded-for", "x-forwarded-host", "x-forwarded-proto"] {
-            keep_first_or_none(headers, name);
+        for name in [FORWARDED_FOR, FORWARDED_HOST, FORWARDED_PROTO] {
+            keep_first_or_none(headers, &name);
         }
     }
     Ok(facts)
@@ -159,7 +163,7 @@ fn is_protected(name: &str) -> bool {
 }
 
 /// hyper has framed the body; what it tolerated and others may read differently is refused here.
-fn check_framing(headers: &HeaderMap, version: Version) -> Result<(), RefusalReason> {
+fn check_framing(headers: &mut HeaderMap, version: Version) -> Result<(), RefusalReason> {
     let mut lengths = headers.get_all(CONTENT_LENGTH).iter();
     if let Some(length) = lengths.next() {
         let digits = length.as_bytes();
@@ -167,6 +171,10 @@ fn check_framing(headers: &HeaderMap, version: Version) -> Result<(), RefusalRea
         if !valid || lengths.next().is_some() {
             return Err(RefusalReason::Framing);
         }
+    }
+    // Software that takes a leading zero for the mark of an octal number would see another length.
+    if let Some(plain) = headers.get(CONTENT_LENGTH).and_then(without_zeros) {
+        headers.insert(CONTENT_LENGTH, plain);
     }
     let mut codings = headers.get_all(TRANSFER_ENCODING).iter();
     if let Some(coding) = codings.next() {
@@ -179,6 +187,13 @@ fn check_framing(headers: &HeaderMap, version: Version) -> Result<(), RefusalRea
         }
     }
     Ok(())
+}
+
+/// A length without the zeros before it, if there are any.
+fn without_zeros(length: &HeaderValue) -> Option<HeaderValue> {
+    let digits = length.as_bytes();
+    let zeros = digits.iter().take(digits.len().saturating_sub(1)).take_while(|digit| **digit == b'0').count();
+    if zeros == 0 { None } else { HeaderValue::from_bytes(&digits[zeros..]).ok() }
 }
 
 fn check_expectation(headers: &HeaderMap) -> Result<(), RefusalReason> {
@@ -260,7 +275,7 @@ fn forwarded_proto(headers: &HeaderMap) -> Option<bool> {
 }
 
 /// As in the reference: the first line counts, and an empty one counts as none.
-fn keep_first_or_none(headers: &mut HeaderMap, name: &'static str) {
+pub(crate) fn keep_first_or_none(headers: &mut HeaderMap, name: &HeaderName) {
     let mut lines = headers.get_all(name).iter();
     let (first, more) = (lines.next().cloned(), lines.next().is_some());
     match first {

@@ -40,6 +40,10 @@ pub fn admit_forwarded(head: Parts, arrival: &Arrival, policy: &GatePolicy) -> R
         Some(host) => authority::canonicalize(&host, scheme).ok_or(RefusalReason::Authority)?.into_owned(),
         None => own_authority(&head, scheme)?,
     };
+    // As in the reference, a path that nobody can read is refused, also where another takes its place.
+    if path::canonicalize(head.uri.path()) == Err(path::PathError::BadEscape) {
+        return Err(RefusalReason::Path);
+    }
     let raw_path = match said("x-forwarded-uri", RefusalReason::Path)? {
         Some(uri) if !uri.starts_with('?') => uri.split(['?', '#']).next().unwrap_or_default().to_owned(),
         _ => head.uri.path().strip_prefix(PREFIX).unwrap_or(head.uri.path()).to_owned(),

@@ -19,6 +19,7 @@ use http::header::HOST;
 use http::request::Parts;
 use http::{HeaderMap, Method, Uri, Version};
 
+pub(crate) use fields::keep_first_or_none;
 pub use forwarded::admit_forwarded;
 pub use refusal::RefusalReason;
 

@@ -108,6 +108,14 @@ fn fields_of_this_hop_stay_behind() {
     assert!(request.accepts_trailers());
 }
 
+#[test]
+fn a_length_is_passed_on_as_nobody_can_misread_it() {
+    for (written, passed) in [("0", "0"), ("00", "0"), ("010", "10"), ("10", "10"), ("0000000000000000001", "1")] {
+        let request = pass("/", &[("host", "h"), ("content-length", written)]).unwrap();
+        assert_eq!(request.headers()[http::header::CONTENT_LENGTH], passed, "{written}");
+    }
+}
+
 /// Traefik CVE-2024-45410 and its bypass CVE-2026-29054: `Connection` in any case.
 #[test]
 fn cve_2024_45410_connection_names_are_read_in_any_case() {

@@ -34,12 +34,17 @@ pub fn parse(line: &[u8]) -> impl Iterator<Item = Cookie<'_>> {
     })
 }
 
-/// Drops one cookie by name from every `Cookie` line.
+/// Drops one cookie by name from every `Cookie` line. A line without it stays as it is.
 pub(super) fn remove(headers: &mut HeaderMap, name: &str) {
     let lines: Vec<HeaderValue> = headers.get_all(COOKIE).iter().cloned().collect();
     headers.remove(COOKIE);
     for line in lines {
-        let kept: Vec<&[u8]> = pairs(&line).filter(|pair| name_of(pair) != name.as_bytes()).collect();
+        let is_another = |pair: &&[u8]| name_of(pair) != name.as_bytes();
+        if pairs(&line).all(|pair| is_another(&pair)) {
+            headers.append(COOKIE, line);
+            continue;
+        }
+        let kept: Vec<&[u8]> = pairs(&line).filter(is_another).collect();
         if kept.is_empty() {
             continue;
         }
@@ -90,6 +95,8 @@ mod tests {
             ("sid=1", None),
             ("a=1; sid=2; b=3", Some("a=1; b=3")),
             ("asid=1", Some("asid=1")),
+            ("a=1;b ;; c=2;", Some("a=1;b ;; c=2;")),
+            ("", Some("")),
             ("sid =1; x=2", Some("x=2")),
         ];
         for (line, expected) in rows {

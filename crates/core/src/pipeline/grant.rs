@@ -9,7 +9,7 @@ use std::sync::Arc;
 use http::header::{AUTHORIZATION, COOKIE, HOST, USER_AGENT};
 use http::{HeaderMap, HeaderName, HeaderValue, Method};
 
-use crate::gate::GatedRequest;
+use crate::gate::{GatedRequest, keep_first_or_none};
 use crate::pipeline::denial::{Denial, ErrorKind, Reason};
 use crate::pipeline::{Authenticator, CredentialLocation, cookies, look_alikes};
 use crate::rule::Rule;
@@ -129,10 +129,7 @@ impl Grant {
         for (name, value) in first_values(self.session.header) {
             headers.insert(name, value);
         }
-        // As in the reference, a caller that says nothing of its software need not say so.
-        if headers.get(USER_AGENT).is_some_and(HeaderValue::is_empty) {
-            headers.remove(USER_AGENT);
-        }
+        keep_first_or_none(&mut headers, &USER_AGENT);
         // Last: it was settled with the destination, and no mutator sets another.
         headers.insert(HOST, host);
         Outgoing { method, origin: upstream.origin().clone(), target, headers, upgrade, accepts_trailers }

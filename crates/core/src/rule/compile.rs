@@ -17,9 +17,10 @@ use crate::pipeline::{BindContext, ErrorHandler, HandlerKind, Mutator};
 use crate::ports::Outside;
 use crate::rule::alike::{Alike, Handlers};
 use crate::rule::handlers::{HandlerSetting, HandlerSettings, HandlerTables, Table};
+use crate::rule::matches::{pattern, without_requests};
 use crate::rule::migrate::is_version;
 use crate::rule::model::{HandlerReference, RuleDefinition, WrittenRule};
-use crate::rule::pattern::{Pattern, Strategy};
+use crate::rule::pattern::Strategy;
 use crate::rule::shown::Shown;
 use crate::rule::upstream::Upstream;
 use crate::rule::{Bound, Plan, Rule};
@@ -64,7 +65,7 @@ impl Compiler<'_> {
         let definition = &written.definition;
         let warnings = RefCell::new(Vec::new());
         let context = self.context(&definition.id, &warnings);
-        let pattern = self.pattern(written);
+        let pattern = pattern(written, self.strategy);
         let mut errors = Vec::new();
         let plan = match (&written.problem, &pattern) {
             (Some(problem), _) => Err(self.with_place_of_setting(problem.clone(), &written.node)),
@@ -73,10 +74,7 @@ impl Compiler<'_> {
         };
         let mut findings = [written.warnings.clone(), warnings.into_inner()].concat();
         if let (None, Ok(pattern)) = (&written.problem, &pattern) {
-            findings.extend(match pattern {
-                Some(pattern) => matches_nothing(written, pattern),
-                None => Some(for_middleware(written)),
-            });
+            findings.extend(without_requests(written, pattern.as_ref()));
         }
         findings.extend(self.without_effect(definition));
         findings.extend(plan.as_ref().err().cloned());
@@ -135,30 +133,6 @@ impl Compiler<'_> {
 
     fn context<'c>(&'c self, rule_id: &'c str, warnings: &'c RefCell<Vec<Diagnostic>>) -> BindContext<'c> {
         BindContext { rule_id, strategy: self.strategy, outside: self.outside, shared: &self.shared, warnings }
-    }
-
-    /// What the rule matches; nothing for an RPC rule.
-    fn pattern(&self, written: &WrittenRule) -> Result<Option<Pattern>, Diagnostic> {
-        let Some(matches) = &written.definition.matches else {
-            return Err(Diagnostic::error("`match` is missing").hint("add `match: {url: ..., methods: [...]}`"));
-        };
-        let origin = written.node.get("match").map_or(&written.node.origin, |node| &node.origin);
-        if matches.is_rpc() {
-            return Ok(None);
-        }
-        let url = matches.url.as_deref().unwrap_or_default();
-        let origin = written.node.get("match.url").map_or(origin, |node| &node.origin);
-        if url.is_empty() {
-            return Err(Diagnostic::error("`match.url` is empty").at(origin).hint("write scheme, host and path"));
-        }
-        let hint = match self.strategy {
-            Strategy::Regexp if is_glob(url) => "it looks like a glob: set `access_rules.matching_strategy: glob`",
-            Strategy::Glob => "`<...>` holds a glob of `*`, `**`, `?`, `[a-c]` and `{a,b}`; the rest is literal",
-            Strategy::Regexp => "`<...>` holds a regular expression that is whole by itself; the rest is literal",
-        };
-        Pattern::compile(url, self.strategy)
-            .map(Some)
-            .map_err(|error| Diagnostic::error(format!("`match.url`: {error}")).at(origin).hint(hint))
     }
 
     fn plan(
@@ -372,43 +346,6 @@ fn check_version(written: &WrittenRule) -> Result<(), Diagnostic> {
         }
         _ => Ok(()),
     }
-}
-
-/// An RPC rule is for the middleware of Oathkeeper's Go library; its proxy and its decision API pass such rules
-/// over, too (serving spec 5.1).
-fn for_middleware(written: &WrittenRule) -> Diagnostic {
-    let place = written.node.get("match.full_method").unwrap_or(&written.node);
-    Diagnostic::warning("`match.full_method` makes it an RPC rule, which no HTTP request matches")
-        .at(&place.origin)
-        .hint("write `match: {url: ..., methods: [...]}` for requests that come to this proxy")
-}
-
-/// What is no mistake to the reference, but leaves a rule without any request.
-fn matches_nothing(written: &WrittenRule, pattern: &Pattern) -> Option<Diagnostic> {
-    let matches = written.definition.matches.as_ref()?;
-    let place = |path: &str| written.node.get(path).or_else(|| written.node.get("match")).unwrap_or(&written.node);
-    let methods = matches.methods.as_deref().unwrap_or_default();
-    if methods.is_empty() {
-        let finding = Diagnostic::warning("`match.methods` is empty: the rule matches nothing");
-        return Some(finding.at(&place("match.methods").origin).hint("add `methods: [GET]`"));
-    }
-    if let Some(name) = methods.iter().find(|name| http::Method::from_bytes(name.as_bytes()).is_err()) {
-        let finding = Diagnostic::warning(format!("`{name}` is not a method: no request can have it"));
-        return Some(finding.at(&place("match.methods").origin).hint("write methods as `[GET, POST]`"));
-    }
-    let prefix = pattern.literal_prefix();
-    let schemes = ["http://", "https://"];
-    if schemes.iter().any(|scheme| prefix.starts_with(scheme) || scheme.starts_with(&**prefix)) {
-        return None;
-    }
-    let finding =
-        Diagnostic::warning("`match.url` does not start with `http://` or `https://`: the rule matches nothing");
-    Some(finding.at(&place("match.url").origin).hint("write scheme, host and path"))
-}
-
-/// Whether a pattern that is no regular expression is written as a glob: a `*` that repeats nothing is one's mark.
-fn is_glob(url: &str) -> bool {
-    (url.contains("<*") || url.contains("**")) && Pattern::compile(url, Strategy::Glob).is_ok()
 }
 
 fn take(map: &mut Node, key: &str) -> Option<Node> {

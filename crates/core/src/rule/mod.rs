@@ -6,6 +6,7 @@ mod base_path;
 pub mod compile;
 pub mod handlers;
 pub mod index;
+mod matches;
 mod migrate;
 pub mod model;
 pub mod pattern;

@@ -72,6 +72,8 @@ pub struct TemplateData<'a> {
     pub path: &'a str,
     /// `.MatchContext.URL.RawQuery`
     pub raw_query: &'a str,
+    /// `.MatchContext.URL.ForceQuery`: a question mark with nothing behind it.
+    pub force_query: bool,
     /// `.MatchContext.Header`
     pub request_header: &'a HeaderMap,
 }
@@ -93,6 +95,7 @@ impl<'a> TemplateData<'a> {
                 host: url.map_or("", |url| &url.host),
                 path: url.map_or("", |url| &url.path),
                 raw_query: url.map_or("", |url| &url.raw_query),
+                force_query: url.is_some_and(|url| url.force_query),
                 request_header: &context.header,
             };
         }
@@ -106,6 +109,7 @@ impl<'a> TemplateData<'a> {
             host: request.authority(),
             path: request.path(),
             raw_query: request.query().unwrap_or_default(),
+            force_query: request.query() == Some(""),
             request_header: request.headers(),
         }
     }
@@ -214,6 +218,7 @@ impl Empty {
             host: "",
             path: "",
             raw_query: "",
+            force_query: false,
             request_header: &self.0,
         }
     }

@@ -47,6 +47,7 @@ fn render(text: &str) -> Result<String, String> {
         host: "ex.com:8080",
         path: "/a%20b",
         raw_query: "a=7&b=8",
+        force_query: false,
         request_header: &HEADER,
     };
     let mut out = String::new();

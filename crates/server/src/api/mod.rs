@@ -15,7 +15,8 @@ use bytes::Bytes;
 use http::{HeaderMap, Method, Request, Response, StatusCode, header};
 use http_body_util::Full;
 use hyper::body::Incoming;
-use keyward_core::gate::path::canonicalize;
+use keyward_core::gate::path::{PathError, canonicalize};
+use keyward_core::pipeline::denial::ErrorKind;
 use keyward_core::pipeline::error_response::{ErrorResponse, json as error_json};
 use serde_json::json;
 
@@ -137,7 +138,17 @@ impl Api {
             return not_found::page(request.headers());
         }
         // Slashes too many come from base URLs that end in one. What has no canonical form is no path here either.
-        let canonical = canonicalize(path).map_or(Cow::Borrowed(path), |path| path.text);
+        let canonical = match canonicalize(path) {
+            Ok(path) => path.text,
+            Err(PathError::BadEscape) => {
+                return error(StatusCode::BAD_REQUEST, ErrorKind::BadRequest.generic_message());
+            }
+            Err(_) => Cow::Borrowed(path),
+        };
+        // An id that is encoded is one segment, whatever it says: `.` is an id, too.
+        if let Some(id) = path.strip_prefix("/rules/").filter(|id| is_one_segment(id)) {
+            return rules::get(&self.live.load().snapshot, id);
+        }
         match &*canonical {
             "/health/alive" => json_answer(StatusCode::OK, &json!({"status": "ok"})),
             "/health/ready" => self.ready(),
@@ -145,9 +156,9 @@ impl Api {
             "/metrics" => self.scrape(request.headers()),
             "/.well-known/jwks.json" => well_known::key_set(&self.live.load_full().snapshot).await,
             "/rules" => rules::list(&self.live.load().snapshot, request.uri().query().unwrap_or_default()),
-            path => match path.strip_prefix("/rules/") {
-                Some(id) if !id.is_empty() && !id.contains('/') => rules::get(&self.live.load().snapshot, id),
-                _ => not_found::page(request.headers()),
+            path => match path.strip_prefix("/rules/").filter(|id| is_one_segment(id)) {
+                Some(id) => rules::get(&self.live.load().snapshot, id),
+                None => not_found::page(request.headers()),
             },
         }
     }
@@ -200,6 +211,11 @@ impl Api {
         };
         typed(StatusCode::OK, media_type, self.metrics.render(open_metrics))
     }
+}
+
+/// A segment with a name of its own.
+fn is_one_segment(text: &str) -> bool {
+    !matches!(text, "" | "." | "..") && !text.contains('/')
 }
 
 fn is_read(method: &Method) -> bool {

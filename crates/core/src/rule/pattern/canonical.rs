@@ -30,15 +30,19 @@ pub(super) fn literals(mut parts: Vec<Part>) -> Vec<Part> {
 
 /// The parts with the escapes of their literal text undone; `None` when there are none.
 pub(super) fn unescaped(parts: &[Part]) -> Option<Vec<Part>> {
-    let has_escapes =
-        |part: &Part| matches!(part, Part::Literal(text) if matches!(path::unescaped(text), Cow::Owned(_)));
-    parts.iter().any(has_escapes).then(|| {
-        let undone = |part: &Part| match part {
-            Part::Literal(text) => Part::Literal(path::unescaped(text).into_owned()),
+    let mut has_escapes = false;
+    let undone: Vec<Part> = parts
+        .iter()
+        .map(|part| match part {
+            Part::Literal(text) => {
+                let text = path::unescaped(text);
+                has_escapes |= matches!(text, Cow::Owned(_));
+                Part::Literal(text.into_owned())
+            }
             Part::Variable(text) => Part::Variable(text.clone()),
-        };
-        parts.iter().map(undone).collect()
-    })
+        })
+        .collect();
+    has_escapes.then_some(undone)
 }
 
 fn without_default_port(head: &str) -> &str {

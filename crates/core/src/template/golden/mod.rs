@@ -89,6 +89,7 @@ fn render(text: &str, session: &Json) -> Result<String, String> {
         host: "example.com:8080",
         path: "/a/b%20c",
         raw_query: "x=1&y=2",
+        force_query: false,
         request_header: &request_header,
     };
     let mut out = String::new();

@@ -188,6 +188,11 @@ impl Parts {
     }
 }
 
+/// A path, percent-encoded: as it was written, if that is proper and still says the same.
+pub(crate) fn written_path(decoded: &str, written: &str) -> Vec<u8> {
+    written_or_escaped(written.as_bytes(), decoded.as_bytes(), Place::Path)
+}
+
 /// The text as it was written, if that is proper and still says the same.
 fn written_or_escaped(written: &[u8], decoded: &[u8], place: Place) -> Vec<u8> {
     let holds = !written.is_empty()

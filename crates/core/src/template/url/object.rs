@@ -24,6 +24,7 @@ impl Url {
             scheme: data.scheme.into(),
             host: data.host.into(),
             raw_query: data.raw_query.into(),
+            force_query: data.force_query,
             ..Parts::default()
         };
         parts.set_path(data.path.as_bytes());
