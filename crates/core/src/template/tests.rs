@@ -14,7 +14,7 @@ struct Environment;
 impl SecretSource for Environment {
     fn env(&self, name: &str) -> Option<Secret> {
         match name {
-            "TOKEN" => Some(Secret::new("user:pässword")),
+            "TOKEN" | "1" => Some(Secret::new("user:pässword")),
             "EMPTY" => Some(Secret::new("")),
             _ => None,
         }
@@ -118,6 +118,7 @@ fn templates_render_as_in_the_reference() {
         ("{{ .MatchContext.URL }} {{ .MatchContext.URL.Hostname }}", "http://ex.com:8080/a%20b?a=7&b=8 ex.com"),
         ("{{ env \"TOKEN\" }}", "user:pässword"),
         ("{{ expandenv \"[$TOKEN.${TOKEN}] $\" }}", "[user:pässword.user:pässword] $"),
+        ("{{ expandenv \"$12 $/ ${1}\" }}", "user:pässword2 $/ user:pässword"),
         ("Basic {{ env \"TOKEN\" | b64enc }}", "Basic dXNlcjpww6Rzc3dvcmQ="),
         (
             "{{ replace \"l\" \"L\" .Extra.text }}{{ substr 0 2 .Extra.text }}{{ trimPrefix \"he\" .Extra.text }}",
@@ -192,6 +193,10 @@ fn faults_are_named() {
         ("{{ 08 }}", "integer overflow: `08`"),
         ("{{ expandenv \"$MISSING\" }}", "environment variable `MISSING` is not set"),
         ("{{ expandenv \"${a b}\" }}", "after `${`"),
+        ("{{ expandenv \"$$\" }}", "`$$` names no variable"),
+        ("{{ expandenv \"a$*b\" }}", "`$*` names no variable"),
+        ("{{ expandenv \"$2\" }}", "environment variable `2` is not set"),
+        ("{{ expandenv \"${\" }}", "after `${`"),
         ("{{ .Subject | expandenv }}", "one constant text"),
         ("{{ bcrypt .Subject }}", "takes too long to be run for every request"),
         ("{{ range 11 }}{{ $x := htpasswd \"u:\" \"p\" }}{{ end }}", "called too often"),
