@@ -216,7 +216,7 @@ impl<'a> Run<'a, '_> {
                 let receiver = self.operand(receiver, dot)?;
                 let mut values = Vec::with_capacity(arguments.len() + 1);
                 for operand in arguments {
-                    values.push((self.operand(operand, dot)?.settled(), operand.is_literal()));
+                    values.push((self.operand(operand, dot)?, operand.is_literal()));
                 }
                 values.extend(piped.map(|value| (value, false)));
                 fields::call(&receiver, name, &values)
