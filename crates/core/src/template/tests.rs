@@ -140,6 +140,7 @@ fn templates_render_as_in_the_reference() {
         ("{{ $x := 1 }}{{ define \"y\" }}{{ $x := 2 }}{{ $x }}{{ end }}{{ template \"y\" }}{{ $x }}", "21"),
         ("{{ range 3 }}{{ if eq . 1 }}{{ continue }}{{ end }}{{ . }}{{ end }}", "02"),
         ("{{ range 0 }}x{{ else }}none{{ end }}", "none"),
+        ("{{ range 1000000000 }}{{ . }}{{ break }}{{ end }}", "0"),
     ];
     for (text, expected) in rows {
         assert_eq!(render(text).as_deref(), Ok(expected), "{text}");
@@ -183,6 +184,7 @@ fn faults_are_named() {
         ("{{ range 3 }}{{ block \"x\" . }}{{ break }}{{ end }}{{ end }}", "outside {{range}}"),
         ("{{ range $i, $v := 3 }}{{ end }}", "can't iterate"),
         ("{{ range 1000000000 }}{{ end }}", "too long"),
+        ("{{ range 1000 }}{{ range 1000 }}{{ end }}{{ end }}", "too long"),
         ("{{ $x }}", "undefined variable"),
         ("{{ lt 1i 2i }}", "invalid type for comparison"),
         ("{{ eq 1+0i 1 }}", "incompatible types for comparison"),
