@@ -9,6 +9,7 @@ use serde_json::{Map, Value};
 
 use crate::decoder_text;
 use crate::framing::is_framing;
+use crate::rendered::trimmed;
 
 /// A session as a side service gave it back.
 pub(crate) struct Hydrated {
@@ -170,14 +171,23 @@ fn header_map(value: Option<Value>, name: &str) -> Result<HeaderMap, String> {
             Value::Array(list) => list,
             other => return Err(decoder_text::of_member(SESSION, name, other, "[]string")),
         };
+        // What is no header cannot be sent; the reference fails later, when it sends it.
+        let unusable = || "the answer names a header that is none".to_owned();
+        let key = HeaderName::from_bytes(key.as_bytes()).map_err(|_| unusable())?;
+        // Two spellings of one name would be two opinions about one header.
+        if map.contains_key(&key) {
+            return Err("the answer names a header twice".to_owned());
+        }
         for one in list {
-            let Value::String(text) = one else { return Err(decoder_text::of_member(SESSION, name, one, "string")) };
-            // What is no header cannot be sent; the reference fails later, when it sends it.
-            let parsed = (HeaderName::from_bytes(key.as_bytes()), HeaderValue::from_str(text));
-            let (Ok(key), Ok(value)) = parsed else { return Err("the answer names a header that is none".to_owned()) };
+            let text = match one {
+                Value::String(text) => trimmed(text),
+                Value::Null => "",
+                other => return Err(decoder_text::of_member(SESSION, name, other, "string")),
+            };
+            let value = HeaderValue::from_str(text).map_err(|_| unusable())?;
             // A service that echoes a caller's headers must not frame the request to the upstream.
             if !is_framing(&key) {
-                map.append(key, value);
+                map.append(key.clone(), value);
             }
         }
     }
@@ -208,6 +218,19 @@ mod tests {
             hydrated.replace(&mut session, &HeaderMap::new());
             assert_eq!(session.header.get("x-role"), Some(&HeaderValue::from_static("")));
         }
+    }
+
+    #[test]
+    fn values_of_headers_have_no_space_around_them_and_null_is_an_empty_one() {
+        let body = json!({"header": {"X-A": ["  v\t", null, "w "]}}).to_string();
+        let header = Hydrated::read(body.as_bytes()).unwrap().header.unwrap();
+        assert_eq!(header.get_all("x-a").iter().collect::<Vec<_>>(), ["v", "", "w"]);
+    }
+
+    #[test]
+    fn a_header_in_two_spellings_is_refused() {
+        let body = json!({"header": {"x-a": ["1"], "X-A": ["1"]}}).to_string();
+        assert_eq!(Hydrated::read(body.as_bytes()).err().as_deref(), Some("the answer names a header twice"));
     }
 
     #[test]

@@ -61,6 +61,9 @@ struct Run<'a, 's> {
     limit: usize,
 }
 
+/// What a loop runs over: keys with their values.
+type Pairs<'a> = Box<dyn Iterator<Item = (Value<'a>, Value<'a>)> + 'a>;
+
 /// Whether a loop goes on.
 enum Flow {
     Next,
@@ -81,16 +84,22 @@ impl<'a> Run<'a, '_> {
 
     fn sequence(&mut self, nodes: &'a [Node], dot: &Value<'a>, out: &mut String) -> Result<Flow, RenderError> {
         for node in nodes {
-            self.steps += 1;
-            if self.steps > MAX_STEPS || out.len() > self.limit {
-                return Err(RenderError::new("the template runs too long or writes too much"));
-            }
+            self.step(out)?;
             match self.node(node, dot, out)? {
                 Flow::Next => {}
                 flow => return Ok(flow),
             }
         }
         Ok(Flow::Next)
+    }
+
+    /// Counts what a template does, so that none runs without end.
+    fn step(&mut self, out: &str) -> Result<(), RenderError> {
+        self.steps += 1;
+        if self.steps > MAX_STEPS || out.len() > self.limit {
+            return Err(RenderError::new("the template runs too long or writes too much"));
+        }
+        Ok(())
     }
 
     fn node(&mut self, node: &'a Node, dot: &Value<'a>, out: &mut String) -> Result<Flow, RenderError> {
@@ -150,21 +159,19 @@ impl<'a> Run<'a, '_> {
         out: &mut String,
     ) -> Result<Flow, RenderError> {
         let value = self.pipeline(list, dot)?;
-        let pairs: Vec<(Value<'a>, Value<'a>)> = if let Some(elements) = value.elements() {
-            elements.into_iter().enumerate().map(|(index, value)| (Value::Int(index as i64), value)).collect()
+        let pairs: Pairs<'a> = if let Some(elements) = value.elements() {
+            Box::new(elements.into_iter().enumerate().map(|(index, value)| (Value::Int(index as i64), value)))
         } else if let Some(members) = value.members() {
-            members.into_iter().map(|(key, value)| (Value::Text(key), value)).collect()
+            Box::new(members.into_iter().map(|(key, value)| (Value::Text(key), value)))
         } else if value.is_nil() {
-            Vec::new()
+            Box::new(std::iter::empty())
         } else if let (Some(count), None) = (value.integer(), key) {
-            if count > MAX_STEPS as i64 {
-                return Err(RenderError::new("range runs too long"));
-            }
-            (0..count).map(|number| (Value::Nil, value.with_integer(number))).collect()
+            Box::new((0..count).map(move |number| (Value::Nil, value.with_integer(number))))
         } else {
             return Err(RenderError::new(format!("range can't iterate over type {}", value.type_name())));
         };
-        if pairs.is_empty() {
+        let mut pairs = pairs.peekable();
+        if pairs.peek().is_none() {
             // As in the reference, a break there ends this loop, which is over anyway.
             return Ok(match self.nodes(otherwise, dot, out)? {
                 Flow::Break => Flow::Next,
@@ -172,6 +179,7 @@ impl<'a> Run<'a, '_> {
             });
         }
         for (index, element) in pairs {
+            self.step(out)?;
             if let Some(slot) = key {
                 self.assign(slot, index);
             }
@@ -216,7 +224,7 @@ impl<'a> Run<'a, '_> {
                 let receiver = self.operand(receiver, dot)?;
                 let mut values = Vec::with_capacity(arguments.len() + 1);
                 for operand in arguments {
-                    values.push((self.operand(operand, dot)?.settled(), operand.is_literal()));
+                    values.push((self.operand(operand, dot)?, operand.is_literal()));
                 }
                 values.extend(piped.map(|value| (value, false)));
                 fields::call(&receiver, name, &values)

@@ -7,7 +7,7 @@ use super::error::RenderError;
 use super::function::Param;
 use super::header;
 use super::url::{URL, Url, query};
-use super::value::{Complex, Integer, MapKind, Text, Value};
+use super::value::{Complex, Element, Integer, MapKind, Text, Value};
 
 type Found<'a> = Result<Value<'a>, RenderError>;
 
@@ -160,6 +160,8 @@ pub(super) fn converted<'a>(value: Value<'a>, param: Param, literal: bool) -> Fo
         }
         (Param::Integer(of), Value::Integer(integer)) if integer.of.name == of.name => value,
         (Param::Map, Value::Nil) if !was_read => Value::nil_map(),
+        (Param::Bytes, Value::Nil) if !was_read => Value::octets(b""),
+        (Param::Bytes, list) if list.element_kind() == Some(Element::Byte) => value,
         (Param::Map, map) if map.map_kind() == Some(MapKind::Any) => value,
         (Param::Object(name), Value::Object(object)) if object.type_name() == name => value,
         (Param::Object(URL), Value::Url(data)) => Value::object(Url::of(data)),
@@ -171,6 +173,7 @@ pub(super) fn converted<'a>(value: Value<'a>, param: Param, literal: bool) -> Fo
                 Param::Int => "int",
                 Param::Integer(of) => of.name,
                 Param::Float => "float64",
+                Param::Bytes => "[]uint8",
                 Param::Map => "map[string]interface {}",
                 Param::Object(name) => name,
             };

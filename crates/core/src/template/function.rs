@@ -25,6 +25,8 @@ pub(super) enum Param {
     Integer(&'static IntegerType),
     /// `float64`, as [`Value::Float`].
     Float,
+    /// `[]uint8`, as a list of that type; nil becomes an empty one.
+    Bytes,
     /// `map[string]interface {}`, as [`Value::Map`] or [`Value::JsonMap`]; nil becomes a nil map.
     Map,
     /// A struct of this type, as [`Value::Object`].

@@ -14,7 +14,7 @@ struct Environment;
 impl SecretSource for Environment {
     fn env(&self, name: &str) -> Option<Secret> {
         match name {
-            "TOKEN" => Some(Secret::new("user:pässword")),
+            "TOKEN" | "1" => Some(Secret::new("user:pässword")),
             "EMPTY" => Some(Secret::new("")),
             _ => None,
         }
@@ -118,6 +118,7 @@ fn templates_render_as_in_the_reference() {
         ("{{ .MatchContext.URL }} {{ .MatchContext.URL.Hostname }}", "http://ex.com:8080/a%20b?a=7&b=8 ex.com"),
         ("{{ env \"TOKEN\" }}", "user:pässword"),
         ("{{ expandenv \"[$TOKEN.${TOKEN}] $\" }}", "[user:pässword.user:pässword] $"),
+        ("{{ expandenv \"$12 $/ ${1}\" }}", "user:pässword2 $/ user:pässword"),
         ("Basic {{ env \"TOKEN\" | b64enc }}", "Basic dXNlcjpww6Rzc3dvcmQ="),
         (
             "{{ replace \"l\" \"L\" .Extra.text }}{{ substr 0 2 .Extra.text }}{{ trimPrefix \"he\" .Extra.text }}",
@@ -139,6 +140,7 @@ fn templates_render_as_in_the_reference() {
         ("{{ $x := 1 }}{{ define \"y\" }}{{ $x := 2 }}{{ $x }}{{ end }}{{ template \"y\" }}{{ $x }}", "21"),
         ("{{ range 3 }}{{ if eq . 1 }}{{ continue }}{{ end }}{{ . }}{{ end }}", "02"),
         ("{{ range 0 }}x{{ else }}none{{ end }}", "none"),
+        ("{{ range 1000000000 }}{{ . }}{{ break }}{{ end }}", "0"),
     ];
     for (text, expected) in rows {
         assert_eq!(render(text).as_deref(), Ok(expected), "{text}");
@@ -182,6 +184,7 @@ fn faults_are_named() {
         ("{{ range 3 }}{{ block \"x\" . }}{{ break }}{{ end }}{{ end }}", "outside {{range}}"),
         ("{{ range $i, $v := 3 }}{{ end }}", "can't iterate"),
         ("{{ range 1000000000 }}{{ end }}", "too long"),
+        ("{{ range 1000 }}{{ range 1000 }}{{ end }}{{ end }}", "too long"),
         ("{{ $x }}", "undefined variable"),
         ("{{ lt 1i 2i }}", "invalid type for comparison"),
         ("{{ eq 1+0i 1 }}", "incompatible types for comparison"),
@@ -192,6 +195,10 @@ fn faults_are_named() {
         ("{{ 08 }}", "integer overflow: `08`"),
         ("{{ expandenv \"$MISSING\" }}", "environment variable `MISSING` is not set"),
         ("{{ expandenv \"${a b}\" }}", "after `${`"),
+        ("{{ expandenv \"$$\" }}", "`$$` names no variable"),
+        ("{{ expandenv \"a$*b\" }}", "`$*` names no variable"),
+        ("{{ expandenv \"$2\" }}", "environment variable `2` is not set"),
+        ("{{ expandenv \"${\" }}", "after `${`"),
         ("{{ .Subject | expandenv }}", "one constant text"),
         ("{{ bcrypt .Subject }}", "takes too long to be run for every request"),
         ("{{ range 11 }}{{ $x := htpasswd \"u:\" \"p\" }}{{ end }}", "called too often"),

@@ -77,7 +77,9 @@ impl Printer {
     }
 
     fn object(&mut self, object: &dyn Object, value: &Value<'_>, own_form: bool, verb: char) {
-        if own_form || self.erring || self.spec.as_source {
+        if self.spec.as_source {
+            self.string(object.source().as_bytes(), 's', value);
+        } else if own_form || self.erring {
             self.string(object.show().as_bytes(), if own_form { verb } else { 's' }, value);
         } else {
             self.unsuited(value, verb);
@@ -137,8 +139,13 @@ impl Printer {
     }
 
     fn list(&mut self, value: &Value<'_>, verb: char, depth: usize) {
+        let octets = value.as_octets();
+        if let (Some(octets), 's' | 'q' | 'x' | 'X') = (&octets, verb) {
+            return self.string(octets, verb, value);
+        }
         let is_nil = matches!(value, Value::List(list) if list.nil);
-        if !self.begins(value.type_name(), b"[", is_nil) {
+        let name = if octets.is_some() && depth == 0 { "[]byte" } else { value.type_name() };
+        if !self.begins(name, b"[", is_nil) {
             return;
         }
         for (index, element) in value.elements().unwrap_or_default().iter().enumerate() {

@@ -48,12 +48,20 @@ pub(super) fn elements<'a>(value: &Value<'a>, verb: &str) -> Result<Vec<Value<'a
     value.elements().ok_or_else(|| format!("cannot {verb} type {}", value.kind_name()))
 }
 
-/// What sprig makes text of: text as it is, everything else as `%v` prints it.
+/// What sprig makes text of: text and bytes as they are, everything else as `%v` prints it.
 pub(super) fn shown(value: &Value<'_>) -> Vec<u8> {
     match value {
         Value::Text(text) => text.as_bytes().to_vec(),
-        other => format::text(other),
+        other => other.as_octets().unwrap_or_else(|| format::text(other)),
     }
+}
+
+/// What a method that writes a text as bytes gives: these bytes after those that it was given.
+pub(in crate::template) fn appended<'a>(given: Option<&Value<'a>>, bytes: &[u8]) -> Outcome<'a> {
+    let mut all = given.and_then(Value::as_octets).unwrap_or_default();
+    all.extend(bytes);
+    holds(all.len())?;
+    Ok(Value::octets(&all))
 }
 
 /// The strings of a list without its nils; a single value alone; nil as nothing.

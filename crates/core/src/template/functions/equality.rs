@@ -24,7 +24,7 @@ pub(super) fn deep_equal(one: &Value<'_>, other: &Value<'_>) -> Result<bool, Str
             (Value::Text(one), Value::Text(other)) => one == other,
             (Value::Integer(one), Value::Integer(other)) => one.of.name == other.of.name && one.bits == other.bits,
             (Value::Object(one), Value::Object(other)) => {
-                one.type_name() == other.type_name() && one.show() == other.show()
+                one.type_name() == other.type_name() && one.source() == other.source()
             }
             _ => {
                 if one.type_name() != other.type_name() || is_nil(&one) != is_nil(&other) || one.len() != other.len() {

@@ -1,5 +1,7 @@
 //! Writes values as Go's JSON encoder does: sorted keys, structs in the order of their fields.
 
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use serde_json::Value as Json;
 
 use super::Value;
@@ -78,7 +80,9 @@ impl Writer {
             ])?,
             Value::Url(data) => self.object(&Url::of(data))?,
             composite => {
-                if let Some(elements) = composite.elements() {
+                if let Some(octets) = composite.as_octets() {
+                    self.text(&Text::from(STANDARD.encode(octets)));
+                } else if let Some(elements) = composite.elements() {
                     self.all('[', ']', &elements, |writer, value| writer.value(value))?;
                 } else {
                     let members = composite.members().unwrap_or_default();

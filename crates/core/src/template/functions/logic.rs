@@ -88,8 +88,8 @@ fn equal(one: &Value<'_>, other: &Value<'_>) -> Result<bool, String> {
         // Pointers are equal where they point to the same, structs where they hold the same.
         (Value::Object(one), Value::Object(other)) if one.type_name() == other.type_name() => {
             Ok(match one.kind_name() {
-                "ptr" => Rc::ptr_eq(one, other),
-                _ => one.show() == other.show(),
+                "ptr" => Rc::ptr_eq(one, other) || one.is_same(&**other),
+                _ => one.source() == other.source(),
             })
         }
         _ => order(one, other).map(Ordering::is_eq),

@@ -34,6 +34,7 @@ mod version_constraint;
 mod words;
 mod wrap;
 
+pub(super) use arguments::appended;
 pub(super) use paths::clean as cleaned_path;
 
 use super::function::{Function, Outcome};

@@ -6,10 +6,11 @@ use std::sync::LazyLock;
 
 use ::regex::Regex;
 
+use super::super::format::quote;
 use super::super::function::Param::{Object as Struct, Text};
 use super::super::function::{Function, Method};
 use super::super::value::{Integer, IntegerType, Object};
-use super::arguments::utf8;
+use super::arguments::{appended, utf8};
 use super::{Outcome, Value, version_constraint};
 
 pub(super) const ALL: &[Function] = &[
@@ -19,7 +20,10 @@ pub(super) const ALL: &[Function] = &[
     }),
 ];
 
+/// What `semver` gives.
 const TYPE: &str = "*semver.Version";
+/// What the methods give that make another version. It lacks the methods that compare.
+const VALUE: &str = "semver.Version";
 
 static UINT64: IntegerType = IntegerType { name: "uint64", kind: "uint64", signed: false, show: None, methods: &[] };
 
@@ -32,6 +36,8 @@ pub(super) struct Version {
     pub(super) pre: String,
     metadata: String,
     original: String,
+    /// Whether this is no pointer.
+    by_value: bool,
 }
 
 impl Version {
@@ -46,12 +52,11 @@ impl Version {
         let number = |index: usize| parts.get(index).map_or(Ok(0), |part| part.as_str().parse().map_err(|_| invalid()));
         let part = |index: usize| parts.get(index).map_or_else(String::new, |part| part.as_str().to_owned());
         let pre = part(4);
-        let padded = |part: &str| part.len() > 1 && part.starts_with('0') && part.bytes().all(|b| b.is_ascii_digit());
-        if pre.split('.').any(padded) {
+        if pre.split('.').any(is_padded) {
             return Err("version segment starts with 0".to_owned());
         }
         let (major, minor, patch) = (number(1)?, number(2)?, number(3)?);
-        Ok(Self { major, minor, patch, pre, metadata: part(5), original: text.to_owned() })
+        Ok(Self { major, minor, patch, pre, metadata: part(5), original: text.to_owned(), by_value: false })
     }
 
     /// By precedence; metadata does not count.
@@ -67,10 +72,13 @@ impl Version {
 
     /// The next version of a kind.
     fn next(&self, major: u64, minor: u64, patch: u64) -> Self {
-        let mut next =
-            Self { major, minor, patch, pre: String::new(), metadata: String::new(), original: String::new() };
-        next.original = if self.original.starts_with('v') { format!("v{}", next.show()) } else { next.show() };
-        next
+        self.made(Self { major, minor, patch, pre: String::new(), metadata: String::new(), ..self.clone() })
+    }
+
+    /// A version that was made from this one; it keeps the `v`.
+    fn made(&self, version: Self) -> Self {
+        let original = if self.original.starts_with('v') { format!("v{}", version.show()) } else { version.show() };
+        Self { original, by_value: true, ..version }
     }
 }
 
@@ -98,11 +106,11 @@ pub(super) fn compare_pre(one: &str, other: &str) -> Ordering {
 
 impl Object for Version {
     fn type_name(&self) -> &'static str {
-        TYPE
+        if self.by_value { VALUE } else { TYPE }
     }
 
     fn kind_name(&self) -> &'static str {
-        "ptr"
+        if self.by_value { "struct" } else { "ptr" }
     }
 
     fn show(&self) -> String {
@@ -116,6 +124,16 @@ impl Object for Version {
         shown
     }
 
+    fn source(&self) -> String {
+        let Self { major, minor, patch, .. } = self;
+        let [pre, metadata, original] = [&self.pre, &self.metadata, &self.original].map(|text| quote(text.as_bytes()));
+        format!(
+            "{}{VALUE}{{major:{major:#x}, minor:{minor:#x}, patch:{patch:#x}, pre:{pre}, metadata:{metadata}, \
+             original:{original}}}",
+            if self.by_value { "" } else { "&" },
+        )
+    }
+
     fn json(&self) -> Option<serde_json::Value> {
         Some(self.show().into())
     }
@@ -125,7 +143,7 @@ impl Object for Version {
     }
 
     fn methods(&self) -> &'static [Method] {
-        METHODS
+        if self.by_value { &METHODS[..OF_VALUES] } else { METHODS }
     }
 
     fn as_any(&self) -> &dyn Anything {
@@ -133,14 +151,19 @@ impl Object for Version {
     }
 }
 
+/// How many of the methods, counted from the first, those that are no pointers have, too.
+const OF_VALUES: usize = 14;
+
 const METHODS: &[Method] = &[
     Method::new("Major", &[], |args| number(args, |version| version.major)),
     Method::new("Minor", &[], |args| number(args, |version| version.minor)),
     Method::new("Patch", &[], |args| number(args, |version| version.patch)),
     Method::new("Prerelease", &[], |args| Ok(Value::text(of(&args[0])?.pre.as_str()))),
     Method::new("Metadata", &[], |args| Ok(Value::text(of(&args[0])?.metadata.as_str()))),
-    Method::new("Original", &[], |args| Ok(Value::text(of(&args[0])?.original.as_str()))),
     Method::new("String", &[], |args| Ok(Value::text(of(&args[0])?.show()))),
+    Method::new("Value", &[], |args| Ok(Value::text(of(&args[0])?.show()))),
+    Method::new("MarshalText", &[], |args| appended(None, of(&args[0])?.show().as_bytes())),
+    Method::new("MarshalJSON", &[], |args| appended(None, format!("\"{}\"", of(&args[0])?.show()).as_bytes())),
     Method::new("IncMajor", &[], |args| next(args, |version| version.next(version.major + 1, 0, 0))),
     Method::new("IncMinor", &[], |args| next(args, |version| version.next(version.major, version.minor + 1, 0))),
     Method::new("IncPatch", &[], |args| {
@@ -149,6 +172,21 @@ const METHODS: &[Method] = &[
             version.next(version.major, version.minor, version.patch + step)
         })
     }),
+    Method::new("SetPrerelease", &[Text], |args| {
+        let (version, pre) = (of(&args[0])?, utf8(&args[1])?.into_owned());
+        if !pre.is_empty() && !pre.split('.').all(|part| is_part(part) && !is_padded(part)) {
+            return Err("invalid prerelease".to_owned());
+        }
+        Ok(Value::object(version.made(Version { pre, ..version.clone() })))
+    }),
+    Method::new("SetMetadata", &[Text], |args| {
+        let (version, metadata) = (of(&args[0])?, utf8(&args[1])?.into_owned());
+        if !metadata.is_empty() && !metadata.split('.').all(is_part) {
+            return Err("invalid metadata".to_owned());
+        }
+        Ok(Value::object(version.made(Version { metadata, ..version.clone() })))
+    }),
+    Method::new("Original", &[], |args| Ok(Value::text(of(&args[0])?.original.as_str()))),
     Method::new("Compare", &[Struct(TYPE)], |args| {
         Ok(Value::Int(i64::from(of(&args[0])?.compare(of(&args[1])?) as i8)))
     }),
@@ -158,6 +196,16 @@ const METHODS: &[Method] = &[
     Method::new("GreaterThan", &[Struct(TYPE)], |args| compared(args, Ordering::is_gt)),
     Method::new("GreaterThanEqual", &[Struct(TYPE)], |args| compared(args, Ordering::is_ge)),
 ];
+
+/// What may stand between the points of a prerelease or metadata.
+fn is_part(part: &str) -> bool {
+    !part.is_empty() && part.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-')
+}
+
+/// A number with a zero before it.
+fn is_padded(part: &str) -> bool {
+    part.len() > 1 && part.starts_with('0') && part.bytes().all(|byte| byte.is_ascii_digit())
+}
 
 fn of<'v>(value: &'v Value<'_>) -> Result<&'v Version, String> {
     match value {

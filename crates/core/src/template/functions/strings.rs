@@ -37,8 +37,10 @@ pub(super) const ALL: &[Function] = &[
         text(made)
     }),
     Function::variadic("quote", &[], Any, |args| each(args, |value| format::quote(&shown(value)).into())),
-    Function::variadic("squote", &[], Any, |args| each(args, |value| [b"'", shown(value).as_slice(), b"'"].concat())),
-    Function::variadic("cat", &[], Any, |args| each(args, shown)),
+    Function::variadic("squote", &[], Any, |args| {
+        each(args, |value| [b"'", format::text(value).as_slice(), b"'"].concat())
+    }),
+    Function::variadic("cat", &[], Any, |args| each(args, format::text)),
     Function::pure("toString", &[Any], |args| match &args[0] {
         Value::Text(_) => Ok(args[0].clone()),
         other => text(shown(other)),

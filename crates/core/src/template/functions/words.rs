@@ -106,6 +106,7 @@ pub(super) fn pascal(from: &[u8]) -> String {
     for mut c in rest {
         if connects(before) && connects(c) {
             out.push(before);
+            before = c;
             continue;
         }
         if connects(before) {

@@ -36,6 +36,12 @@ impl Parser<'_> {
                     Some((name, after)) if is_name(name) => (name, after),
                     _ => return self.fail(offset, "expected the name of a variable and `}` after `${`"),
                 },
+                // Digits, and the signs that shells know, are names of one character; only digits can be set.
+                None if after.starts_with(|c: char| c.is_ascii_digit()) => after.split_at(1),
+                None if after.starts_with(['*', '#', '$', '@', '!', '?', '-']) => {
+                    let message = format!("`${}` names no variable", &after[..1]);
+                    return self.fail(offset, format!("{message}; a text that needs it stands outside of `expandenv`"));
+                }
                 None => after.split_at(after.find(|c| !is_name_character(c)).unwrap_or(after.len())),
             };
             if name.is_empty() {

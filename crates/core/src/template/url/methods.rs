@@ -3,10 +3,13 @@
 use super::object::{URL, UserInfo};
 use super::{Parts, Url, User};
 use crate::template::function::{Method, Outcome, Param};
+use crate::template::functions::appended;
 use crate::template::value::Value;
 
 pub(super) const URL_METHODS: &[Method] = &[
     Method::new("String", &[], |args| text(args, Parts::written)),
+    Method::new("MarshalBinary", &[], |args| appended(None, &url(&args[0])?.written())),
+    Method::new("AppendBinary", &[Param::Bytes], |args| appended(args.get(1), &url(&args[0])?.written())),
     Method::new("Redacted", &[], |args| text(args, redacted)),
     Method::new("EscapedPath", &[], |args| text(args, Parts::escaped_path)),
     Method::new("EscapedFragment", &[], |args| text(args, Parts::escaped_fragment)),

@@ -5,6 +5,7 @@ use std::any::Any;
 use serde_json::{Value as Json, json};
 
 use super::super::TemplateData;
+use super::super::format::quote;
 use super::super::function::Method;
 use super::super::value::{MapKind, Object, Value};
 use super::{Parts, User, methods, query};
@@ -43,6 +44,21 @@ impl Object for Url {
 
     fn show(&self) -> String {
         lossy(&self.0.written())
+    }
+
+    /// Where there is a user, Go shows where it lies in memory.
+    fn source(&self) -> String {
+        let url = &self.0;
+        let Parts { user: None, force_query, omit_host, .. } = url else { return self.show() };
+        let texts = [&url.scheme, &url.opaque, &url.host, &url.path, &url.fragment];
+        let [scheme, opaque, host, path, fragment] = texts.map(|text| quote(text));
+        let [query, raw_path, raw_fragment] =
+            [&url.raw_query, &url.raw_path, &url.raw_fragment].map(|text| quote(text));
+        format!(
+            "&url.URL{{Scheme:{scheme}, Opaque:{opaque}, User:(*url.Userinfo)(nil), Host:{host}, Path:{path}, \
+             Fragment:{fragment}, RawQuery:{query}, RawPath:{raw_path}, RawFragment:{raw_fragment}, \
+             ForceQuery:{force_query}, OmitHost:{omit_host}}}"
+        )
     }
 
     fn json(&self) -> Option<Json> {

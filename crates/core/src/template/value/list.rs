@@ -2,7 +2,7 @@
 
 use std::rc::Rc;
 
-use super::{Value, dismantle};
+use super::{Integer, UINT8, Value, dismantle};
 
 /// What a list holds, in Go's words.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -13,6 +13,8 @@ pub(in crate::template) enum Element {
     Text,
     /// `int`
     Int,
+    /// `uint8`, as methods that write a text as bytes give them.
+    Byte,
     /// `[]interface {}`, as `chunk` makes them.
     Lists,
 }
@@ -32,6 +34,7 @@ impl Element {
             Element::Any => "[]interface {}",
             Element::Text => "[]string",
             Element::Int => "[]int",
+            Element::Byte => "[]uint8",
             Element::Lists => "[][]interface {}",
         }
     }
@@ -46,6 +49,23 @@ impl<'a> Value<'a> {
     /// `[]string`
     pub(in crate::template) fn strings<T: Into<super::Text<'a>>>(items: impl IntoIterator<Item = T>) -> Self {
         Value::typed_list(Element::Text, items.into_iter().map(|text| Value::Text(text.into())).collect())
+    }
+
+    /// `[]uint8`
+    pub(in crate::template) fn octets(bytes: &[u8]) -> Self {
+        let octet = |byte: &u8| Value::Integer(Integer { of: &UINT8, bits: i64::from(*byte) });
+        Value::typed_list(Element::Byte, bytes.iter().map(octet).collect())
+    }
+
+    /// The bytes of a `[]uint8`.
+    pub(in crate::template) fn as_octets(&self) -> Option<Vec<u8>> {
+        match self {
+            Value::List(list) if list.element == Element::Byte => {
+                let octets = list.items.iter().filter_map(Value::integer);
+                Some(octets.filter_map(|octet| u8::try_from(octet).ok()).collect())
+            }
+            _ => None,
+        }
     }
 
     /// A list whose elements are all of one type.

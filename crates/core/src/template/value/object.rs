@@ -20,8 +20,18 @@ pub(in crate::template) trait Object {
         false
     }
 
+    /// Whether this pointer and another, of the same type, point to one thing without being one value here.
+    fn is_same(&self, _other: &dyn Object) -> bool {
+        false
+    }
+
     /// What `%v` and `{{ . }}` print.
     fn show(&self) -> String;
+
+    /// What `%#v` prints. Equal structs have the same.
+    fn source(&self) -> String {
+        self.show()
+    }
 
     /// What Go's JSON encoder writes, unless it cannot. Fields keep their order.
     fn json(&self) -> Option<serde_json::Value>;

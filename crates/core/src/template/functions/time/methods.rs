@@ -2,13 +2,14 @@
 
 use super::super::super::function::{Method, Param};
 use super::super::super::value::{Integer, IntegerType, Object};
-use super::super::arguments::{bytes, int, text};
+use super::super::arguments::{appended, bytes, int, text};
 use super::super::{Outcome, Value};
 use super::civil::{self, Civil, MONTHS, WEEKDAYS};
 use super::duration::{self, DURATION};
+use super::location::{self, Location};
 use super::moment::{Moment, TYPE};
-use super::print;
 use super::zone::Zone;
+use super::{marshal, print};
 
 const TIME: Param = Param::Object(TYPE);
 const LENGTH: Param = Param::Integer(&DURATION);
@@ -31,8 +32,24 @@ pub(super) const ALL: &[Method] = &[
     Method::new("IsDST", &[], |args| Ok(Value::Bool(is_summer_time(Moment::of(&args[0])?)))),
     Method::new("String", &[], |args| Ok(Value::text(Moment::of(&args[0])?.show()))),
     Method::new("Format", &[Param::Text], |args| text(print::print(Moment::of(&args[0])?, bytes(&args[1])?))),
-    Method::new("UTC", &[], in_utc),
-    Method::new("Local", &[], in_utc),
+    Method::new("GoString", &[], |args| Ok(Value::text(Moment::of(&args[0])?.source()))),
+    Method::new("AppendFormat", &[Param::Bytes, Param::Text], |args| {
+        appended(args.get(1), &print::print(Moment::of(&args[0])?, bytes(&args[2])?))
+    }),
+    Method::new("MarshalText", &[], |args| appended(None, &marshal::text(Moment::of(&args[0])?)?)),
+    Method::new("AppendText", &[Param::Bytes], |args| appended(args.get(1), &marshal::text(Moment::of(&args[0])?)?)),
+    Method::new("MarshalJSON", &[], |args| {
+        appended(None, &[b"\"", marshal::text(Moment::of(&args[0])?)?.as_slice(), b"\""].concat())
+    }),
+    Method::new("MarshalBinary", &[], |args| appended(None, &marshal::binary(Moment::of(&args[0])?)?)),
+    Method::new("GobEncode", &[], |args| appended(None, &marshal::binary(Moment::of(&args[0])?)?)),
+    Method::new("AppendBinary", &[Param::Bytes], |args| {
+        appended(args.get(1), &marshal::binary(Moment::of(&args[0])?)?)
+    }),
+    Method::new("UTC", &[], |args| in_zone(args, &Zone::Utc)),
+    Method::new("Local", &[], |args| in_zone(args, &Zone::Local)),
+    Method::new("In", &[Param::Object(location::TYPE)], |args| in_zone(args, location::of(&args[1])?)),
+    Method::new("Location", &[], |args| Ok(Value::object(Location(Moment::of(&args[0])?.zone.clone())))),
     Method::new("Add", &[LENGTH], |args| Ok(Value::object(Moment::of(&args[0])?.plus(args[1].integer().unwrap_or(0))))),
     Method::new("AddDate", &[Param::Int, Param::Int, Param::Int], add_date),
     Method::new("Sub", &[TIME], |args| duration::made(Moment::of(&args[0])?.since(Moment::of(&args[1])?))),
@@ -89,8 +106,8 @@ fn since_1970<'a>(args: &[Value<'a>], unit: i64) -> Outcome<'a> {
     i64::try_from(units).map(Value::Int64).map_err(|_| "the date is out of range".to_owned())
 }
 
-fn in_utc<'a>(args: &[Value<'a>]) -> Outcome<'a> {
-    Ok(Value::object(Moment::of(&args[0])?.clone().in_zone(Zone::Utc)))
+fn in_zone<'a>(args: &[Value<'a>], zone: &Zone) -> Outcome<'a> {
+    Ok(Value::object(Moment::of(&args[0])?.clone().in_zone(zone.clone())))
 }
 
 fn compared<'a>(args: &[Value<'a>], holds: fn(&i128, &i128) -> bool) -> Outcome<'a> {

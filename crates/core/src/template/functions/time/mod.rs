@@ -4,6 +4,8 @@
 mod civil;
 mod duration;
 mod layout;
+mod location;
+mod marshal;
 mod methods;
 mod moment;
 mod parse;
@@ -65,13 +67,13 @@ pub(super) const ALL: &[Function] = &[
 
 fn now(around: &Surroundings<'_>) -> Moment {
     let unix = around.clock.unix();
-    Moment { seconds: unix.as_secs().try_into().unwrap_or(i64::MAX), nanos: unix.subsec_nanos(), zone: Zone::Utc }
+    Moment { seconds: unix.as_secs().try_into().unwrap_or(i64::MAX), nanos: unix.subsec_nanos(), zone: Zone::Local }
 }
 
 /// A time, or seconds since 1970.
 fn moment(value: &Value<'_>) -> Option<Moment> {
     match value {
-        Value::Int(seconds) | Value::Int64(seconds) => Some(Moment { seconds: *seconds, nanos: 0, zone: Zone::Utc }),
+        Value::Int(seconds) | Value::Int64(seconds) => Some(Moment { seconds: *seconds, nanos: 0, zone: Zone::Local }),
         other => Moment::of(other).ok().cloned(),
     }
 }

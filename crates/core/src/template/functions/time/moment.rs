@@ -2,13 +2,14 @@
 
 use std::any::Any;
 
+use super::super::super::format::quote;
 use super::super::super::function::Method;
 use super::super::super::value::Object;
 use super::super::Value;
-use super::civil::Civil;
+use super::civil::{Civil, MONTHS};
 use super::duration::SECOND;
 use super::zone::Zone;
-use super::{methods, print};
+use super::{marshal, methods, print};
 
 pub(super) const TYPE: &str = "time.Time";
 
@@ -86,10 +87,20 @@ impl Object for Moment {
         String::from_utf8_lossy(&shown).into_owned()
     }
 
+    /// The call in Go that makes it.
+    fn source(&self) -> String {
+        let Civil { year, month, day, hour, minute, second, .. } = self.civil();
+        let month = usize::try_from(month - 1).ok().and_then(|index| MONTHS.get(index)).copied().unwrap_or_default();
+        let zone = match &self.zone {
+            Zone::Utc => "time.UTC".to_owned(),
+            Zone::Local => "time.Local".to_owned(),
+            other => format!("time.Location({})", quote(other.name().as_bytes())),
+        };
+        format!("time.Date({year}, time.{month}, {day}, {hour}, {minute}, {second}, {}, {zone})", self.nanos)
+    }
+
     fn json(&self) -> Option<serde_json::Value> {
-        let shown = print::print(self, b"2006-01-02T15:04:05.999999999Z07:00");
-        let fits = (0..=9999).contains(&self.civil().year) && self.offset().0.abs() < 24 * 3600;
-        fits.then(|| String::from_utf8_lossy(&shown).into())
+        marshal::text(self).ok().map(|text| String::from_utf8_lossy(&text).into())
     }
 
     fn field<'a>(&self, _: &str) -> Option<Value<'a>> {

@@ -172,9 +172,9 @@ impl Found {
         }
         let seconds = civil::seconds(self.year, month, day, (hour, self.minute, self.second));
         let (seconds, zone) = match (self.is_utc, self.offset, self.zone) {
-            (true, _, _) | (false, None, None) => (seconds, Zone::Utc),
+            (true, _, _) => (seconds, Zone::Utc),
             // Local time, if it says so or says nothing.
-            (false, Some(0), None) => (seconds, Zone::Utc),
+            (false, None | Some(0), None) => (seconds, Zone::Local),
             (false, Some(offset), name) => (seconds - offset, Zone::Fixed { name: name.unwrap_or_default(), offset }),
             // The offset of a name is unknown, unless it is written like `GMT+3`.
             (false, None, Some(name)) => {

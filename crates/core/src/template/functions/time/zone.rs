@@ -8,10 +8,14 @@ use jiff::tz::{TimeZone, TimeZoneDatabase};
 /// A time zone.
 #[derive(Clone)]
 pub(super) enum Zone {
-    /// UTC, which is local time, too.
     Utc,
+    /// Local time, which is UTC by another name.
+    Local,
     /// An offset as it was read, with its name if there was one.
-    Fixed { name: String, offset: i64 },
+    Fixed {
+        name: String,
+        offset: i64,
+    },
     /// One of the data base.
     Named(TimeZone),
 }
@@ -21,12 +25,24 @@ static ZONES: LazyLock<TimeZoneDatabase> = LazyLock::new(TimeZoneDatabase::bundl
 impl Zone {
     /// Finds a zone by its exact name.
     pub(super) fn find(name: &str) -> Option<Self> {
-        if matches!(name, "" | "UTC" | "Local") {
-            return Some(Zone::Utc);
+        match name {
+            "" | "UTC" => return Some(Zone::Utc),
+            "Local" => return Some(Zone::Local),
+            _ => {}
         }
         let zone = ZONES.get(name).ok().filter(|zone| !zone.is_unknown())?;
         // The data base does not care for case; file names, from which the reference reads, do.
         (zone.iana_name() == Some(name)).then_some(Zone::Named(zone))
+    }
+
+    /// What it is called at all times.
+    pub(super) fn name(&self) -> &str {
+        match self {
+            Zone::Utc => "UTC",
+            Zone::Local => "Local",
+            Zone::Fixed { name, .. } => name,
+            Zone::Named(zone) => zone.iana_name().unwrap_or_default(),
+        }
     }
 
     /// Whether clocks are set forward at a moment.
@@ -40,7 +56,7 @@ impl Zone {
     /// Seconds east of UTC at a moment, and what the zone is called then.
     pub(super) fn at(&self, seconds: i64) -> (i64, String) {
         match self {
-            Zone::Utc => (0, "UTC".to_owned()),
+            Zone::Utc | Zone::Local => (0, "UTC".to_owned()),
             Zone::Fixed { name, offset } => (*offset, name.clone()),
             Zone::Named(zone) => {
                 let info = zone.to_offset_info(timestamp(seconds));
