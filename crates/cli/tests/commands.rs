@@ -27,7 +27,7 @@ fn blocks(text: &str, language: &str) -> Vec<String> {
 
 #[test]
 fn usage_errors_end_with_255_and_help_with_0() {
-    let rows: [(&[&str], i32, &str); 24] = [
+    let rows: [(&[&str], i32, &str); 26] = [
         (&[], 0, "Usage: keyward"),
         (&["--help"], 0, "serve"),
         (&["nosuch"], 255, "nosuch"),
@@ -36,7 +36,9 @@ fn usage_errors_end_with_255_and_help_with_0() {
         (&["rules", "get", "", "-e", "http://127.0.0.1:1"], 255, "cannot be asked for by its id"),
         (&["rules", "get", ".", "-e", "http://127.0.0.1:1"], 255, "cannot be asked for by its id"),
         (&["rules", "get", "..", "-e", "http://127.0.0.1:1"], 255, "cannot be asked for by its id"),
-        (&["rules", "list"], 1, "--endpoint"),
+        (&["rules", "list"], 1, "--endpoint http://127.0.0.1:4456"),
+        (&["rules", "get", "x"], 1, "--endpoint http://127.0.0.1:4456"),
+        (&["credentials", "generate", "--help"], 0, "2048 (usual), 3072, 4096, 8192"),
         (&["rules"], 0, "Usage: keyward rules"),
         (&["health"], 0, "Usage: keyward health"),
         (&["credentials"], 0, "Usage: keyward credentials"),
