@@ -53,7 +53,10 @@ impl Endpoint {
                                         `--endpoint http://127.0.0.1:4456`"
                 .to_owned()),
             Some((scheme, _)) if is_scheme(scheme) => Ok(Server { url: url.trim_end_matches('/') }),
-            _ => Err("Unable to parse endpoint URL: write it with its scheme, such as `http://127.0.0.1:4456`".to_owned()),
+            _ => {
+                Err("Unable to parse endpoint URL: write it with its scheme, such as `http://127.0.0.1:4456`"
+                    .to_owned())
+            }
         }
     }
 }
