@@ -25,7 +25,7 @@ Examples:
   keyward serve -c oathkeeper.yaml
 
 Every setting has an environment variable, which goes before the files: SERVE_PROXY_PORT=4455.
-Exit codes: 0 success; 1 failure, or findings; 255 wrong usage, or a configuration that cannot be used.";
+Exit codes: 0 success; 1 failure, or errors in what was checked; 255 wrong usage, or a configuration that cannot be used.";
 
 /// Keyward holds the keys so that callers don't: a reverse proxy that checks a caller's token and injects
 /// the real credential. Reads Ory Oathkeeper's configuration and rules.

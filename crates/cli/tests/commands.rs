@@ -100,6 +100,35 @@ fn findings_come_as_json_too() {
     assert_eq!((&out["rules"][0]["id"], &out["rules"][0]["upstream"]), (&"r".into(), &"https://u".into()));
 }
 
+/// A pipeline stops at a rule that would deny, and goes on with one that is only warned about.
+#[test]
+fn a_check_fails_for_errors_in_rules() {
+    let config = "authenticators: {anonymous: {enabled: true}}\nauthorizers: {allow: {enabled: true}}\nmutators: {noop: {enabled: true}}\n";
+    let rest = "authenticators: [{handler: anonymous}], authorizer: {handler: allow}, mutators: [{handler: noop}]}\n";
+    let rule = |start: &str| format!("- {{{start}, {rest}");
+    let good = "id: r, match: {url: \"http://h/\", methods: [GET]}";
+    let rows = [
+        (rule(good), 0, "is usable, 0 warnings\n", 0),
+        (rule("id: r, Match: {url: \"http://h/\", methods: []}"), 0, "is usable, 0 warnings\n", 0),
+        (
+            rule(&format!("{good}, error: []")),
+            1,
+            "in its rules: 1 error; `keyward rules lint` shows what is wrong\n",
+            1,
+        ),
+        ("- {id: a}\n- {id: b}\n".to_owned(), 1, "in its rules: 2 errors;", 2),
+        ("{".to_owned(), 1, "in its rules: 1 error;", 1),
+    ];
+    for (rules, code, said, errors) in rows {
+        let server = keyward().with(config, &rules);
+        let (ended, out, err) = server.run(&["config", "check"]);
+        assert!(ended == code && out.contains(said) && out.contains("is usable"), "{rules}: {ended} {out}{err}");
+        let (ended, out, _) = server.run(&["config", "check", "--format", "json"]);
+        let out: Value = serde_json::from_str(&out).unwrap();
+        assert_eq!((ended, &out["usable"], &out["rule_errors"]), (code, &true.into(), &errors.into()), "{rules}");
+    }
+}
+
 /// (what is written, what the finding must say)
 const BAD_CONFIGURATIONS: [(&str, &[&str]); 25] = [
     (
