@@ -28,6 +28,12 @@ fn lint_finds_what_is_wrong_in_each_rule() {
         ),
         ("match: {url: \"http://h/\", method: [GET]}", "rules.yaml:6:29", "did you mean `methods`?", "1 error,"),
         ("match: [GET]", "rules.yaml:6:10", "expected a map", "1 error,"),
+        (
+            "match: {url: \"http://h/\", methods: [GET], vebr: x}\n  mutator: []\n  upstream: {uri: \"http://u\"}",
+            "rules.yaml:7:3",
+            "did you mean `mutators`?",
+            "3 errors,",
+        ),
         ("match: {url: \"http://h/\", methods: []}", "rules.yaml:6:38", "matches nothing", "0 errors"),
         ("match: {url: \"http://h/\", methods: [\"G T\"]}", "rules.yaml:6:38", "`G T` is not a method", "0 errors"),
         ("match: {url: \"h/<**>\", methods: [GET]}", "rules.yaml:6:16", "`http://` or `https://`", "0 errors"),
@@ -134,6 +140,28 @@ fn lint_refuses_patterns_that_cannot_be_compiled() {
         for part in [problem, "rules.yaml:3:10", hint] {
             assert!(code == 1 && err.contains(part), "{pattern}: {err}");
         }
+    }
+}
+
+/// A mistyped `methods` leaves a rule without any: that is said, rather than an empty list shown.
+#[test]
+fn a_rule_without_a_method_is_called_so() {
+    let config = "access_rules: {matching_strategy: glob}\nauthenticators: {anonymous: {enabled: true}}\n\
+                  authorizers: {allow: {enabled: true}}\nmutators: {noop: {enabled: true}}\n";
+    let rows = [
+        ("method: [GET]", "takes no method: unknown key `method` (did you mean `methods`?)", "unknown key `method`"),
+        ("methods: []", "takes no method: it has none in `match.methods`", "it has no method"),
+    ];
+    for (methods, explained, linted) in rows {
+        let rules = format!(
+            "- id: r\n  match: {{url: \"http://h/\", {methods}}}\n  authenticators: [{{handler: anonymous}}]\n  \
+             authorizer: {{handler: allow}}\n  mutators: [{{handler: noop}}]\n"
+        );
+        let server = keyward().with(config, &rules);
+        let (_, out, err) = server.run(&["rules", "explain", "http://h/"]);
+        assert!(out.contains(&format!("the URL fits, but the rule {explained}\n")), "{methods}: {out}{err}");
+        let (_, out, _) = server.run(&["rules", "lint"]);
+        assert!(out.contains(&format!("r: takes no request: {linted}\n")), "{methods}: {out}");
     }
 }
 
