@@ -193,3 +193,32 @@ fn lint_says_what_each_rule_will_do() {
     let (_, out, err) = keyward().with(config, rules).run(&["rules", "lint"]);
     assert!(out.contains("good: denies every request") && err.contains("KEY"), "{out}{err}");
 }
+
+/// A proxy that was moved without its rules answers each request with 404.
+#[test]
+fn rules_for_a_port_where_nothing_listens_are_hinted_at() {
+    let config = "access_rules: {matching_strategy: glob}\n\
+                  authenticators: {anonymous: {enabled: true}}\nauthorizers: {allow: {enabled: true}}\nmutators: {noop: {enabled: true}}\n";
+    let rows: [(&[&str], &str); 5] = [
+        (&["http://h:4455/a"], "rule `r0`: it is for port 4455, and the proxy listens on 5455"),
+        (&["http://h/a", "http://h:4455/b", "https://i:8443/<**>"], "rule `r1`: it is for port 4455"),
+        (&["http://h:4455/b", "https://i:8443/<**>"], "is not for this rule, and so with 1 more\n"),
+        (&["http://h:5455/a", "http://h:5456/b", "https://h/c", "http://<**>/c", "http://h:<**>/d"], ""),
+        (&["http://[::1]/a", "http://[::1]:5455/b"], ""),
+    ];
+    for (urls, said) in rows {
+        let rule = |(index, url): (usize, &&str)| {
+            format!(
+                "- id: r{index}\n  match: {{url: \"{url}\", methods: [GET]}}\n  authenticators: [{{handler: anonymous}}]\n  \
+                 authorizer: {{handler: allow}}\n  mutators: [{{handler: noop}}]\n"
+            )
+        };
+        let rules: String = urls.iter().enumerate().map(rule).collect();
+        let server = keyward().with(config, &rules).env("SERVE_PROXY_PORT", "5455").env("SERVE_API_PORT", "5456");
+        for command in [["rules", "lint"], ["config", "check"]] {
+            let (code, out, err) = server.run(&command);
+            assert_eq!((code, err.contains("it is for port")), (0, !said.is_empty()), "{urls:?}: {out}{err}");
+            assert!(err.contains(said), "{urls:?}: {err}");
+        }
+    }
+}
