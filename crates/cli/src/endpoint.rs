@@ -81,7 +81,10 @@ impl Server<'_> {
 async fn get(url: &str) -> Result<Answer, String> {
     install_provider();
     let (address, query) = url.split_once('?').map_or((url, None), |(address, query)| (address, Some(query)));
-    let place = Upstream::parse(address, "")?;
+    let place = Upstream::parse(address, "").map_err(|problem| match address.contains("://") {
+        true => problem,
+        false => format!("{problem}: write `http://` or `https://` in front"),
+    })?;
     let tls = client_config(&[], &[b"http/1.1"]).map_err(|problem| problem.message)?;
     let stream = connect(place.origin(), &Resolver::default(), &Arc::clone(&tls), TIME).await;
     let stream = stream.map_err(|error| error.to_string())?;

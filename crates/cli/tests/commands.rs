@@ -25,9 +25,12 @@ fn blocks(text: &str, language: &str) -> Vec<String> {
     text.split(&fence).skip(1).map(|rest| rest.split("```").next().unwrap().to_owned()).collect()
 }
 
+/// Some file that is there.
+const FILE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/Cargo.toml");
+
 #[test]
 fn usage_errors_end_with_255_and_help_with_0() {
-    let rows: [(&[&str], i32, &str); 26] = [
+    let rows: [(&[&str], i32, &str); 35] = [
         (&[], 0, "Usage: keyward"),
         (&["--help"], 0, "serve"),
         (&["nosuch"], 255, "nosuch"),
@@ -54,6 +57,15 @@ fn usage_errors_end_with_255_and_help_with_0() {
         (&["rules", "explain", "http://h/a b"], 255, "a URL cannot hold ' '; write `%20`"),
         (&["-c", "/nonexistent.yaml", "config", "check", "-c", "/dev/null"], 1, "/nonexistent.yaml"),
         (&["rules", "lint", "--format", "xml"], 255, "text, json"),
+        (&["rules", "lint", FILE], 255, "tip: a configuration is named with `-c /"),
+        (&["rules", "lint", "/nonexistent"], 255, "unexpected argument '/nonexistent' found\n\nUsage"),
+        (&["rules", "explain", "http://h/", "-X", "G T"], 255, "`G T` is not a method"),
+        (&["rules", "explain", "http://h/", "--jwks", "/nonexistent"], 255, "hint: check the path"),
+        (&["config", "check", "-c", "/"], 1, "it is a directory"),
+        (&["config", "check", "-c", "/dev/zero"], 1, "it is not a regular file"),
+        (&["config", "check", "-c", "/nonexistent"], 1, "No such file"),
+        (&["health", "alive", "-e", "localhost:4456"], 1, "write `http://` or `https://` in front"),
+        (&["token", "--key", FILE, "--sub", "a", "--scope", "b"], 1, "Cargo.toml\n  hint: `keyward credentials"),
     ];
     for (arguments, code, expected) in rows {
         let (ended, out, err) = keyward().run(arguments);
@@ -306,7 +318,11 @@ fn tokens_that_could_not_be_used_are_not_signed() {
         (&["--key", &path, "--scope", ""], 255, "it is empty"),
         (&["--key", &path, "--scope", "  "], 255, "it is empty"),
         (&["--key", &path, "--scope", "a \"b\""], 255, "is not a scope"),
-        (&["--key", "/dev/zero", "--scope", "a"], 1, "/dev/zero: the key cannot be read: it is not a regular file"),
+        (
+            &["--key", "/dev/zero", "--scope", "a"],
+            1,
+            "the key cannot be read: it is not a regular file\n  --> /dev/zero\n  hint: ",
+        ),
         (&["--key", &path, "--scope", " a  b "], 0, "."),
     ];
     for (arguments, code, expected) in rows {
