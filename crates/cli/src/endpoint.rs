@@ -38,17 +38,35 @@ pub(crate) struct Answer {
     pub(crate) body: Bytes,
 }
 
+/// A server that can be asked.
+pub(crate) struct Server<'e> {
+    url: &'e str,
+}
+
 impl Endpoint {
+    /// The server that was named. The error is for the terminal.
+    pub(crate) fn server(&self) -> Result<Server<'_>, String> {
+        let url = &*self.endpoint;
+        let is_scheme = |text: &str| text.starts_with(|c: char| c.is_ascii_alphabetic());
+        match url.split_once(':') {
+            _ if url.is_empty() => Err("Please specify the endpoint url using the --endpoint flag, such as \
+                                        `--endpoint http://127.0.0.1:4456`"
+                .to_owned()),
+            Some((scheme, _)) if is_scheme(scheme) => Ok(Server { url: url.trim_end_matches('/') }),
+            _ => {
+                Err("Unable to parse endpoint URL: write it with its scheme, such as `http://127.0.0.1:4456`"
+                    .to_owned())
+            }
+        }
+    }
+}
+
+impl Server<'_> {
     /// Asks for a path. The error is for the terminal.
     pub(crate) fn get(&self, path: &str) -> Result<Answer, String> {
-        if self.endpoint.is_empty() {
-            return Err("Please specify the endpoint url using the --endpoint flag, for more information use \
-                        `keyward help rules`"
-                .to_owned());
-        }
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
         let runtime = runtime.map_err(|error| error.to_string())?;
-        let url = format!("{}{path}", self.endpoint.trim_end_matches('/'));
+        let url = format!("{}{path}", self.url);
         let _progress = Progress::of("waiting for the server");
         let asked = async { tokio::time::timeout(TIME, get(&url)).await };
         let shown = shown_url(&url);
@@ -63,7 +81,10 @@ impl Endpoint {
 async fn get(url: &str) -> Result<Answer, String> {
     install_provider();
     let (address, query) = url.split_once('?').map_or((url, None), |(address, query)| (address, Some(query)));
-    let place = Upstream::parse(address, "")?;
+    let place = Upstream::parse(address, "").map_err(|problem| match address.contains("://") {
+        true => problem,
+        false => format!("{problem}: write `http://` or `https://` in front"),
+    })?;
     let tls = client_config(&[], &[b"http/1.1"]).map_err(|problem| problem.message)?;
     let stream = connect(place.origin(), &Resolver::default(), &Arc::clone(&tls), TIME).await;
     let stream = stream.map_err(|error| error.to_string())?;

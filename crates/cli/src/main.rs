@@ -25,7 +25,7 @@ Examples:
   keyward serve -c oathkeeper.yaml
 
 Every setting has an environment variable, which goes before the files: SERVE_PROXY_PORT=4455.
-Exit codes: 0 success; 1 failure, or findings; 255 wrong usage, or a configuration that cannot be used.";
+Exit codes: 0 success; 1 failure, or errors in what was checked; 255 wrong usage, or a configuration that cannot be used.";
 
 /// Keyward holds the keys so that callers don't: a reverse proxy that checks a caller's token and injects
 /// the real credential. Reads Ory Oathkeeper's configuration and rules.
@@ -79,7 +79,21 @@ fn usage(error: &clap::Error) -> ExitCode {
     }
     // Nothing is left to be told when the terminal is gone.
     let _ = error.print();
+    if let Some(file) = surplus_file(error) {
+        output::complain(&format!("\n  tip: a configuration is named with `-c {file}`\n"));
+    }
     if error.use_stderr() { ExitCode::from(EXIT_USAGE) } else { ExitCode::SUCCESS }
+}
+
+/// The argument that nothing is known about, when it is a file.
+fn surplus_file(error: &clap::Error) -> Option<&str> {
+    use clap::error::{ContextKind, ContextValue, ErrorKind};
+    match error.get(ContextKind::InvalidArg) {
+        Some(ContextValue::String(text)) if error.kind() == ErrorKind::UnknownArgument => {
+            Some(&**text).filter(|text| std::path::Path::new(text).is_file())
+        }
+        _ => None,
+    }
 }
 
 fn main() -> ExitCode {

@@ -25,9 +25,12 @@ fn blocks(text: &str, language: &str) -> Vec<String> {
     text.split(&fence).skip(1).map(|rest| rest.split("```").next().unwrap().to_owned()).collect()
 }
 
+/// Some file that is there.
+const FILE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/Cargo.toml");
+
 #[test]
 fn usage_errors_end_with_255_and_help_with_0() {
-    let rows: [(&[&str], i32, &str); 24] = [
+    let rows: [(&[&str], i32, &str); 35] = [
         (&[], 0, "Usage: keyward"),
         (&["--help"], 0, "serve"),
         (&["nosuch"], 255, "nosuch"),
@@ -36,7 +39,9 @@ fn usage_errors_end_with_255_and_help_with_0() {
         (&["rules", "get", "", "-e", "http://127.0.0.1:1"], 255, "cannot be asked for by its id"),
         (&["rules", "get", ".", "-e", "http://127.0.0.1:1"], 255, "cannot be asked for by its id"),
         (&["rules", "get", "..", "-e", "http://127.0.0.1:1"], 255, "cannot be asked for by its id"),
-        (&["rules", "list"], 1, "--endpoint"),
+        (&["rules", "list"], 1, "--endpoint http://127.0.0.1:4456"),
+        (&["rules", "get", "x"], 1, "--endpoint http://127.0.0.1:4456"),
+        (&["credentials", "generate", "--help"], 0, "2048 (usual), 3072, 4096, 8192"),
         (&["rules"], 0, "Usage: keyward rules"),
         (&["health"], 0, "Usage: keyward health"),
         (&["credentials"], 0, "Usage: keyward credentials"),
@@ -52,6 +57,15 @@ fn usage_errors_end_with_255_and_help_with_0() {
         (&["rules", "explain", "http://h/a b"], 255, "a URL cannot hold ' '; write `%20`"),
         (&["-c", "/nonexistent.yaml", "config", "check", "-c", "/dev/null"], 1, "/nonexistent.yaml"),
         (&["rules", "lint", "--format", "xml"], 255, "text, json"),
+        (&["rules", "lint", FILE], 255, "tip: a configuration is named with `-c /"),
+        (&["rules", "lint", "/nonexistent"], 255, "unexpected argument '/nonexistent' found\n\nUsage"),
+        (&["rules", "explain", "http://h/", "-X", "G T"], 255, "`G T` is not a method"),
+        (&["rules", "explain", "http://h/", "--jwks", "/nonexistent"], 255, "hint: check the path"),
+        (&["config", "check", "-c", "/"], 1, "it is a directory"),
+        (&["config", "check", "-c", "/dev/zero"], 1, "it is not a regular file"),
+        (&["config", "check", "-c", "/nonexistent"], 1, "No such file"),
+        (&["health", "alive", "-e", "localhost:4456"], 1, "write `http://` or `https://` in front"),
+        (&["token", "--key", FILE, "--sub", "a", "--scope", "b"], 1, "Cargo.toml\n  hint: `keyward credentials"),
     ];
     for (arguments, code, expected) in rows {
         let (ended, out, err) = keyward().run(arguments);
@@ -96,6 +110,35 @@ fn findings_come_as_json_too() {
     let out: Value = serde_json::from_str(&out).unwrap();
     assert_eq!((code, &out["usable"], &out["rules"][1]["usable"]), (1, &false.into(), &false.into()));
     assert_eq!((&out["rules"][0]["id"], &out["rules"][0]["upstream"]), (&"r".into(), &"https://u".into()));
+}
+
+/// A pipeline stops at a rule that would deny, and goes on with one that is only warned about.
+#[test]
+fn a_check_fails_for_errors_in_rules() {
+    let config = "authenticators: {anonymous: {enabled: true}}\nauthorizers: {allow: {enabled: true}}\nmutators: {noop: {enabled: true}}\n";
+    let rest = "authenticators: [{handler: anonymous}], authorizer: {handler: allow}, mutators: [{handler: noop}]}\n";
+    let rule = |start: &str| format!("- {{{start}, {rest}");
+    let good = "id: r, match: {url: \"http://h/\", methods: [GET]}";
+    let rows = [
+        (rule(good), 0, "is usable, 0 warnings\n", 0),
+        (rule("id: r, Match: {url: \"http://h/\", methods: []}"), 0, "is usable, 0 warnings\n", 0),
+        (
+            rule(&format!("{good}, error: []")),
+            1,
+            "in its rules: 1 error; `keyward rules lint` shows what is wrong\n",
+            1,
+        ),
+        ("- {id: a}\n- {id: b}\n".to_owned(), 1, "in its rules: 2 errors;", 2),
+        ("{".to_owned(), 1, "in its rules: 1 error;", 1),
+    ];
+    for (rules, code, said, errors) in rows {
+        let server = keyward().with(config, &rules);
+        let (ended, out, err) = server.run(&["config", "check"]);
+        assert!(ended == code && out.contains(said) && out.contains("is usable"), "{rules}: {ended} {out}{err}");
+        let (ended, out, _) = server.run(&["config", "check", "--format", "json"]);
+        let out: Value = serde_json::from_str(&out).unwrap();
+        assert_eq!((ended, &out["usable"], &out["rule_errors"]), (code, &true.into(), &errors.into()), "{rules}");
+    }
 }
 
 /// (what is written, what the finding must say)
@@ -211,164 +254,6 @@ fn broken_without_secret(authenticators: &str, mutators: &str, upstream: &str) {
     assert!(!format!("{out}{err}").contains("s3cr3t"), "{rules}{out}{err}");
 }
 
-/// One faulty rule takes no other rule of its file with it.
-#[test]
-fn lint_finds_what_is_wrong_in_each_rule() {
-    let rest = "authenticators: [{handler: anonymous}]\n  authorizer: {handler: allow}\n  mutators: [{handler: noop}]";
-    let rows = [
-        ("match: {urll: \"http://h/\", methods: [GET]}", "rules.yaml:6:11", "did you mean `url`?", "1 error,"),
-        (
-            "match: {url: \"http://h/\", methods: [GET]}\n  upstream: {url: \"http://u\", preserve_path: true}",
-            "rules.yaml:7:31",
-            "known keys here: `url`, `strip_path`",
-            "1 error,",
-        ),
-        (
-            "match: {url: \"http://h/\", methods: [GET]}\n  errors: [{handler: redirect, to: \"http://l/\"}]",
-            "rules.yaml:7:32",
-            "did you mean `config.to`?",
-            "1 error,",
-        ),
-        ("match: {url: \"http://h/\", method: [GET]}", "rules.yaml:6:29", "did you mean `methods`?", "1 error,"),
-        ("match: [GET]", "rules.yaml:6:10", "expected a map", "1 error,"),
-        ("match: {url: \"http://h/\", methods: []}", "rules.yaml:6:38", "matches nothing", "0 errors"),
-        ("match: {url: \"http://h/\", methods: [\"G T\"]}", "rules.yaml:6:38", "`G T` is not a method", "0 errors"),
-        ("match: {url: \"h/<**>\", methods: [GET]}", "rules.yaml:6:16", "`http://` or `https://`", "0 errors"),
-        ("match: {url: \"<**>\", methods: [GET]}", "", "", "0 errors, 0 warnings"),
-        ("match: {url: \"http://h/\", methods: [GET]}\n  authorizers: []", "rules.yaml:7:3", "both set", "1 error,"),
-        (
-            "match: {url: \"http://h/\", methods: [GET], url: x}",
-            "rules.yaml:6:45",
-            "`url` is written twice",
-            "1 error,",
-        ),
-        ("Match: {url: \"http://h/\", methods: [GET]}", "rules.yaml:6:3", "`Match` is taken for `match`", "0 errors"),
-        ("match: {url: \"http://h/\", methods: [GET]}\n  ID: x", "rules.yaml:7:3", "`ID` and `id` are", "1 error,"),
-    ];
-    let config = "access_rules: {matching_strategy: glob}\nauthenticators: {anonymous: {enabled: true}}\n\
-                  authorizers: {allow: {enabled: true}}\nmutators: {noop: {enabled: true}}\n";
-    for (matches, place, problem, counts) in rows {
-        let rules = format!(
-            "- id: good\n  match: {{url: \"http://h/good\", methods: [GET]}}\n  {rest}\n- {matches}\n  id: other\n  {rest}\n"
-        );
-        let (_, out, err) = keyward().with(config, &rules).run(&["rules", "lint"]);
-        assert!(
-            out.contains("good: decides only") && out.contains("2 rules") && out.contains(counts),
-            "{matches}: {out}"
-        );
-        assert!(err.contains(place) && err.contains(problem), "{matches}: {err}");
-    }
-}
-
-/// The reasons for which the reference calls a rule malformed ([T] of pipeline spec 1.4 and of serving spec 5.2), in our words: each with its
-/// place and, where there is one, the remedy.
-#[test]
-fn rules_are_malformed_for_the_reasons_of_the_reference() {
-    const GOOD: [&str; 4] = [
-        "match: {url: \"http://h/\", methods: [GET]}",
-        "authenticators: [{handler: anonymous}]",
-        "authorizer: {handler: allow}",
-        "mutators: [{handler: header, config: {headers: {X: y}}}]",
-    ];
-    // (which line is replaced, by what, where, what is said)
-    let rows = [
-        (0, "", "1:3", "`match` is missing"),
-        (0, "match: {url: \"\", methods: [GET]}", "2:16", "`match.url` is empty"),
-        (1, "authenticators: []", "1:3", "`authenticators` must be a list with at least one entry"),
-        (1, "authenticators: [{handler: foo}]", "3:20", "there is no authenticator `foo`"),
-        (1, "authenticators: [{handler: noop}]", "3:20", "authenticator `noop` is disabled"),
-        (2, "", "1:3", "`authorizer` is missing"),
-        (2, "authorizer: {handler: foo}", "4:15", "there is no authorizer `foo`"),
-        (3, "mutators: []", "1:3", "`mutators` must be a list with at least one entry"),
-        (3, "mutators: [{handler: foo}]", "5:14", "there is no mutator `foo`"),
-        (3, "mutators: [{handler: noop}]", "5:14", "mutator `noop` is disabled"),
-    ];
-    let config = "authenticators: {anonymous: {enabled: true}, noop: {enabled: false}}\nauthorizers: {allow: {enabled: true}}\n\
-                  mutators: {header: {enabled: true}, noop: {enabled: false}}\n";
-    for (replaced, by, place, said) in rows {
-        let mut lines = GOOD;
-        lines[replaced] = by;
-        let (code, out, err) =
-            keyward().with(config, &format!("- id: r\n  {}\n", lines.join("\n  "))).run(&["rules", "lint"]);
-        // Without a pattern that can be read it matches nothing that it could deny.
-        let does = if replaced == 0 { "takes no request" } else { "denies every request" };
-        assert!(code == 1 && out.contains(&format!("r: {does}: {said}")), "{by}: {out}");
-        assert!(
-            err.contains(&format!("error: rule `r`: {said}\n")) && err.contains(&format!("rules.yaml:{place}\n")),
-            "{by}: {err}"
-        );
-        if by == "authorizer: {handler: foo}" {
-            let known = "`allow`, `deny`, `keto_engine_acp_ory`, `remote`, `remote_json`";
-            assert!(err.contains(known), "{err}");
-        }
-    }
-}
-
-/// Patterns are compiled when rules load: what cannot run is said there, with its place.
-#[test]
-fn lint_refuses_patterns_that_cannot_be_compiled() {
-    let rows = [
-        ("regexp", "<**>", "the `*` repeats nothing that can be repeated"),
-        ("glob", "a<{}>", "a `{` holds no alternative"),
-        ("glob", "a<[c-a]>", "the range `c-a` is upside down"),
-        ("glob", "a<b", "unbalanced `<` and `>`"),
-        ("regexp", "<(?'o'a)(?'-o'b)>", "balancing groups"),
-        ("regexp", "<a\\52->", "an octal escape has three digits"),
-        ("regexp", "<(?<=/)a>", "unbalanced `<` and `>`"),
-        ("regexp", "<a(b>", "a `(` is not closed"),
-        ("regexp", "<(a)\\3>", "a reference to group `3`, which does not exist"),
-    ];
-    for (strategy, pattern, problem) in rows {
-        let config = format!(
-            "access_rules: {{matching_strategy: {strategy}}}\nauthenticators: {{anonymous: {{enabled: true}}}}\n\
-             authorizers: {{allow: {{enabled: true}}}}\nmutators: {{noop: {{enabled: true}}}}\n"
-        );
-        let pattern = pattern.replace('\'', "''");
-        let rules = format!(
-            "- id: r\n  match:\n    url: 'http://h/{pattern}'\n    methods: [GET]\n  authenticators: [{{handler: anonymous}}]\n  \
-             authorizer: {{handler: allow}}\n  mutators: [{{handler: noop}}]\n"
-        );
-        let (code, out, err) = keyward().with(&config, &rules).run(&["rules", "lint"]);
-        assert!(out.contains("r: takes no request: `match.url`: "), "{pattern}: {out}");
-        let hint = match pattern.as_str() {
-            "<**>" => "it looks like a glob: set `access_rules.matching_strategy: glob`",
-            _ => "`<...>` holds a",
-        };
-        for part in [problem, "rules.yaml:3:10", hint] {
-            assert!(code == 1 && err.contains(part), "{pattern}: {err}");
-        }
-    }
-}
-
-#[test]
-fn lint_says_what_each_rule_will_do() {
-    let rules = "
-- id: good
-  match: {url: \"http://h/<**>\", methods: [GET]}
-  authenticators: [{handler: anonymous}]
-  authorizer: {handler: allow}
-  mutators: [{handler: header, config: {headers: {X-Key: \"{{ env \\\"KEY\\\" }}\"}}}]
-  upstream: {url: \"https://api.example\"}
-- id: bad
-  match: {url: \"http://h/bad\", methods: [GET]}
-  authenticators: [{handler: anonymus}]
-  authorizer: {handler: allow}
-  mutators: [{handler: noop}]
-";
-    let config = "access_rules: {matching_strategy: glob}\nauthenticators: {anonymous: {enabled: true}}\nauthorizers: {allow: {enabled: true}}\nmutators: {header: {enabled: true}}\n";
-    let (code, out, err) = keyward().with(config, rules).env("KEY", "v4lue").run(&["rules", "lint"]);
-    assert_eq!(code, 1);
-    assert!(out.contains("good: forwards to https://api.example, sets x-key"), "{out}");
-    assert!(out.contains("bad: denies every request") && out.contains("2 rules, 1 error,"), "{out}");
-    assert!(
-        err.contains("rules.yaml:10:") && err.contains("did you mean `anonymous`?") && !err.contains("v4lue"),
-        "{err}"
-    );
-    // The same rules with the secret missing: now both are broken.
-    let (_, out, err) = keyward().with(config, rules).run(&["rules", "lint"]);
-    assert!(out.contains("good: denies every request") && err.contains("KEY"), "{out}{err}");
-}
-
 #[test]
 fn keys_and_tokens_work_together_with_the_issuer() {
     let server = keyward();
@@ -433,7 +318,11 @@ fn tokens_that_could_not_be_used_are_not_signed() {
         (&["--key", &path, "--scope", ""], 255, "it is empty"),
         (&["--key", &path, "--scope", "  "], 255, "it is empty"),
         (&["--key", &path, "--scope", "a \"b\""], 255, "is not a scope"),
-        (&["--key", "/dev/zero", "--scope", "a"], 1, "/dev/zero: the key cannot be read: it is not a regular file"),
+        (
+            &["--key", "/dev/zero", "--scope", "a"],
+            1,
+            "the key cannot be read: it is not a regular file\n  --> /dev/zero\n  hint: ",
+        ),
         (&["--key", &path, "--scope", " a  b "], 0, "."),
     ];
     for (arguments, code, expected) in rows {

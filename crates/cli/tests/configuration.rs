@@ -212,7 +212,7 @@ fn a_check_finds_what_is_wrong_in_the_settings_that_rules_use() {
         let (code, out, err) = keyward().with(&config, &rules).run(&["config", "check"]);
         assert_eq!(code, 1, "{settings}: {out}{err}");
         assert!(err.contains(place) && err.matches(said).count() == 1, "{settings}: {err}");
-        assert!(out.contains("errors in rules: 1; `keyward rules lint` shows them"), "{settings}: {out}");
+        assert!(out.contains("in its rules: 1 error; `keyward rules lint`"), "{settings}: {out}");
     }
 }
 

@@ -228,7 +228,8 @@ fn unexplained(schema: &Value, place: &str) {
                         assert!(described, "{below}/{name} has no description: {property}");
                         unexplained(property, &format!("{below}/{name}"));
                     }
-                } else if key != "if" {
+                } else if !["if", "then", "else", "allOf", "oneOf"].contains(&key.as_str()) {
+                    // Conditions narrow down what is described beside them.
                     unexplained(value, &below);
                 }
             }

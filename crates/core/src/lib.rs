@@ -8,6 +8,7 @@
 pub mod diagnostic;
 pub mod document;
 pub mod gate;
+pub mod go_integer;
 pub mod go_json;
 pub mod jwt;
 pub mod pipeline;

@@ -1,6 +1,7 @@
 //! Looks a configuration and its rules over without serving anything: `config check`, `rules lint`.
 
 mod callers;
+mod ports;
 mod slashes;
 mod upgrades;
 
@@ -50,6 +51,7 @@ pub fn settings(files: &[PathBuf], variables: &[(String, String)]) -> Result<Che
     notes.extend(in_short([slashes.lost, slashes.unserved].concat()));
     notes.extend(slashes.gained);
     notes.extend(in_short(upgrades::notes(&built)));
+    let elsewhere = ports::elsewhere(&built, &settings);
     let sources: HashSet<String> = files
         .iter()
         .map(|file| file.display().to_string())
@@ -61,13 +63,15 @@ pub fn settings(files: &[PathBuf], variables: &[(String, String)]) -> Result<Che
     let mut said = HashSet::new();
     findings.retain(|finding| said.insert((finding.origin.clone(), finding.severity)));
     let rule_errors = rules.iter().filter(|finding| finding.severity == Severity::Error).count() + built.unread.len();
+    findings.extend(elsewhere);
     Ok(Checked { findings: [warnings, findings].concat(), rule_errors, notes })
 }
 
 /// Loads the settings and compiles every rule, without asking any key set.
 pub fn rules(files: &[PathBuf], variables: &[(String, String)]) -> Result<Linted, Vec<Diagnostic>> {
     let loaded = load_named(files, variables)?;
-    let built = compile(&loaded.settings)?;
+    let mut built = compile(&loaded.settings)?;
+    built.findings.extend(ports::elsewhere(&built, &loaded.settings));
     let slashes = slashes::look(&built, loaded.settings.strategy);
     let mut notes = [callers::unknown(&built), slashes.lost].concat();
     notes.extend(in_short(slashes.unserved));

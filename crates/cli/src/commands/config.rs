@@ -17,9 +17,9 @@ Examples:
   keyward config check -c oathkeeper.yaml
   keyward config check -c base.yaml -c production.yaml --format json
 
-Ends with 0 when the configuration is usable, with warnings or without, and with 1 when it is not, also when
-a setting is wrong that a rule uses. What each rule will do, and what is wrong in the rules themselves, is
-shown by `keyward rules lint`.";
+Ends with 0 when everything works, with warnings or without, and with 1 when the configuration is not usable,
+when a setting is wrong that a rule uses, when there are errors in rules, or when their file cannot be read: it
+will do for a pipeline. What is wrong in the rules themselves, and what each will do, `keyward rules lint` shows.";
 
 const SCHEMA: &str = "\
 Examples:
@@ -80,16 +80,18 @@ fn check_settings(files: &[PathBuf], format: Format) -> ExitCode {
         Format::Text => {
             report(&findings);
             print(&differences(&notes));
-            if rule_errors > 0 {
-                print(&format!("errors in rules: {rule_errors}; `keyward rules lint` shows them\n"));
-            }
             print(&match (usable, findings.len()) {
                 (true, found) => format!("the configuration is usable, {}\n", count(found, "warning", "warnings")),
                 (false, found) => format!("the configuration is not usable, {}\n", count(found, "finding", "findings")),
             });
+            if rule_errors > 0 {
+                let errors = count(rule_errors, "error", "errors");
+                print(&format!("in its rules: {errors}; `keyward rules lint` shows what is wrong\n"));
+            }
         }
     }
-    if usable { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+    // Serving goes on without a rule that denies; whoever is about to deploy one wants to know.
+    if usable && rule_errors == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE }
 }
 
 /// What means something different from Oathkeeper, a line each.

@@ -13,7 +13,10 @@ Examples:
   (umask 077 && keyward credentials generate --alg RS256 > signing-key.json)
   keyward credentials generate --alg ES256 --kid 2026-11
 
-Algorithms: RS256, RS384, RS512, PS256, PS384, PS512 (2048 bits or more), ES256, ES384, ES512, EdDSA, HS256, HS384, HS512.";
+Algorithms, with the sizes that --bits takes:
+  RS256, RS384, RS512, PS256, PS384, PS512   2048 (usual), 3072, 4096, 8192
+  ES256, ES384, ES512, EdDSA                 only the usual: 256, 384, 521, 256
+  HS256, HS384, HS512                        multiples of 8 up to 65536, from 256, 384, 512 (usual: 1024)";
 
 /// Subcommands of `credentials`.
 #[derive(clap::Subcommand)]

@@ -42,7 +42,8 @@ pub(crate) fn run(arguments: &Arguments) -> ExitCode {
         Command::Alive => ("/health/alive", "isInstanceAliveServiceUnavailable"),
         Command::Ready => ("/health/ready", "isInstanceReadyServiceUnavailable"),
     };
-    let state = arguments.endpoint.get(path).and_then(|answer| {
+    let asked = arguments.endpoint.server().and_then(|server| server.get(path));
+    let state = asked.and_then(|answer| {
         let body = serde_json::from_slice::<Value>(&answer.body).unwrap_or_default();
         match answer.status {
             200 => Ok(body),

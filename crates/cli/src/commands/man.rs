@@ -21,8 +21,12 @@ pub(crate) struct Arguments {
 
 pub(crate) fn run(arguments: &Arguments, definition: clap::Command) -> ExitCode {
     let done = match &arguments.dir {
-        Some(directory) => clap_mangen::generate_to(definition, directory)
-            .map_err(|error| format!("{}: the manual cannot be written: {error}", directory.display())),
+        Some(directory) => clap_mangen::generate_to(definition, directory).map_err(|error| {
+            format!(
+                "{}: the manual cannot be written: {error}\n  hint: name a directory that exists",
+                directory.display()
+            )
+        }),
         None => {
             let mut page = Vec::new();
             clap_mangen::Man::new(definition)

@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 use std::process::ExitCode;
 
+use keyward_core::diagnostic::{Diagnostic, Origin};
 use keyward_core::jwt::algorithm;
 use keyward_core::jwt::sign::SigningKey;
 use keyward_server::issuer::key_file;
@@ -10,7 +11,7 @@ use keyward_server::issuer::routes::now;
 use keyward_server::issuer::settings::CallerKind;
 use keyward_server::issuer::token::{TokenRequest, sign};
 
-use crate::output::{complain, print};
+use crate::output::{print, report};
 
 const EXAMPLES: &str = "\
 Examples:
@@ -58,7 +59,7 @@ pub(crate) fn run(arguments: &Arguments) -> ExitCode {
             ExitCode::SUCCESS
         }
         Err(problem) => {
-            complain(&format!("error: {problem}\n"));
+            report(&[problem]);
             ExitCode::FAILURE
         }
     }
@@ -75,16 +76,22 @@ fn scopes(text: &str) -> Result<String, String> {
     }
 }
 
-fn token(arguments: &Arguments) -> Result<String, String> {
-    let place = arguments.key.display();
-    let document =
-        key_file::read(&arguments.key).map_err(|error| format!("{place}: the key cannot be read: {error}"))?;
+fn token(arguments: &Arguments) -> Result<String, Diagnostic> {
+    let place = Origin::whole(arguments.key.display().to_string());
+    let refuse = |problem: String| Diagnostic::error(problem).at(&place);
+    let document = key_file::read(&arguments.key).map_err(|error| {
+        refuse(format!("the key cannot be read: {error}")).hint("check the path and its permissions")
+    })?;
     let algorithm = match &arguments.alg {
-        Some(name) => Some(algorithm(name).ok_or_else(|| format!("`{name}` is not a supported algorithm"))?),
+        Some(name) => {
+            let unknown = || Diagnostic::error(format!("`{name}` is not a supported algorithm"));
+            Some(algorithm(name).ok_or_else(unknown)?)
+        }
         None => None,
     };
-    let key = SigningKey::read(&document, algorithm, arguments.kid.as_deref())
-        .map_err(|error| format!("{place}: the key is not usable: {error}"))?;
+    let key = SigningKey::read(&document, algorithm, arguments.kid.as_deref()).map_err(|error| {
+        refuse(format!("the key is not usable: {error}")).hint("`keyward credentials generate` makes one")
+    })?;
     let kind = match arguments.kind.as_str() {
         "worker" => CallerKind::Worker,
         "interactive" => CallerKind::Interactive,
@@ -98,5 +105,5 @@ fn token(arguments: &Arguments) -> Result<String, String> {
         scope: arguments.scope.join(" "),
         ttl: arguments.ttl.map_or(usual, i64::from),
     };
-    sign(&key, &request, now()).map_err(|error| error.to_string())
+    sign(&key, &request, now()).map_err(|error| Diagnostic::error(error.to_string()))
 }

@@ -78,6 +78,8 @@ impl Compiler<'_> {
         }
         findings.extend(self.without_effect(definition));
         findings.extend(plan.as_ref().err().cloned());
+        let unknown_keys = written.unknown_keys.iter().cloned();
+        findings.extend(unknown_keys.map(|key| self.with_place_of_setting(key, &written.node)));
         report.extend(findings.into_iter().map(|mut finding| {
             finding.message = format!("rule `{}`: {}", definition.id, finding.message);
             finding.at(&written.node.origin)

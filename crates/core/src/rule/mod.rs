@@ -151,6 +151,11 @@ impl Rule {
         self.pattern.as_ref()
     }
 
+    /// The port that its URL names, where host and port are written out.
+    pub fn written_port(&self) -> Option<u16> {
+        rule_set::written_port(self.pattern.as_ref()?.literal_prefix())
+    }
+
     /// Its methods, as written.
     pub fn methods(&self) -> &[http::Method] {
         &self.methods

@@ -116,6 +116,8 @@ pub struct WrittenRule {
     pub definition: RuleDefinition,
     /// Why the rest could not be read.
     pub problem: Option<Diagnostic>,
+    /// The keys that are not known, besides the one that `problem` may be about.
+    pub unknown_keys: Vec<Diagnostic>,
     /// What is written otherwise than it should be, but is understood.
     pub warnings: Vec<Diagnostic>,
     /// The rule as a tree, for positions and for the rules API.
@@ -134,7 +136,7 @@ pub fn read_rule(mut node: Node, doubled: Option<Diagnostic>) -> Result<WrittenR
         Ok(mut definition) => match doubled {
             None => {
                 migrate(&mut definition);
-                return Ok(WrittenRule { definition, problem: None, warnings, node });
+                return Ok(WrittenRule { definition, problem: None, unknown_keys: Vec::new(), warnings, node });
             }
             Some(problem) => problem,
         },
@@ -159,7 +161,9 @@ pub fn read_rule(mut node: Node, doubled: Option<Diagnostic>) -> Result<WrittenR
         errors: None,
         upstream: None,
     };
-    Ok(WrittenRule { definition, problem: Some(problem), warnings, node })
+    let mut unknown_keys = spelling::unknown(&mut node);
+    unknown_keys.retain(|key| key.origin != problem.origin);
+    Ok(WrittenRule { definition, problem: Some(problem), unknown_keys, warnings, node })
 }
 
 impl WrittenRule {
@@ -170,7 +174,7 @@ impl WrittenRule {
         spelling::remove_unknown(&mut node);
         let mut definition = decode::<RuleDefinition>(&node).ok()?;
         migrate(&mut definition);
-        Some(WrittenRule { definition, problem: None, warnings: Vec::new(), node })
+        Some(WrittenRule { definition, problem: None, unknown_keys: Vec::new(), warnings: Vec::new(), node })
     }
 }
 

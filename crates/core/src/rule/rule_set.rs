@@ -203,6 +203,11 @@ pub(crate) fn literal_authority(prefix: &str) -> Option<(&str, &str)> {
     Some((scheme, authority))
 }
 
+/// The port that is written in a literal authority; not the one that its scheme means.
+pub(crate) fn written_port(prefix: &str) -> Option<u16> {
+    split_port(literal_authority(prefix)?.1).1?.parse().ok()
+}
+
 fn split_port(authority: &str) -> (&str, Option<&str>) {
     match authority.rsplit_once(':') {
         Some((host, port)) if !port.ends_with(']') => (host, Some(port)),

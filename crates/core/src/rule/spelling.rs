@@ -2,6 +2,7 @@
 //! like that and work; here they work with a warning.
 
 use crate::diagnostic::Diagnostic;
+use crate::document::decode::hint_for_key;
 use crate::document::{Node, Value};
 
 const RULE: &[&str] = &[
@@ -45,6 +46,20 @@ pub(super) fn remove_unknown(rule: &mut Node) {
             entries.retain(|entry| known.contains(&entry.key.as_str()));
         }
     });
+}
+
+/// What is wrong with the keys that are not known in the same places.
+pub(super) fn unknown(rule: &mut Node) -> Vec<Diagnostic> {
+    let mut found = Vec::new();
+    each_map(rule, &mut |map, known| {
+        let Value::Map(entries) = &map.value else { return };
+        let unknown = entries.iter().filter(|entry| !known.contains(&entry.key.as_str()));
+        found.extend(unknown.map(|entry| Diagnostic {
+            hint: hint_for_key(&entry.key, known),
+            ..Diagnostic::error(format!("unknown key `{}`", entry.key)).at(&entry.key_origin)
+        }));
+    });
+    found
 }
 
 /// Every part of a rule that has keys of its own, the rule first, with the keys that there are.

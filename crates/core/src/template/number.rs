@@ -1,6 +1,7 @@
 //! Number literals: Go's integers, floats and complex numbers.
 
 use super::value::{Complex, Value};
+use crate::go_integer::radix;
 
 /// A number as it is written.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -73,13 +74,7 @@ fn integer(text: &str) -> Option<i128> {
         b'+' => (false, &text[1..]),
         _ => (false, text),
     };
-    let (radix, digits) = match digits.as_bytes() {
-        [b'0', b'x' | b'X', ..] => (16, &digits[2..]),
-        [b'0', b'o' | b'O', ..] => (8, &digits[2..]),
-        [b'0', b'b' | b'B', ..] => (2, &digits[2..]),
-        [b'0', _, ..] => (8, &digits[1..]),
-        _ => (10, digits),
-    };
+    let (radix, digits) = radix(digits);
     // Underscores stand between digits, or between a prefix and a digit.
     if digits.ends_with('_') || digits.contains("__") || (radix == 10 && digits.starts_with('_')) {
         return None;

@@ -20,6 +20,7 @@ pub struct RedirectConfig {
     /// Where to: a URL, or a path on this host.
     pub to: String,
     /// 301 or 302.
+    #[schemars(range(min = 301, max = 302))]
     #[serde(default = "default_code")]
     pub code: u16,
     /// Query parameter of `to` that receives the URL the caller asked for.

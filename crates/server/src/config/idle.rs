@@ -12,6 +12,11 @@ const TOLERANT: [(&str, &[&str]); 4] = [
     ("errors.handlers", &["json", "redirect", "www_authenticate"]),
 ];
 
+/// Whether a handler may have any keys and any `config` while it is off.
+pub(crate) fn is_tolerant(group: &str, id: &str) -> bool {
+    TOLERANT.iter().any(|(tolerant, ids)| *tolerant == group && ids.contains(&id))
+}
+
 /// Takes the other keys of such handlers away, and warns of each: a mistyped `enabled` looks the same.
 pub(super) fn remove(root: &mut Node) -> Vec<Diagnostic> {
     let mut warnings = Vec::new();
@@ -19,10 +24,9 @@ pub(super) fn remove(root: &mut Node) -> Vec<Diagnostic> {
         for id in ids {
             let path = format!("{group}.{id}");
             // `errors.handlers.json` is on unless it is switched off.
-            let unwritten = Value::Bool(*id == "json");
-            let is_off = |handler: &Node| {
-                let enabled = handler.get("enabled").map_or(&unwritten, |node| &node.value);
-                matches!(enabled, Value::Bool(false) | Value::Null)
+            let is_off = |handler: &Node| match handler.get("enabled").map_or(&Value::Null, |node| &node.value) {
+                Value::Null => *id != "json",
+                enabled => *enabled == Value::Bool(false),
             };
             let Some(handler) = member(root, &path).filter(|handler| is_off(handler)) else { continue };
             let Value::Map(entries) = &mut handler.value else { continue };
@@ -58,7 +62,7 @@ mod tests {
             &json!({
                 "authenticators": {"jwt": {"enabled": false, "note": 1, "config": {"x": 1}}, "noop": {"note": 1}},
                 "mutators": {"header": {"enabeld": true}, "cookie": {"enabled": true, "note": 1}},
-                "errors": {"handlers": {"json": {"note": 1}}},
+                "errors": {"handlers": {"json": {"enabled": null, "note": 1}}},
             }),
             "file",
         );
@@ -68,7 +72,7 @@ mod tests {
             json!({
                 "authenticators": {"jwt": {"enabled": false, "config": {"x": 1}}, "noop": {"note": 1}},
                 "mutators": {"header": {}, "cookie": {"enabled": true, "note": 1}},
-                "errors": {"handlers": {"json": {"note": 1}}},
+                "errors": {"handlers": {"json": {"enabled": null, "note": 1}}},
             })
         );
         assert_eq!(warnings.len(), 2);

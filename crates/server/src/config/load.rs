@@ -63,7 +63,8 @@ fn read(path: &Path) -> Result<Node, Diagnostic> {
     let source = path.display().to_string();
     let refuse = |message: String| Diagnostic::error(message).at(&Origin::whole(source.as_str()));
     let extension = path.extension().and_then(|extension| extension.to_str());
-    if !matches!(extension, Some("yaml" | "yml" | "json" | "toml")) {
+    // What is no file at all is not helped by another name.
+    if !matches!(extension, Some("yaml" | "yml" | "json" | "toml")) && path.is_file() {
         return Err(refuse("unknown configuration file extension".to_owned())
             .hint("name it `.yaml`, `.yml`, `.json` or `.toml`"));
     }

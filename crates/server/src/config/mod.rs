@@ -3,7 +3,7 @@
 
 pub mod environment;
 pub mod file;
-mod idle;
+pub(crate) mod idle;
 pub mod load;
 pub mod notes;
 mod numbers;

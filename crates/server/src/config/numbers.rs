@@ -1,6 +1,7 @@
 //! What a plain word of a file is a number, as the reference's parsers see it.
 
 use keyward_core::document::whole;
+use keyward_core::go_integer::radix;
 use serde_json::Number;
 
 /// Integers as Go writes them (`0x1f`, `0o17`, `017`, `0b101`), and floats, both with `_` between digits. A float
@@ -15,13 +16,7 @@ pub(super) fn number(text: &str) -> Option<Number> {
 
 fn integer(text: &str) -> Option<Number> {
     let unsigned = text.strip_prefix(['+', '-']).unwrap_or(text);
-    let (radix, digits) = match unsigned.as_bytes() {
-        [b'0', b'x' | b'X', ..] => (16, &unsigned[2..]),
-        [b'0', b'o' | b'O', ..] => (8, &unsigned[2..]),
-        [b'0', b'b' | b'B', ..] => (2, &unsigned[2..]),
-        [b'0', _, ..] => (8, &unsigned[1..]),
-        _ => (10, unsigned),
-    };
+    let (radix, digits) = radix(unsigned);
     // The standard library would take a second sign.
     if !digits.starts_with(|c: char| c.is_ascii_hexdigit()) {
         return None;

@@ -12,7 +12,7 @@ const SHOWN: usize = 160;
 /// Renders findings, each with the source line it is about when that can be read.
 pub fn render(findings: &[Diagnostic], colours: bool) -> String {
     let mut out = String::new();
-    let mut files: HashMap<Arc<str>, Option<String>> = HashMap::new();
+    let mut files: HashMap<Arc<str>, Lines> = HashMap::new();
     for finding in findings {
         let (word, colour) = match finding.severity {
             Severity::Error => ("error", "\x1b[1;31m"),
@@ -26,8 +26,7 @@ pub fn render(findings: &[Diagnostic], colours: bool) -> String {
         if let Some(origin) = &finding.origin {
             let _ = writeln!(out, "  --> {origin}");
             let line = (origin.line as usize).checked_sub(1).and_then(|number| {
-                let read = || std::fs::read_to_string(&*origin.source).ok();
-                files.entry(origin.source.clone()).or_insert_with(read).as_ref()?.lines().nth(number)
+                files.entry(origin.source.clone()).or_insert_with(|| Lines::read(&origin.source)).line(number)
             });
             if let Some(line) = line {
                 let (shown, column) = keys_only(line, (origin.column as usize).saturating_sub(1));
@@ -40,6 +39,25 @@ pub fn render(findings: &[Diagnostic], colours: bool) -> String {
         }
     }
     out
+}
+
+/// A file whose lines are found without counting: of ten thousand rules, each can have its findings.
+struct Lines {
+    text: String,
+    starts: Vec<usize>,
+}
+
+impl Lines {
+    /// Without lines where there is no such file, such as for a variable of the environment.
+    fn read(source: &str) -> Self {
+        let text = std::fs::read_to_string(source).unwrap_or_default();
+        let starts = std::iter::once(0).chain(text.match_indices('\n').map(|(at, _)| at + 1)).collect();
+        Self { text, starts }
+    }
+
+    fn line(&self, number: usize) -> Option<&str> {
+        self.text.get(*self.starts.get(number)?..)?.lines().next()
+    }
 }
 
 /// A line with its keys and its structure, and where a column of it went. Any value may be a secret that
@@ -111,7 +129,23 @@ fn token(chars: &[char], at: usize) -> usize {
 
 #[cfg(test)]
 mod tests {
+    #![allow(clippy::unwrap_used)]
+    use keyward_core::diagnostic::Origin;
+
     use super::*;
+
+    #[test]
+    fn every_finding_comes_with_its_own_line() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("f.yaml");
+        std::fs::write(&path, "a: 1\r\n\nb: 2").unwrap();
+        let source: Arc<str> = path.display().to_string().into();
+        let rows = [(3, "   | b: …"), (1, "   | a: …"), (2, "   | "), (4, ""), (0, "")];
+        for (line, shown) in rows {
+            let finding = Diagnostic::warning("m").at(&Origin { source: source.clone(), line, column: 1 });
+            assert_eq!(render(&[finding], false).lines().nth(2).unwrap_or_default(), shown, "{line}");
+        }
+    }
 
     #[test]
     fn lines_are_shown_without_their_values() {

@@ -8,7 +8,7 @@ use keyward_core::document::duration::{COMPOSED_PATTERN, ComposedDuration, GoDur
 use keyward_core::document::{Node, Value, whole};
 use serde_json::Value as Json;
 
-/// Everything that does not fit. `path` names the node in messages; it is empty for the root.
+/// Everything that does not fit; keys without a value are warned of. `path` names the node in messages; it is empty for the root.
 pub fn check(node: &Node, schema: &Json, path: &str) -> Vec<Diagnostic> {
     let mut findings = Vec::new();
     walk(node, schema, path, &mut findings);
@@ -17,6 +17,10 @@ pub fn check(node: &Node, schema: &Json, path: &str) -> Vec<Diagnostic> {
 
 fn walk(node: &Node, schema: &Json, path: &str, findings: &mut Vec<Diagnostic>) {
     if matches!(node.value, Value::Null) {
+        if !takes_null(schema) {
+            let finding = Diagnostic::warning(format!("`{path}` has no value")).at(&node.origin);
+            findings.push(finding.hint("give it one, or remove the key"));
+        }
         return;
     }
     if let Some(names) = names(schema) {
@@ -100,6 +104,19 @@ fn walk(node: &Node, schema: &Json, path: &str, findings: &mut Vec<Diagnostic>) 
                 Diagnostic::error(format!("`{path}` must be {}, found {}", wanted.join(" or "), value.kind()));
             findings.push(finding.at(&node.origin));
         }
+    }
+}
+
+/// Whether a key without a value is as if it were not there.
+fn takes_null(schema: &Json) -> bool {
+    let is_null = |name: &Json| *name == "null";
+    let alternatives = ["anyOf", "oneOf"].iter().find_map(|key| schema[*key].as_array());
+    match (alternatives, &schema["enum"], &schema["type"]) {
+        (Some(alternatives), ..) => alternatives.iter().any(takes_null),
+        (None, Json::Array(names), _) => names.contains(&Json::Null),
+        (None, _, Json::Array(types)) => types.iter().any(is_null),
+        (None, _, Json::String(name)) => name == "null",
+        _ => true,
     }
 }
 

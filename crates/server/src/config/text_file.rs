@@ -21,7 +21,9 @@ pub fn read<T>(path: &Path, what: &str, parse: impl FnOnce(&str) -> Result<T, Di
     }
     // Pipes may block for ever, and devices may never end.
     if !metadata.is_file() {
-        return Err(refuse("it is not a regular file".to_owned()));
+        return Err(
+            refuse("it is not a regular file".to_owned()).hint("write what it gives into a file, and name that")
+        );
     }
     // What is not written to takes no memory.
     let mut memory = MmapMut::map_anon(MAX_BYTES + 1).map_err(failed)?;

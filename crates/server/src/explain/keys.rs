@@ -1,7 +1,6 @@
 //! Key sets without a network: from files, or one set for every location.
 
 use std::collections::BTreeSet;
-use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use keyward_core::jwt::{KeySet, SigningSet};
@@ -9,7 +8,7 @@ use keyward_core::ports::{KeySource, KeySources, LocalFuture, SigningSource};
 use keyward_core::secret::shown_url;
 
 use crate::issuer::key_file;
-use crate::keys::KeySetRegistry;
+use crate::keys::{KeySetRegistry, local_path};
 
 /// Where key sets come from when nothing is fetched.
 pub struct OfflineKeys {
@@ -62,7 +61,7 @@ impl KeySources for OfflineKeys {
 }
 
 fn read(url: &str) -> Option<zeroize::Zeroizing<Vec<u8>>> {
-    key_file::read(Path::new(url.strip_prefix("file://")?)).ok()
+    key_file::read(&local_path(url)?).ok()
 }
 
 /// A set that never changes.

@@ -44,6 +44,9 @@ impl Asked {
             let hint = if blank == ' ' { "; write `%20`" } else { "" };
             return Err(format!("a URL cannot hold {blank:?}{hint}"));
         }
+        if http::Method::from_bytes(method.as_bytes()).is_err() {
+            return Err(format!("`{method}` is not a method"));
+        }
         let (scheme, rest) = url.split_once("://").ok_or("the URL has no scheme: write `http://host/path`")?;
         let tls = match scheme.to_ascii_lowercase().as_str() {
             "http" => false,

@@ -8,6 +8,7 @@ use keyward_core::side_url::SideUrl;
 use tokio::io::AsyncReadExt;
 use zeroize::Zeroizing;
 
+use crate::file_url;
 use crate::http_client::{HttpClient, Limits};
 use crate::objects::{Found, Object};
 
@@ -27,8 +28,8 @@ impl Location {
         let (scheme, rest) = url.split_once(':').unwrap_or(("", url));
         match scheme.to_ascii_lowercase().as_str() {
             "file" => match rest.strip_prefix("//").or(Some(rest).filter(|rest| rest.starts_with('/'))) {
-                None | Some("") => Err("it is not a location of a key set: write `file:///path`".to_owned()),
-                Some(path) => Ok(Location::File(path.into())),
+                None => Err("it is not a location of a key set: write `file:///path`".to_owned()),
+                Some(path) => file_url::path(path).map(Location::File),
             },
             "http" | "https" => {
                 SideUrl::parse(url).map_err(|problem| format!("the URL is not usable: {problem}"))?;
@@ -47,10 +48,7 @@ impl Location {
 
     /// What is wrong with the file at a location, when there is none.
     pub(super) fn absent(url: &str) -> Option<String> {
-        match Self::parse(url) {
-            Ok(Location::File(path)) => std::fs::metadata(path).err().map(|error| error.to_string()),
-            _ => None,
-        }
+        std::fs::metadata(super::local_path(url)?).err().map(|error| error.to_string())
     }
 
     /// The document. It may hold private keys, so this copy is wiped.

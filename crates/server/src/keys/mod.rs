@@ -8,6 +8,7 @@ mod location;
 mod source;
 
 use std::collections::HashMap;
+use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 
 use arc_swap::ArcSwap;
@@ -130,6 +131,14 @@ fn missing<D: Document>(sources: &Mutex<Sources<D>>, idle: Option<&str>) -> impl
         .into_iter()
         .filter(move |source| source.set().is_none() && Some(source.url()) != idle)
         .map(|source| shown_url(source.url()).into_owned())
+}
+
+/// The file at a location, when it is one.
+pub(crate) fn local_path(url: &str) -> Option<PathBuf> {
+    match Location::parse(url) {
+        Ok(Location::File(path)) => Some(path),
+        _ => None,
+    }
 }
 
 fn absent<D: Document>(sources: &Mutex<Sources<D>>) -> impl Iterator<Item = (String, String)> {

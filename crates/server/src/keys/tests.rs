@@ -149,7 +149,8 @@ fn locations_are_read_as_the_reference_reads_them() {
 #[test]
 fn locations_that_cannot_be_used_say_why() {
     let rows = [
-        ("file://", "is not a location of a key set"),
+        ("file://", "it names no file: write `file:///path`"),
+        ("file:///a%zz", "needs two hexadecimal digits"),
         ("file:keys.json", "is not a location of a key set"),
         ("ftp://x", "is not a location of a key set"),
         ("x.json", "is not a location of a key set"),

@@ -1,7 +1,6 @@
 //! Where rules come from: one file per kind of location, one table of schemes.
 
 pub mod documents;
-mod file;
 mod http;
 mod inline;
 mod object;
@@ -20,6 +19,7 @@ use self::documents::Documents;
 use self::remote::RemoteRepository;
 use crate::config::text_file;
 use crate::config::yaml::{self, Dialect, TakeItem};
+use crate::file_url;
 
 /// A checked repository URL.
 #[derive(Clone, Debug)]
@@ -40,7 +40,7 @@ type Open = fn(&str, &str) -> Result<Location, String>;
 
 /// Every scheme.
 const SCHEMES: &[(&str, Open)] = &[
-    ("file", |_, rest| file::path_of_url(rest).map(Location::File)),
+    ("file", |_, rest| file_url::path(rest).map(Location::File)),
     ("inline", |_, encoded| inline::decode(encoded).map(Location::Inline)),
     ("http", |url, _| http::open(url).map(|web| Location::Remote(web.into()))),
     ("https", |url, _| http::open(url).map(|web| Location::Remote(web.into()))),
@@ -53,8 +53,11 @@ impl RepositoryUrl {
     /// Parses `file://PATH` (absolute, or relative to the working directory), `file:PATH`, `PATH`,
     /// `inline://BASE64`, `http://…`, `https://…`, `s3://…`, `gs://…` or `azblob://…` (serving spec 6.1).
     pub fn parse(text: &str) -> Result<Self, String> {
+        if text.is_empty() {
+            return Err("it names no file".to_owned());
+        }
         let Some((scheme, rest)) = scheme(text) else {
-            return Ok(Self { text: text.to_owned(), location: Location::File(file::path(text)?) });
+            return Ok(Self { text: text.to_owned(), location: Location::File(text.into()) });
         };
         let location = match SCHEMES.iter().find(|(known, _)| *known == scheme) {
             Some((_, open)) => open(text, rest)?,

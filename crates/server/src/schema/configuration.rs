@@ -5,9 +5,10 @@ use keyward_core::rule::handlers::Table;
 use keyward_handlers::TABLES;
 use serde_json::{Map, Value, json};
 
-use super::{defaults, described_reference, document, handlers, simplify};
+use super::{conditions, defaults, described_reference, document, handlers, simplify};
 use crate::config::environment::generator;
 use crate::config::file::ConfigFile;
+use crate::config::idle;
 
 /// The schema of a configuration file.
 pub fn configuration() -> Value {
@@ -19,6 +20,7 @@ pub fn configuration() -> Value {
     group(&mut schema, "/properties/mutators", &TABLES.mutators, &mut definitions);
     let errors = "/properties/errors/properties/handlers";
     group(&mut schema, errors, &TABLES.error_handlers, &mut definitions);
+    conditions::add_to(&mut schema);
     defaults::add_to(&mut schema);
     schema["definitions"] = Value::Object(definitions);
     document("Keyward configuration", schema)
@@ -32,33 +34,38 @@ fn group<K: HandlerKind + ?Sized>(
     definitions: &mut Map<String, Value>,
 ) {
     let group = format!("{}s", table.noun.replace(' ', "_"));
+    let path = place.replace("/properties/", ".");
     let mut properties = Map::new();
     for (id, settings) in handlers(table.all) {
+        let is_on = id == "json";
         let mut handler = json!({
             "description": format!("The {} `{id}`: whether rules may use it, with its settings.", table.noun),
             "type": ["object", "null"],
             "properties": {
                 "enabled": {
                     "type": ["boolean", "null"],
-                    "default": id == "json",
+                    "default": is_on,
                     "description": "Rules may use it. A rule cannot enable a handler.",
                 },
             },
-            "additionalProperties": false,
         });
+        let mut checked = json!({"properties": {"enabled": {}}, "additionalProperties": false});
         if let Some(settings) = settings {
             let definition = format!("{group}.{id}");
-            handler["properties"]["config"] =
-                json!({"description": "Settings that rules merge theirs over.", "type": ["object", "null"]});
-            let checked = json!({"properties": {"config": described_reference(&definition, &settings)}});
-            if id == "json" {
-                handler["allOf"] = json!([checked]);
-            } else {
-                // What is switched off is not looked at.
-                handler["if"] = json!({"properties": {"enabled": {"enum": [false, null]}}});
-                handler["else"] = checked;
-            }
+            handler["properties"]["config"] = json!({"description": "Settings that rules merge theirs over."});
+            checked["properties"]["config"] = described_reference(&definition, &settings);
             definitions.insert(definition, settings);
+        }
+        if idle::is_tolerant(path.trim_start_matches('.'), id) {
+            // What is switched off is not looked at.
+            let off = if is_on { json!([false]) } else { json!([false, null]) };
+            handler["if"] = json!({"properties": {"enabled": {"enum": off}}});
+            if is_on {
+                handler["if"]["required"] = json!(["enabled"]);
+            }
+            handler["else"] = checked;
+        } else {
+            handler["allOf"] = json!([checked]);
         }
         properties.insert(id.to_owned(), handler);
     }

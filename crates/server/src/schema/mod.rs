@@ -1,8 +1,9 @@
 //! JSON Schemas (draft 7) of configuration and rule files, for editors and for checks before a deployment.
 //!
-//! Generated from the types that files are read into and from the tables of handlers; nothing is written
-//! by hand twice. What a schema refuses, Keyward refuses, lets a rule deny, or at least warns of.
+//! Generated from the types that files are read into and from the tables of handlers; by hand there is only
+//! what types cannot say (`conditions`). What a schema refuses, Keyward refuses, lets a rule deny, or at least warns of.
 
+mod conditions;
 mod configuration;
 mod defaults;
 mod rules;

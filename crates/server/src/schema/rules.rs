@@ -24,17 +24,25 @@ pub fn rules() -> Value {
     }
     rule["properties"]["errors"]["items"] = error_handlers;
     let about = rule["properties"]["authorizer"]["description"].clone();
-    rule["properties"]["authorizer"] = json!({"description": about, "allOf": [authorizers]});
+    rule["properties"]["authorizer"] = json!({
+        "description": about, "type": ["object", "null"], "if": {"type": "object"}, "then": authorizers,
+    });
     if let Value::Object(map) = &mut rule {
         for key in ["$schema", "title"] {
             map.remove(key);
         }
         map.insert("required".to_owned(), json!(["match", "authenticators", "mutators"]));
-        map.insert("oneOf".to_owned(), json!([{"required": ["authorizer"]}, {"required": ["authorizers"]}]));
+        // A key without a value is not there.
+        let only = |key: &str, kind: &str| json!({"properties": {key: {"type": kind}}, "required": [key]});
+        map.insert("oneOf".to_owned(), json!([only("authorizer", "object"), only("authorizers", "array")]));
     }
+    rule["properties"]["authorizers"]["type"] = json!(["array", "null"]);
+    let matches = &mut rule["properties"]["match"];
+    matches["type"] = "object".into();
     // An RPC rule has neither.
-    rule["properties"]["match"]["if"] = json!({"required": ["full_method"]});
-    rule["properties"]["match"]["else"] = json!({"required": ["methods", "url"]});
+    matches["if"] = json!({"required": ["full_method"]});
+    matches["else"] =
+        json!({"properties": {"url": {"type": "string", "minLength": 1}}, "required": ["methods", "url"]});
     definitions.insert("rule".to_owned(), rule);
     let schema = json!({
         "description": "A list of rules. Exactly one of them must match a request.",

@@ -26,6 +26,9 @@ use crate::progress::Progress;
 /// The longest request that is read from a file.
 const MAX_REQUEST: u64 = 16 * 1024 * 1024;
 
+/// What to do about a file that cannot be read.
+const PATH: &str = "check the path and its permissions";
+
 pub(super) const EXAMPLES: &str = "\
 Examples:
   keyward rules explain -c oathkeeper.yaml http://localhost:4455/jira/x
@@ -115,8 +118,9 @@ fn asked(arguments: &Arguments) -> Result<Asked, Diagnostic> {
     let asked = match (&arguments.request, &arguments.url) {
         (Some(path), _) => {
             let place = Origin::whole(path.display().to_string());
-            let raw = read(path)
-                .map_err(|error| Diagnostic::error(format!("the request cannot be read: {error}")).at(&place))?;
+            let raw = read(path).map_err(|error| {
+                Diagnostic::error(format!("the request cannot be read: {error}")).at(&place).hint(PATH)
+            })?;
             Asked::read(&raw, arguments.https).map_err(|problem| Diagnostic::error(problem).at(&place))?
         }
         (None, url) => Asked::of(&Wanted {
@@ -146,7 +150,7 @@ fn read(path: &Path) -> std::io::Result<Vec<u8>> {
 fn key_set(path: &Path) -> Result<KeySet, Diagnostic> {
     let place = Origin::whole(path.display().to_string());
     let refuse = |problem: String| Diagnostic::error(format!("the key set cannot be used: {problem}")).at(&place);
-    let document = key_file::read(path).map_err(refuse)?;
+    let document = key_file::read(path).map_err(|problem| refuse(problem).hint(PATH))?;
     KeySet::parse(&document).map_err(|error| refuse(error.to_string()))
 }
 

@@ -103,6 +103,9 @@ fn unmatched(verdict: &Verdict<'_>, snapshot: &Snapshot, strategy: Strategy, out
 
 fn misfit(rule: &Rule, near: &Near, method: &str, out: &mut String) {
     match &near.misfit {
+        Misfit::Method if rule.methods().is_empty() => {
+            let _ = writeln!(out, "    the URL fits, but the rule takes no method{}", without_method(rule));
+        }
         Misfit::Method => {
             let methods: Vec<&str> = rule.methods().iter().map(http::Method::as_str).collect();
             let _ =
@@ -127,6 +130,13 @@ fn misfit(rule: &Rule, near: &Near, method: &str, out: &mut String) {
             let _ = writeln!(out, "             {caret}^ {part}: {wanted}");
         }
     }
+}
+
+/// Why a rule takes no method, where that is more than an empty list.
+fn without_method(rule: &Rule) -> String {
+    let Some(problem) = rule.broken() else { return ": it has none in `match.methods`".to_owned() };
+    let hint = problem.hint.as_deref().map_or_else(String::new, |hint| format!(" ({hint})"));
+    format!(": {}{hint}", problem.message)
 }
 
 fn end(verdict: &Verdict<'_>, out: &mut String) {

@@ -65,6 +65,7 @@ fn what_it_does(rule: &Rule) -> String {
         }
         (Some(problem), _) => format!("denies every request: {}", problem.message),
         (None, _) if rule.is_rpc() => "takes no HTTP request: it is an RPC rule".to_owned(),
+        (None, _) if rule.methods().is_empty() => "takes no request: it has no method".to_owned(),
         (None, Some(upstream)) => {
             let origin = upstream.origin();
             let headers = written_headers(rule);

@@ -11,7 +11,7 @@ use crate::output::{complain, print, tab_indented};
 
 pub(super) fn list(endpoint: &Endpoint, limit: u32, page: u32) -> ExitCode {
     let offset = i64::from(limit) * (i64::from(page) - 1);
-    let answer = endpoint.get(&format!("/rules?limit={limit}&offset={offset}"));
+    let answer = endpoint.server().and_then(|server| server.get(&format!("/rules?limit={limit}&offset={offset}")));
     let rules = answer.and_then(|answer| match answer.status {
         200 => serde_json::from_slice::<Vec<Value>>(&answer.body).map_err(|error| error.to_string()),
         status => Err(format!("[GET /rules][{status}] {}", String::from_utf8_lossy(&answer.body).trim())),
@@ -36,7 +36,14 @@ pub(super) fn get(endpoint: &Endpoint, id: &str) -> ExitCode {
         ));
         return ExitCode::from(EXIT_USAGE);
     }
-    let answer = endpoint.get(&format!("/rules/{}", utf8_percent_encode(id, NON_ALPHANUMERIC)));
+    let server = match endpoint.server() {
+        Ok(server) => server,
+        Err(problem) => {
+            complain(&format!("{problem}\n"));
+            return ExitCode::FAILURE;
+        }
+    };
+    let answer = server.get(&format!("/rules/{}", utf8_percent_encode(id, NON_ALPHANUMERIC)));
     let rule = answer.and_then(|answer| match answer.status {
         200 => serde_json::from_slice(&answer.body).map_err(|error| error.to_string()),
         404 => Err("[GET /rules/{id}][404] getRuleNotFound {\"details\":null}".to_owned()),

@@ -44,6 +44,7 @@ mirror! {
     /// The whole file.
     ConfigFile {
         /// The version of Oathkeeper that it was written for, such as `v0.40.0`; informational.
+        #[schemars(regex(pattern = r"^v[0-9]+\.[0-9]+\.[0-9]+([-+][0-9A-Za-z.+-]*)?$"))]
         version: String,
         /// Accepted and without effect, as in the reference.
         profiling: Profiling,
@@ -52,11 +53,11 @@ mirror! {
         /// Where rules come from and how they match.
         access_rules: AccessRules,
         /// Authenticators by id.
-        authenticators: BTreeMap<String, Handler>,
+        authenticators: BTreeMap<String, Option<Handler>>,
         /// Authorizers by id.
-        authorizers: BTreeMap<String, Handler>,
+        authorizers: BTreeMap<String, Option<Handler>>,
         /// Mutators by id.
-        mutators: BTreeMap<String, Handler>,
+        mutators: BTreeMap<String, Option<Handler>>,
         /// How denials are answered.
         errors: Errors,
         /// Diagnostics log.
@@ -92,7 +93,7 @@ mirror! {
         #[schemars(with = "Option<Vec<String>>")]
         fallback: Vec<Node>,
         /// Error handlers by id.
-        handlers: BTreeMap<String, Handler>,
+        handlers: BTreeMap<String, Option<Handler>>,
     }
     /// One handler's switch and global settings.
     Handler {

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use keyward_core::diagnostic::Diagnostic;
+use keyward_core::diagnostic::{Diagnostic, Severity};
 use keyward_core::document::decode::{decode, hint_for_key};
 use keyward_core::document::duration::ComposedDuration;
 use keyward_core::document::{Node, Value};
@@ -14,7 +14,7 @@ use keyward_handlers::TABLES;
 use super::Check;
 use crate::config::environment::generator;
 use crate::config::file::Handler;
-use crate::config::shape;
+use crate::config::{idle, shape};
 
 /// How key sets are kept fresh.
 #[derive(Clone, Copy, Debug)]
@@ -61,11 +61,13 @@ impl Check<'_> {
     pub(super) fn handlers<K: HandlerKind + ?Sized>(
         &mut self,
         group: &str,
-        written: Option<BTreeMap<String, Handler>>,
+        written: Option<BTreeMap<String, Option<Handler>>>,
         table: &Table<'_, K>,
     ) -> BTreeMap<String, HandlerSetting> {
         let mut settings = BTreeMap::new();
         for (id, handler) in written.unwrap_or_default() {
+            // A block whose lines are all comments says nothing.
+            let handler = handler.unwrap_or_default();
             let path = format!("{group}.{id}");
             let enabled = handler.enabled.unwrap_or(false);
             let kind = table.all.iter().find(|kind| kind.id() == id);
@@ -78,7 +80,9 @@ impl Check<'_> {
                     self.errors.push(finding);
                     continue;
                 }
-                Some(kind) if enabled => self.handler_keys(&path, *kind, handler.config.as_ref()),
+                Some(kind) if enabled || !idle::is_tolerant(group, &id) => {
+                    self.handler_keys(&path, *kind, handler.config.as_ref())
+                }
                 Some(_) => {}
             }
             let config = handler
@@ -97,16 +101,21 @@ impl Check<'_> {
         let Some(schema) = kind.settings(&mut generator) else {
             return self.refuse(&format!("{path}.config"), format!("`{}` takes no settings", kind.id()));
         };
-        self.errors.extend(shape::check(config, schema.as_value(), &format!("{path}.config")));
+        for finding in shape::check(config, schema.as_value(), &format!("{path}.config")) {
+            match finding.severity {
+                Severity::Error => self.errors.push(finding),
+                Severity::Warning => self.warnings.push(finding),
+            }
+        }
     }
 
     /// `json` is on unless it is switched off.
     pub(super) fn error_handlers(
         &mut self,
-        written: Option<BTreeMap<String, Handler>>,
+        written: Option<BTreeMap<String, Option<Handler>>>,
     ) -> BTreeMap<String, HandlerSetting> {
         let mut written = written.unwrap_or_default();
-        let json = written.entry("json".to_owned()).or_default();
+        let json = written.entry("json".to_owned()).or_default().get_or_insert_default();
         json.enabled.get_or_insert(true);
         self.handlers("errors.handlers", Some(written), &TABLES.error_handlers)
     }

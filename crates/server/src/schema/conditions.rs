@@ -1,0 +1,114 @@
+//! What the values of a configuration have to be beyond their types, and which go together: what the checks of
+//! `config/settings` refuse, for readers of its schema. A test holds both to the same documents.
+
+use keyward_handlers::TABLES;
+use serde_json::{Value, json};
+
+use super::settings;
+
+/// Adds every condition where it belongs.
+pub(super) fn add_to(schema: &mut Value) {
+    for (path, condition) in table() {
+        let place = format!("/properties/{}", path.replace('.', "/properties/").replace("[]", "/items"));
+        let (Some(Value::Object(property)), Value::Object(condition)) = (schema.pointer_mut(&place), condition) else {
+            continue;
+        };
+        property.extend(condition);
+    }
+}
+
+/// (key, what its schema says besides)
+fn table() -> Vec<(&'static str, Value)> {
+    let some = || json!({"minimum": 1});
+    let once = || json!({"uniqueItems": true});
+    let text = || json!({"minLength": 1});
+    let address = || {
+        json!({"anyOf": [
+            {"enum": ["", "localhost", null]},
+            {"type": "string", "format": "ipv4"},
+            {"type": "string", "format": "ipv6"},
+        ]})
+    };
+    let ids: Vec<&str> = TABLES.error_handlers.all.iter().map(|kind| kind.id()).collect();
+    vec![
+        ("errors", fallback()),
+        ("errors.fallback[]", json!({"enum": ids})),
+        ("serve.proxy.host", address()),
+        ("serve.api.host", address()),
+        ("serve.prometheus.host", address()),
+        ("serve.prometheus.metric_name_prefix", json!({"pattern": "^[A-Za-z0-9_]*$"})),
+        ("serve.proxy.workers", some()),
+        ("serve.proxy.limits.connections", some()),
+        ("serve.proxy.limits.header_bytes", some()),
+        ("serve.proxy.limits.header_field_bytes", some()),
+        ("serve.proxy.limits.headers", some()),
+        ("serve.proxy.limits.target_bytes", some()),
+        ("serve.proxy.cors.allowed_origins", once()),
+        ("serve.proxy.cors.allowed_origins[]", text()),
+        ("serve.proxy.cors.allowed_headers", once()),
+        ("serve.proxy.cors.allowed_headers[]", text()),
+        ("serve.proxy.cors.exposed_headers", once()),
+        ("serve.proxy.cors.exposed_headers[]", text()),
+        ("serve.api.cors.allowed_origins", once()),
+        ("serve.api.cors.allowed_origins[]", text()),
+        ("serve.api.cors.allowed_headers", once()),
+        ("serve.api.cors.allowed_headers[]", text()),
+        ("serve.api.cors.exposed_headers", once()),
+        ("serve.api.cors.exposed_headers[]", text()),
+        (
+            "audit",
+            json!({
+                "if": {"properties": {"sink": {"const": "file"}}, "required": ["sink"]},
+                "then": {"properties": {"path": {"type": "string", "minLength": 1}}, "required": ["path"]},
+            }),
+        ),
+        (
+            "issuer",
+            json!({
+                "if": {"properties": {"insecure_open": {"const": true}}, "required": ["insecure_open"]},
+                "then": {"properties": {"clients": {"maxItems": 0}}},
+                "else": {"properties": {"clients": {"type": "array", "minItems": 1}}, "required": ["clients"]},
+            }),
+        ),
+        ("issuer.host", address()),
+        ("issuer.keys[]", json!({"required": ["path"]})),
+        ("issuer.keys[].path", text()),
+        ("issuer.clients[]", json!({"required": ["id", "scopes"]})),
+        ("issuer.clients[].id", text()),
+        ("issuer.clients[].scopes", json!({"minItems": 1})),
+        ("issuer.clients[].scopes[]", json!({"pattern": "^\\S+$"})),
+    ]
+}
+
+/// A fallback is bound at start: it has to exist, to be on, and to have all its settings.
+fn fallback() -> Value {
+    let conditions = TABLES.error_handlers.all.iter().map(|kind| {
+        let id = kind.id();
+        let named =
+            json!({"properties": {"fallback": {"type": "array", "contains": {"const": id}}}, "required": ["fallback"]});
+        if id == "json" {
+            // It is the fallback where none is named, and on where nothing else is said.
+            let unnamed = json!({"properties": {"fallback": {"type": "null"}}});
+            let handler = json!({"properties": {"enabled": {"enum": [true, null]}}});
+            return json!({
+                "if": {"anyOf": [named, unnamed]},
+                "then": {"properties": {"handlers": {"properties": {id: handler}}}},
+            });
+        }
+        let mut handler = json!({
+            "type": "object", "properties": {"enabled": {"const": true}}, "required": ["enabled"],
+        });
+        if let Some(required) = settings(*kind).and_then(|settings| settings.get("required").cloned()) {
+            handler["properties"]["config"] = json!({"type": "object", "required": required});
+            handler["required"] = json!(["enabled", "config"]);
+        }
+        json!({
+            "if": named,
+            "then": {
+                "properties": {"handlers": {"type": "object", "properties": {id: handler}, "required": [id]}},
+                "required": ["handlers"],
+            },
+        })
+    });
+    json!({"allOf": conditions.collect::<Vec<Value>>()})
+}
