@@ -1,0 +1,6 @@
+//! Where secrets come from: the environment and its directory, and the places that `secrets.sources` names.
+
+pub mod backend;
+mod environment;
+
+pub use environment::EnvironmentSecrets;
