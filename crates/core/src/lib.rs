@@ -10,6 +10,7 @@ pub mod document;
 pub mod gate;
 pub mod go_integer;
 pub mod go_json;
+pub mod hosts;
 pub mod jwt;
 pub mod pipeline;
 pub mod ports;

@@ -2,5 +2,8 @@
 
 pub mod backend;
 mod environment;
+pub mod files;
+pub mod kinds;
+mod text;
 
 pub use environment::EnvironmentSecrets;
