@@ -7,6 +7,7 @@ mod azblob;
 mod connector;
 mod failure;
 mod gs;
+pub(crate) mod identity;
 mod profile;
 mod s3;
 #[cfg(test)]
