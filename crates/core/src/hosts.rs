@@ -4,10 +4,10 @@ use std::fmt;
 use std::sync::Arc;
 
 /// Hosts, of which one must be the destination.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Hosts(Arc<[HostPattern]>);
 
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 struct HostPattern {
     /// Lower case, without a trailing dot; IPv6 without brackets.
     host: String,

@@ -5,6 +5,7 @@
 //!
 //! Read [`pipeline::decide`] first; `ARCHITECTURE.md` walks one request through every module.
 
+pub mod credential;
 pub mod diagnostic;
 pub mod document;
 pub mod gate;

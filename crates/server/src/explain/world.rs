@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
+use keyward_core::credential::{Absent, NamedSecret};
 use keyward_core::diagnostic::Diagnostic;
 use keyward_core::jwt::TokenCache;
 use keyward_core::ports::{Clock, Outside, SecretSource, UnixTime};
@@ -55,6 +56,10 @@ struct Secrets {
 impl SecretSource for Secrets {
     fn env(&self, name: &str) -> Option<Secret> {
         self.own.get(name).map(Secret::new).or_else(|| self.environment.env(name))
+    }
+
+    fn secret(&self, name: &str) -> Result<NamedSecret, Absent> {
+        self.environment.secret(name)
     }
 }
 

@@ -2,6 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
+use keyward_core::credential::{Absent, NamedSecret};
 use keyward_core::ports::SecretSource;
 use keyward_core::secret::Secret;
 
@@ -27,6 +28,10 @@ impl SecretSource for EnvironmentSecrets {
             Some(path) => text::read(&path).ok().map(|value| value.secret),
             None => std::env::var(name).ok().map(Secret::new),
         }
+    }
+
+    fn secret(&self, _: &str) -> Result<NamedSecret, Absent> {
+        Err(Absent { cause: "nothing but the environment is looked at here".to_owned(), remedy: None })
     }
 }
 
