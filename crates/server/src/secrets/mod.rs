@@ -7,5 +7,6 @@ mod field;
 pub mod files;
 pub mod kinds;
 mod text;
+pub mod vault;
 
 pub use environment::EnvironmentSecrets;
