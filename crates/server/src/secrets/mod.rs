@@ -1,9 +1,15 @@
 //! Where secrets come from: the environment and its directory, and the places that `secrets.sources` names.
 
+mod attempt;
 pub mod backend;
 mod environment;
 pub mod files;
+pub mod held;
 pub mod kinds;
+pub mod offline;
+pub mod refresh;
+pub mod store;
 mod text;
+pub mod view;
 
 pub use environment::EnvironmentSecrets;
