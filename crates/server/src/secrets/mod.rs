@@ -2,6 +2,7 @@
 
 mod attempt;
 pub mod backend;
+pub mod check;
 mod environment;
 pub mod files;
 pub mod held;
