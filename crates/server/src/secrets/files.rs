@@ -73,6 +73,14 @@ impl Files {
         }
     }
 
+    /// The name of its only secret, where it has but one.
+    pub fn only_name(&self) -> Option<&str> {
+        match self {
+            Self::One { name, .. } => Some(name),
+            Self::Directory(_) | Self::Systemd(_) => None,
+        }
+    }
+
     /// What is watched for changes: a file, or a directory with all that is in it.
     pub fn watched(&self) -> Option<(&Path, bool)> {
         match self {

@@ -52,3 +52,13 @@ pub enum Place {
         name: String,
     },
 }
+
+impl Place {
+    /// The name of its only secret, where that is known without reading it.
+    pub fn only_name(&self) -> Option<&str> {
+        match self {
+            Self::Files(files) => files.only_name(),
+            Self::Asked { .. } => None,
+        }
+    }
+}
