@@ -1,7 +1,7 @@
 //! Where secrets come from: the environment and its directory, and the places that `secrets.sources` names.
 
-pub mod aws;
 mod attempt;
+pub mod aws;
 pub mod backend;
 pub mod check;
 mod environment;

@@ -38,6 +38,7 @@ macro_rules! names {
 }
 
 // The macros come first: these modules use them.
+pub mod secret_places;
 pub mod secrets;
 pub mod serve;
 pub mod tracing;

@@ -6,6 +6,8 @@ use keyward_core::document::duration::GoDuration;
 use schemars::JsonSchema;
 use serde::Deserialize;
 
+use super::secret_places::{AwsSecretsManager, Vault};
+
 mirror! {
     /// Where secrets come from.
     Secrets {
@@ -29,6 +31,12 @@ mirror! {
         directory: String,
         /// Kind: the credentials that systemd passes to the service, by their names there.
         systemd: bool,
+        /// Kind: AWS Secrets Manager. A secret's `id` is its name or ARN, its `version` the identifier of a version
+        /// (32 to 64 characters) or a label such as `AWSPREVIOUS`.
+        aws_secrets_manager: AwsSecretsManager,
+        /// Kind: HashiCorp Vault. A secret's `id` is its path below the mount, its `field` is needed, its `version` is
+        /// a number.
+        vault: Vault,
         /// What templates call the secret of `file`; the file's name by default.
         name: String,
         /// Where its secrets may be sent, such as `api.example.com`, `*.example.com` or `api.example.com:8443`;

@@ -1,6 +1,7 @@
 //! The places that hold secrets, and what is wanted of them.
 
 use std::collections::HashMap;
+use std::path::Path;
 use std::time::Duration;
 
 use aws_lc_rs::digest::{SHA256, digest};
@@ -74,9 +75,10 @@ impl Check<'_> {
         } else if max_stale < refresh_interval {
             self.refuse("secrets.max_stale", "no value would last until the next refresh; write more");
         }
+        let env_dir = file.env_dir.as_deref().filter(|path| !path.is_empty()).map(Path::new);
         let mut sources = Vec::new();
-        for node in file.sources.unwrap_or_default() {
-            match self.source(&node) {
+        for node in file.sources.iter().flatten() {
+            match self.source(node, env_dir) {
                 Ok(source) => sources.push(source),
                 Err(problem) => self.errors.push(problem.at(&node.origin)),
             }
@@ -85,7 +87,7 @@ impl Check<'_> {
         SecretSettings { max_stale, refresh_interval, sources }
     }
 
-    fn source(&mut self, node: &Node) -> Result<SourceSettings, Diagnostic> {
+    fn source(&mut self, node: &Node, env_dir: Option<&Path>) -> Result<SourceSettings, Diagnostic> {
         let file: SecretSourceFile = decode(node)?;
         let kind = kind_of(node)?;
         let hosts = hosts(node)?;
@@ -107,7 +109,7 @@ impl Check<'_> {
         if file.name.is_some() && kind.key != "file" {
             return misplaced("name", &format!("`name` does not go with `{}`, but with `file`", kind.key));
         }
-        let opened = (kind.open)(&Written { file: &file, node, secrets: &secrets }).map_err(|problem| {
+        let opened = (kind.open)(&Written { file: &file, node, secrets: &secrets, env_dir }).map_err(|problem| {
             let message = format!("`{}`: {}", kind.key, problem.message);
             Diagnostic { message, ..problem }.at(place)
         })?;

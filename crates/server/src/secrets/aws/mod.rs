@@ -4,6 +4,7 @@
 mod api;
 mod problem;
 mod round;
+mod settings;
 
 use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -12,6 +13,7 @@ use keyward_core::ports::LocalFuture;
 
 use self::api::Api;
 use self::round::Round;
+pub(super) use self::settings::{KEY, open};
 use super::backend::{Backend, Failure, Fetched, Wanted};
 use crate::http_client::{HttpClient, Limits};
 use crate::objects::identity::Identity;

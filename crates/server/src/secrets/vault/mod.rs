@@ -5,6 +5,7 @@ mod api;
 mod login;
 mod problem;
 mod round;
+mod settings;
 mod token;
 
 use std::fmt;
@@ -16,6 +17,7 @@ use keyward_core::ports::LocalFuture;
 use self::api::Api;
 pub use self::login::{Credentials, Given, Login};
 use self::round::Round;
+pub(super) use self::settings::{KEY, open};
 use self::token::Token;
 use super::backend::{Backend, Fetched, Wanted};
 use crate::http_client::{HttpClient, Limits};
