@@ -4,6 +4,7 @@
 #![allow(clippy::unwrap_used)]
 
 use std::collections::BTreeMap;
+use std::io::Write;
 
 use keyward_testkit::clouds::{Cloud, Entry};
 use keyward_testkit::conformance::recorder::Recorder;
@@ -130,7 +131,8 @@ fn against_both(cases: impl Fn(&dyn Aws)) {
     cases(&Cloud::start());
     match Moto::start() {
         Some(moto) => cases(&moto),
-        None => eprintln!("skipped: no moto"),
+        // Not with `eprintln!`, of which nothing is seen when a test passes.
+        None => writeln!(std::io::stderr(), "skipped: no moto").unwrap(),
     }
 }
 
@@ -173,7 +175,7 @@ const BATCH: &str = "secretsmanager:BatchGetSecretValue";
 #[test]
 fn every_secret_comes_or_says_why_not() {
     against_both(|aws| {
-        for (number, name) in (0..30).map(|number| (number, format!("many/{number}"))) {
+        for (number, name) in (0..22).map(|number| (number, format!("many/{number}"))) {
             aws.secret(&name, FIRST, &format!("{number}-value"));
         }
         aws.secret("prod/object", FIRST, "{\"password\": \"object-value\"}");
@@ -182,7 +184,7 @@ fn every_secret_comes_or_says_why_not() {
         aws.bytes("prod/bytes");
         aws.delete("prod/gone");
         let many: Vec<(String, String)> =
-            (0..30).map(|number| (format!("many-{number}"), format!("id: many/{number}"))).collect();
+            (0..22).map(|number| (format!("many-{number}"), format!("id: many/{number}"))).collect();
         let mut secrets: Vec<(&str, &str)> = many.iter().map(|(name, id)| (name.as_str(), id.as_str())).collect();
         let first = format!("id: prod/text, version: {FIRST}");
         secrets.extend([
@@ -197,7 +199,7 @@ fn every_secret_comes_or_says_why_not() {
         ]);
         let expected = [
             ("many-0", FIRST),
-            ("many-29", FIRST),
+            ("many-21", FIRST),
             ("text", SECOND),
             ("first", FIRST),
             ("never", "ResourceNotFoundException for `prod/text`; check `id` and `version`"),
@@ -211,7 +213,7 @@ fn every_secret_comes_or_says_why_not() {
             let identity = aws.identity(who, actions);
             let said = checked(&keyward(aws, &identity, &wanted(&secrets)));
             assert_said(who, &said, &expected);
-            assert_eq!(said.values().filter(|said| said.starts_with(FIRST)).count(), 32, "{who}: {said:?}");
+            assert_eq!(said.values().filter(|said| said.starts_with(FIRST)).count(), 24, "{who}: {said:?}");
         }
         let denied = aws.identity("denied", &["s3:GetObject"]);
         let remedy =
