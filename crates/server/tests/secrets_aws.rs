@@ -208,7 +208,7 @@ fn credentials_come_as_for_object_stores_and_what_is_wrong_with_them_is_said() {
             "SignatureDoesNotMatch for `prod/text`; AWS does not know",
         ),
         ("an unknown key", &[("AWS_ACCESS_KEY_ID", "x")], "check the access key and its secret"),
-        ("no secret", &[("AWS_SECRET_ACCESS_KEY", "")], "Missing SecretAccessKey; see how credentials are found"),
+        ("no secret", &[("AWS_SECRET_ACCESS_KEY", "")], "Missing SecretAccessKey; see docs/secrets-sources.md"),
         ("a session with a line break", &[("AWS_SESSION_TOKEN", "a\nb")], "the session token holds a line break"),
         ("no region", &[("AWS_REGION", "")], "no region is known: set `region`, or `AWS_REGION`"),
         ("no URL", &[("AWS_ENDPOINT_URL", "http://256.256.256.256")], "the endpoint is no `http` or `https` URL"),
