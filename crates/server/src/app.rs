@@ -7,6 +7,7 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::atomic::AtomicUsize;
 use std::thread::JoinHandle;
+use std::time::Instant;
 
 use arc_swap::ArcSwap;
 use keyward_core::diagnostic::Diagnostic;
@@ -29,9 +30,12 @@ use crate::outside::Lasting;
 use crate::proxy::listener::{address, bind};
 use crate::proxy::workers::{self, WorkerSetup};
 use crate::reload::fixed::Fixed;
+use crate::reload::secrets::LiveSecrets;
 use crate::reload::{self, Reloader};
 use crate::repository::documents::Documents;
 use crate::secrets::EnvironmentSecrets;
+use crate::secrets::refresh::tell;
+use crate::secrets::store::SecretStore;
 use crate::serving::{Live, Port, Serving};
 use crate::snapshot::Snapshot;
 use crate::upstream::outbound::Outbound;
@@ -96,7 +100,12 @@ impl App {
             metrics: metrics.clone(),
         }));
         let tokens = Arc::new(TokenCache::new(TOKEN_CACHE_BYTES));
-        let lasting = Lasting { keys: keys.clone(), tokens, side: outbound.side.clone() };
+        let secrets = Arc::new(SecretStore::default());
+        let sources = secrets.renewed(&settings.secrets, &outbound.http_client()).await;
+        sources.iter().for_each(|source| tell(source, &metrics));
+        secrets.replace(settings.secrets.max_stale, sources);
+        let view = secrets.sources().view(Instant::now());
+        let lasting = Lasting { keys: keys.clone(), tokens, side: outbound.side.clone(), secrets: view.clone() };
 
         let built = Snapshot::build(&settings, &documents, proxy.port(), &lasting.under(&settings), 1)?;
         // A source that never said anything of use is as good as one that cannot be reached.
@@ -163,6 +172,7 @@ impl App {
                 audit: audit.state().clone(),
                 issuer,
                 documents: Rc::new(RefCell::new(documents)),
+                secrets: LiveSecrets::new(secrets, view),
                 started_with: Fixed::of(&settings),
             };
             let mut ended = begun.clone();

@@ -100,7 +100,7 @@ fn load_named(files: &[PathBuf], variables: &[(String, String)]) -> Result<Loade
 }
 
 fn compile(settings: &Settings) -> Result<Built, Vec<Diagnostic>> {
-    let (documents, lasting) = (Documents::offline(), Lasting::offline());
+    let (documents, lasting) = (Documents::offline(), Lasting::offline(settings));
     let outside = lasting.under(settings);
     let mut built = Snapshot::build(settings, &documents, settings.proxy.listener.port, &outside, 0)
         .map_err(|problem| vec![problem])?;

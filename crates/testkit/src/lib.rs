@@ -9,4 +9,5 @@ pub mod ports;
 pub mod process;
 pub mod scripted;
 pub mod tls_client;
+pub mod vault;
 pub mod wire;

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
+use keyward_core::credential::{Absent, NamedSecret};
 use keyward_core::diagnostic::Diagnostic;
 use keyward_core::jwt::TokenCache;
 use keyward_core::ports::{Clock, Outside, SecretSource, UnixTime};
@@ -14,7 +15,7 @@ use super::side::ScriptedSide;
 use crate::config::settings::Settings;
 use crate::outside::SystemRandom;
 use crate::repository::documents::Documents;
-use crate::secrets::EnvironmentSecrets;
+use crate::secrets::{self, EnvironmentSecrets, offline};
 use crate::snapshot::{Built, Snapshot};
 
 /// Everything that stands for the outside. Nothing in it reaches anything but files.
@@ -35,7 +36,10 @@ impl World {
         let outside = Outside {
             secrets: Arc::new(Secrets {
                 own: self.env.clone(),
-                environment: EnvironmentSecrets::new(settings.env_dir.clone()),
+                outside: secrets::view::Secrets {
+                    environment: EnvironmentSecrets::new(settings.env_dir.clone()),
+                    view: offline::view(&settings.secrets),
+                },
             }),
             keys: self.keys.clone(),
             tokens: Arc::new(TokenCache::new(1024)),
@@ -49,12 +53,16 @@ impl World {
 
 struct Secrets {
     own: BTreeMap<String, String>,
-    environment: EnvironmentSecrets,
+    outside: secrets::view::Secrets,
 }
 
 impl SecretSource for Secrets {
     fn env(&self, name: &str) -> Option<Secret> {
-        self.own.get(name).map(Secret::new).or_else(|| self.environment.env(name))
+        self.own.get(name).map(Secret::new).or_else(|| self.outside.env(name))
+    }
+
+    fn secret(&self, name: &str) -> Result<NamedSecret, Absent> {
+        self.outside.secret(name)
     }
 }
 

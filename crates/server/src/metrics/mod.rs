@@ -5,6 +5,7 @@
 //! once and keeps the handles.
 
 mod process;
+mod secrets;
 pub mod worker;
 
 use std::collections::HashSet;
@@ -22,6 +23,7 @@ use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::metrics::histogram::Histogram;
 use prometheus_client::registry::Registry;
 
+use self::secrets::SecretMetrics;
 use self::worker::Finished;
 use crate::config::settings::listeners::MetricsSettings;
 
@@ -77,6 +79,8 @@ pub struct Metrics {
     upstream_seconds: Histogram,
     upstream_errors: Family<ReasonLabels, Counter>,
     repository_fetches: Family<OutcomeLabels, Counter>,
+    /// What is counted of secrets.
+    pub secrets: SecretMetrics,
     /// Client connections that are open.
     pub connections: Gauge64,
     /// Connections turned away because there were too many.
@@ -190,6 +194,7 @@ impl Metrics {
                 "Audit records lost",
                 Gauge::<u64, AtomicU64>::default()
             ),
+            secrets: SecretMetrics::new(&mut registry),
             paths: Mutex::default(),
             registry: Registry::default(),
         };

@@ -2,6 +2,7 @@
 //! What cannot be used changes nothing: what was in force goes on serving, and the log says why.
 
 pub mod fixed;
+pub mod secrets;
 mod watched;
 
 use std::cell::RefCell;
@@ -16,6 +17,7 @@ use keyward_core::secret::shown_url;
 use tokio::sync::mpsc;
 
 use self::fixed::Fixed;
+use self::secrets::LiveSecrets;
 use self::watched::{Watched, watch, watcher};
 use crate::audit::sink::Prepared;
 use crate::audit::state::AuditState;
@@ -30,6 +32,7 @@ use crate::repository::documents::Documents;
 use crate::repository::polling::{Arrival, Pollers};
 use crate::repository::says_nothing;
 use crate::secrets::EnvironmentSecrets;
+use crate::secrets::refresh::{Refresher, Refreshing};
 use crate::serving::{Live, Serving};
 use crate::snapshot::{Built, Snapshot};
 use crate::telemetry;
@@ -62,6 +65,8 @@ pub struct Reloader {
     pub issuer: Option<Rc<LiveIssuer>>,
     /// The documents of remote repositories.
     pub documents: Rc<RefCell<Documents>>,
+    /// The values of secrets.
+    pub secrets: LiveSecrets,
     /// What was started with.
     pub started_with: Fixed,
 }
@@ -116,6 +121,14 @@ impl Reloader {
             arrivals,
         };
         let mut polling = Some(pollers.follow(&settings, None));
+        let (attempted, mut attempts) = mpsc::channel(1);
+        let refresher = Refresher {
+            store: self.secrets.store.clone(),
+            live: self.live.clone(),
+            metrics: self.metrics.clone(),
+            attempted,
+        };
+        let mut refreshing = refresher.follow(settings.secrets.refresh_interval, Refreshing::default());
         let mut watched = Watched::of(&self.files, &settings);
         let mut watcher = watcher(sender);
         watch(&mut watcher, &watched);
@@ -124,11 +137,13 @@ impl Reloader {
         let mut hangup = tokio::signal::unix::signal(tokio::signal::unix::SignalKind::hangup()).ok();
         let mut again = None;
         loop {
+            self.look_at_secrets(&settings);
             let asked = tokio::select! {
                 Some(arrival) = arrived.recv() => {
                     self.take(&settings, arrival);
                     continue;
                 }
+                Some(()) = attempts.recv() => continue,
                 _ = changes.recv() => false,
                 () = tokio::time::sleep(POLL) => again.is_some_and(|at| at <= Instant::now()),
                 () = signalled(&mut hangup) => true,
@@ -164,6 +179,7 @@ impl Reloader {
                     self.metrics.reloads.inc();
                     settings = new;
                     polling = Some(pollers.follow(&settings, polling.take()));
+                    refreshing = refresher.follow(settings.secrets.refresh_interval, refreshing);
                 }
                 Err(findings) => {
                     self.metrics.reload_failures.inc();
@@ -191,7 +207,9 @@ impl Reloader {
         let known = self.documents.borrow().clone();
         let documents = known.renewed(&settings.repositories, &outbound.http_client()).await;
         let documents = documents.map_err(Unusable::Unreachable)?;
-        let lasting = Lasting { side: outbound.side.clone(), ..self.lasting.clone() };
+        let sources = self.secrets.store.renewed(&settings.secrets, &outbound.http_client()).await;
+        let (sources, view) = self.usable_secrets(&settings, sources)?;
+        let lasting = Lasting { side: outbound.side.clone(), secrets: view.clone(), ..self.lasting.clone() };
         let built = self.build(&settings, &documents, &lasting)?;
         let issuer = match (&self.issuer, &settings.issuer) {
             (Some(running), Some(wanted)) => {
@@ -215,6 +233,7 @@ impl Reloader {
             running.replace(issuer);
         }
         *self.documents.borrow_mut() = documents;
+        self.secrets.adopt(settings.secrets.max_stale, sources, view);
         announce(&built.snapshot, &self.metrics);
         self.live.store(Arc::new(Live { snapshot: built.snapshot, serving: Arc::new(serving) }));
         Ok(settings)
@@ -237,7 +256,8 @@ impl Reloader {
         }
         let documents = self.documents.borrow().with(&url, document);
         let before = self.live.load_full();
-        let lasting = Lasting { side: before.serving.outbound.side.clone(), ..self.lasting.clone() };
+        let (side, secrets) = (before.serving.outbound.side.clone(), self.secrets.in_force());
+        let lasting = Lasting { side, secrets, ..self.lasting.clone() };
         match self.build(settings, &documents, &lasting) {
             Ok(built) => {
                 self.metrics.repository_fetched("changed");

@@ -14,6 +14,7 @@ use super::RepositoryUrl;
 use super::documents::Documents;
 use super::remote::{Document, Fetch, RemoteRepository};
 use crate::config::settings::Settings;
+use crate::jitter::jittered;
 use crate::metrics::Metrics;
 use crate::serving::Live;
 
@@ -88,12 +89,4 @@ impl Pollers {
             }
         }
     }
-}
-
-/// A tenth more or less, so that many servers do not ask at once.
-fn jittered(interval: Duration) -> Duration {
-    let mut random = [0_u8; 1];
-    // Without randomness everybody asks at once, which is no reason not to ask.
-    let _ = aws_lc_rs::rand::fill(&mut random);
-    interval.mul_f64(0.9 + 0.2 * f64::from(random[0]) / 255.0)
 }

@@ -1,14 +1,12 @@
 //! Where templates find `env`: a directory of files first, then the process environment.
 
-use std::io::Read;
 use std::path::{Path, PathBuf};
 
+use keyward_core::credential::{Absent, NamedSecret};
 use keyward_core::ports::SecretSource;
 use keyward_core::secret::Secret;
-use zeroize::Zeroizing;
 
-/// The largest file that is taken for a secret.
-const MAX_BYTES: u64 = 1024 * 1024;
+use super::text;
 
 /// `secrets.env_dir` and the environment of this process.
 #[derive(Clone, Debug)]
@@ -27,9 +25,13 @@ impl SecretSource for EnvironmentSecrets {
     fn env(&self, name: &str) -> Option<Secret> {
         match self.directory.as_deref().and_then(|directory| existing(directory, name)) {
             // A file that is there but cannot be used must not bring an older value back.
-            Some(path) => read(&path),
+            Some(path) => text::read(&path).ok().map(|value| value.secret),
             None => std::env::var(name).ok().map(Secret::new),
         }
+    }
+
+    fn secret(&self, _: &str) -> Result<NamedSecret, Absent> {
+        Err(Absent { cause: "nothing but the environment is looked at here".to_owned(), remedy: None })
     }
 }
 
@@ -42,23 +44,10 @@ fn existing(directory: &Path, name: &str) -> Option<PathBuf> {
     std::fs::symlink_metadata(&path).is_ok().then_some(path)
 }
 
-/// One trailing line feed is an editor's, not the secret's.
-fn read(path: &Path) -> Option<Secret> {
-    if !std::fs::metadata(path).ok()?.is_file() {
-        return None;
-    }
-    let mut text = Zeroizing::new(String::new());
-    std::fs::File::open(path).ok()?.take(MAX_BYTES + 1).read_to_string(&mut text).ok()?;
-    if text.len() as u64 > MAX_BYTES {
-        return None;
-    }
-    let value = text.strip_suffix('\n').map_or(text.as_str(), |line| line.strip_suffix('\r').unwrap_or(line));
-    Some(Secret::new(value))
-}
-
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used)]
+    use super::text::MAX_BYTES;
     use super::*;
 
     #[test]

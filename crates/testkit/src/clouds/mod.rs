@@ -2,7 +2,10 @@
 //! are checked as the providers check them. One server plays all of them, by what a request looks like.
 
 mod azure;
+mod secrets_manager;
 mod sigv4;
+
+pub use secrets_manager::Entry;
 
 use std::collections::BTreeMap;
 use std::io::{BufReader, Write};
@@ -37,6 +40,10 @@ struct State {
     spoken: Vec<(String, String, String, String)>,
     /// Raw answers that come first, one each.
     faults: Vec<Vec<u8>>,
+    /// What Secrets Manager holds.
+    entries: Vec<Entry>,
+    /// Operations of Secrets Manager that nobody may use.
+    forbidden: Vec<String>,
     asked: Vec<Message>,
 }
 
@@ -64,6 +71,16 @@ impl Cloud {
         state.written += 1;
         let number = state.written;
         state.objects.insert(path.to_owned(), (content.into(), number));
+    }
+
+    /// Stores a version of a secret in Secrets Manager; the first of a name and stage is the one that is found.
+    pub fn secret(&self, entry: Entry) {
+        self.state.lock().unwrap().entries.insert(0, entry);
+    }
+
+    /// Forbids an operation of Secrets Manager, such as `BatchGetSecretValue`.
+    pub fn forbid(&self, operation: &str) {
+        self.state.lock().unwrap().forbidden.push(operation.to_owned());
     }
 
     /// Makes an access key of AWS known.
@@ -118,6 +135,17 @@ impl State {
             {
                 true => with_body("200 OK", "", said.as_bytes()),
                 false => with_body("401 Unauthorized", "", b""),
+            };
+        }
+        if let Some(operation) = request.header("x-amz-target").and_then(|t| t.strip_prefix("secretsmanager.")) {
+            let answer =
+                self.judge(&request, query).and_then(|()| match self.forbidden.iter().any(|f| f == operation) {
+                    true => Err("AccessDeniedException"),
+                    false => secrets_manager::answer(operation, &request.body, &self.entries),
+                });
+            return match answer {
+                Ok(answer) => with_body("200 OK", "", answer.to_string().as_bytes()),
+                Err(code) => with_body("400 Bad Request", "", secrets_manager::error(code).to_string().as_bytes()),
             };
         }
         if let Err(code) = self.judge(&request, query) {

@@ -9,6 +9,7 @@ use keyward_core::rule::pattern::Strategy;
 use schemars::JsonSchema;
 use serde::Deserialize;
 
+use self::secrets::Secrets;
 use self::serve::Serve;
 use self::tracing::Tracing;
 
@@ -37,6 +38,8 @@ macro_rules! names {
 }
 
 // The macros come first: these modules use them.
+pub mod secret_places;
+pub mod secrets;
 pub mod serve;
 pub mod tracing;
 
@@ -115,12 +118,6 @@ mirror! {
         redaction_text: String,
         /// Without effect: no header values are logged at all.
         additional_redacted_headers: Vec<String>,
-    }
-    /// Where secrets come from.
-    Secrets {
-        /// A directory with one file per variable, such as a mounted Kubernetes secret; looked at before
-        /// the environment.
-        env_dir: String,
     }
     /// The audit log.
     Audit {

@@ -7,6 +7,7 @@ pub mod listeners;
 pub mod log;
 pub mod proxy;
 mod rules;
+pub mod secrets;
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -23,6 +24,7 @@ use self::handlers::KeySetSettings;
 use self::listeners::{ApiSettings, MetricsSettings};
 use self::log::LogSettings;
 use self::proxy::ProxySettings;
+use self::secrets::SecretSettings;
 use super::file::{ConfigFile, MatchAuthority};
 use crate::issuer::settings::IssuerSettings;
 use crate::repository::RepositoryUrl;
@@ -52,6 +54,8 @@ pub struct Settings {
     pub log: LogSettings,
     /// `secrets.env_dir`
     pub env_dir: Option<PathBuf>,
+    /// The other places that hold secrets.
+    pub secrets: SecretSettings,
     /// `audit`
     pub audit: AuditSettings,
     /// `issuer`
@@ -127,6 +131,7 @@ impl Check<'_> {
         let serve = file.serve.unwrap_or_default();
         let rules = file.access_rules.unwrap_or_default();
         let errors = file.errors.unwrap_or_default();
+        let secrets = file.secrets.unwrap_or_default();
         for (path, is_set) in [("profiling", file.profiling.is_some()), ("sqa", file.sqa.is_some())] {
             if is_set {
                 self.warn(path, "has no effect");
@@ -161,7 +166,8 @@ impl Check<'_> {
             handlers,
             fallback: self.fallback(errors.fallback),
             log: self.log(&file.log.unwrap_or_default()),
-            env_dir: file.secrets.and_then(|secrets| secrets.env_dir).filter(|path| !path.is_empty()).map(Into::into),
+            env_dir: secrets.env_dir.clone().filter(|path| !path.is_empty()).map(Into::into),
+            secrets: self.secrets(secrets),
             audit: self.audit(file.audit.unwrap_or_default()),
             issuer,
         }

@@ -1,0 +1,11 @@
+//! Waits that differ from server to server.
+
+use std::time::Duration;
+
+/// A tenth more or less, so that many servers do not ask at once.
+pub(crate) fn jittered(interval: Duration) -> Duration {
+    let mut random = [0_u8; 1];
+    // Without randomness everybody asks at once, which is no reason not to ask.
+    let _ = aws_lc_rs::rand::fill(&mut random);
+    interval.mul_f64(0.9 + 0.2 * f64::from(random[0]) / 255.0)
+}
