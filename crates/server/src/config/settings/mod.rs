@@ -162,7 +162,7 @@ impl Check<'_> {
             refresh_interval: self.refresh_interval(rules.refresh_interval),
             strategy: rules.matching_strategy.map(Strategy::from).unwrap_or_default(),
             match_authority: rules.match_authority.unwrap_or(MatchAuthority::Loopback),
-            key_sets: Self::key_sets(&handlers),
+            key_sets: self.key_sets(&handlers),
             handlers,
             fallback: self.fallback(errors.fallback),
             log: self.log(&file.log.unwrap_or_default()),
