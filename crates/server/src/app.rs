@@ -142,7 +142,7 @@ impl App {
             audit: audit.handle(),
             request_ids: RequestIds::new(),
             audit_state: audit.state().clone(),
-            sources: vec![key_set_reports(live.clone(), keys.clone())],
+            sources: vec![key_set_reports(live.clone(), keys.clone()), secret_reports(secrets.clone())],
             was_ready: Cell::new(false),
         });
         let (api_at, metrics_at) = (bound(&api_listener)?, bound(&metrics_listener)?);
@@ -209,6 +209,11 @@ impl App {
 /// How key sets are doing.
 fn key_set_reports(live: Arc<ArcSwap<Live>>, keys: Arc<KeySetRegistry>) -> SourceReports {
     Box::new(move || keys.reports(live.load().snapshot.idle_signing.as_deref()))
+}
+
+/// How the sources of secrets are doing.
+fn secret_reports(secrets: Arc<SecretStore>) -> SourceReports {
+    Box::new(move || secrets.reports())
 }
 
 /// Waits for SIGTERM or SIGINT.
