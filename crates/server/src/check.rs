@@ -17,6 +17,7 @@ use crate::config::notes::Note;
 use crate::config::settings::Settings;
 use crate::outside::Lasting;
 use crate::repository::documents::Documents;
+use crate::secrets::offline;
 use crate::snapshot::{Built, Snapshot};
 
 /// What was noticed about settings.
@@ -64,6 +65,7 @@ pub fn settings(files: &[PathBuf], variables: &[(String, String)]) -> Result<Che
     findings.retain(|finding| said.insert((finding.origin.clone(), finding.severity)));
     let rule_errors = rules.iter().filter(|finding| finding.severity == Severity::Error).count() + built.unread.len();
     findings.extend(elsewhere);
+    findings.extend(offline::problems(&settings.secrets));
     Ok(Checked { findings: [warnings, findings].concat(), rule_errors, notes })
 }
 

@@ -119,7 +119,7 @@ fn every_value_comes_or_says_why_not() {
         let cloud = cloud();
         fill(&cloud);
         if is_forbidden {
-            cloud.forbid("BatchGetSecretValue");
+            cloud.forbid("PLAINKEY", "BatchGetSecretValue");
         }
         let manager = manager(&cloud.url(), LIMITS, &[]);
         let all: Vec<Wanted> = rows.iter().map(|row| row.0.clone()).collect();

@@ -91,7 +91,7 @@ impl HttpService for Connector {
 }
 
 /// What the provider calls the error, such as `AccessDenied`: a header of Azure's, an element elsewhere.
-fn code(answer: &Response<bytes::Bytes>) -> Option<String> {
+pub(crate) fn code(answer: &Response<bytes::Bytes>) -> Option<String> {
     let header = answer.headers().get("x-ms-error-code").and_then(|code| code.to_str().ok());
     let element = || {
         let text = std::str::from_utf8(answer.body()).ok()?;

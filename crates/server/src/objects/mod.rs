@@ -4,7 +4,7 @@
 
 pub(crate) mod aws;
 mod azblob;
-mod connector;
+pub(crate) mod connector;
 mod failure;
 mod gs;
 pub(crate) mod identity;

@@ -165,13 +165,15 @@ impl Reloader {
             let now = loaded.as_ref().ok().map(|loaded| Watched::of(&self.files, &loaded.settings));
             again = None;
             let outcome = match loaded {
-                Ok(loaded) => self.put_in_force(loaded).await.map_err(|unusable| match unusable {
-                    Unusable::Faulty(problem) => vec![problem],
-                    Unusable::Unreachable(problem) => {
-                        again = Some(Instant::now() + RETRY);
-                        vec![problem]
-                    }
-                }),
+                Ok(loaded) => {
+                    self.patiently(self.put_in_force(loaded), &settings).await.map_err(|unusable| match unusable {
+                        Unusable::Faulty(problem) => vec![problem],
+                        Unusable::Unreachable(problem) => {
+                            again = Some(Instant::now() + RETRY);
+                            vec![problem]
+                        }
+                    })
+                }
                 Err(findings) => Err(findings),
             };
             match outcome {

@@ -56,6 +56,7 @@ impl LiveSecrets {
     pub(super) fn adopt(&self, max_stale: Duration, sources: Vec<Source>, view: Arc<View>) {
         self.store.replace(max_stale, sources);
         self.in_force.replace(view);
+        self.again.set(None);
     }
 
     /// Reads files that have changed, and those that could not be read; all of them once in a while.
@@ -107,6 +108,7 @@ impl Reloader {
         let sources = self.secrets.store.up_to_date(sources);
         let is_new = |source: &&Source| !before.all.iter().any(|known| Arc::ptr_eq(&known.settings, &source.settings));
         for source in sources.iter().filter(is_new) {
+            self.metrics.secrets.attempted(&source.shown(), source.known.is_sound());
             let Some((cause, remedy)) = source.problem() else { continue };
             let finding = Diagnostic::error(format!("secrets of {} cannot be read: {cause}", source.shown()));
             let finding = finding.at(&source.settings.origin);
@@ -114,6 +116,17 @@ impl Reloader {
         }
         let view = Sources { max_stale: settings.secrets.max_stale, all: sources.clone() }.view(Instant::now());
         Ok((sources, view))
+    }
+
+    /// Goes on looking at secrets while a reload waits for repositories: how old values may be waits for nobody.
+    pub(super) async fn patiently<T>(&self, reload: impl Future<Output = T>, settings: &Settings) -> T {
+        tokio::pin!(reload);
+        loop {
+            tokio::select! {
+                outcome = &mut reload => return outcome,
+                () = tokio::time::sleep(POLL) => self.look_at_secrets(settings),
+            }
+        }
     }
 
     /// Puts rules with other values in force, if there are any. Settings and rules stay as they are.

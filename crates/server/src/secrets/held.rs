@@ -74,6 +74,15 @@ impl Known {
         self.failure.is_none() && self.problems.is_empty() && self.complete.is_some()
     }
 
+    /// Whether there is nothing to be told of the other but when it was confirmed.
+    pub fn is_alike(&self, other: &Self) -> bool {
+        let values = |known: &Self| -> Vec<_> {
+            let all = known.values.iter();
+            all.map(|(name, held)| (name.clone(), held.version.clone(), held.secret.clone())).collect()
+        };
+        self.problems == other.problems && self.failure == other.failure && values(self) == values(other)
+    }
+
     /// Why the last attempt at a value failed.
     pub fn problem(&self, name: &str) -> Option<&Failure> {
         self.failure.as_ref().or_else(|| self.problems.get(name))

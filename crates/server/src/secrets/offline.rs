@@ -4,6 +4,7 @@
 use std::sync::Arc;
 use std::time::Instant;
 
+use keyward_core::diagnostic::Diagnostic;
 use keyward_core::secret::Secret;
 
 use super::backend::Value;
@@ -18,16 +19,28 @@ const OFFLINE: &str = "offline";
 
 /// Everything that can be known without asking anybody.
 pub fn view(settings: &SecretSettings) -> Arc<View> {
-    let now = Instant::now();
+    sources(settings).view(Instant::now())
+}
+
+/// Files that cannot be read here and now. They may come later, so this stops nothing.
+pub fn problems(settings: &SecretSettings) -> Vec<Diagnostic> {
+    let of_source = |source: &Source| {
+        let (cause, remedy) = source.problem()?;
+        let finding = Diagnostic::warning(format!("secrets of {} cannot be read: {cause}", source.shown()));
+        Some(remedy.into_iter().fold(finding.at(&source.settings.origin), Diagnostic::hint))
+    };
+    sources(settings).all.iter().filter_map(of_source).collect()
+}
+
+fn sources(settings: &SecretSettings) -> Sources {
     let read = |source: &SourceSettings| {
         let outcome = match &source.place {
             Place::Files(files) => files.read(),
             Place::Asked { .. } => stand_ins(source),
         };
-        Source { settings: Arc::new(source.clone()), known: Arc::new(Known::default().after(outcome, now)) }
+        Source { settings: Arc::new(source.clone()), known: Arc::new(Known::default().after(outcome, Instant::now())) }
     };
-    let all = settings.sources.iter().map(read).collect();
-    Sources { max_stale: settings.max_stale, all }.view(now)
+    Sources { max_stale: settings.max_stale, all: settings.sources.iter().map(read).collect() }
 }
 
 /// Rules can be compiled with them, and nothing is ever sent.

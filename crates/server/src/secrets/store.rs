@@ -164,7 +164,7 @@ impl SecretStore {
             let Place::Files(files) = &source.settings.place else { continue };
             let known = source.known.after(files.read(), Instant::now());
             let before = std::mem::replace(&mut source.known, Arc::new(known));
-            if before.problems != source.known.problems || before.failure != source.known.failure {
+            if !before.is_alike(&source.known) {
                 changed.push(source.clone());
             }
         }
@@ -178,3 +178,6 @@ impl SecretStore {
         sources.all.iter().map(|source| source.report(sources.max_stale, now)).collect()
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -42,8 +42,8 @@ struct State {
     faults: Vec<Vec<u8>>,
     /// What Secrets Manager holds.
     entries: Vec<Entry>,
-    /// Operations of Secrets Manager that nobody may use.
-    forbidden: Vec<String>,
+    /// Operations that an access key may not use, such as `GetObject`.
+    forbidden: Vec<(String, String)>,
     asked: Vec<Message>,
 }
 
@@ -78,9 +78,9 @@ impl Cloud {
         self.state.lock().unwrap().entries.insert(0, entry);
     }
 
-    /// Forbids an operation of Secrets Manager, such as `BatchGetSecretValue`.
-    pub fn forbid(&self, operation: &str) {
-        self.state.lock().unwrap().forbidden.push(operation.to_owned());
+    /// Forbids an access key an operation: `BatchGetSecretValue`, `GetSecretValue` or `GetObject`.
+    pub fn forbid(&self, key: &str, operation: &str) {
+        self.state.lock().unwrap().forbidden.push((key.to_owned(), operation.to_owned()));
     }
 
     /// Makes an access key of AWS known.
@@ -129,6 +129,16 @@ impl State {
         }
         let (method, target) = request.method_and_target();
         let (path, query) = target.split_once('?').unwrap_or((target, ""));
+        if let Some(operation) = request.header("x-amz-target").and_then(|t| t.strip_prefix("secretsmanager.")) {
+            let answer = self.judge(&request, query).and_then(|()| match self.forbids(&request, operation) {
+                true => Err("AccessDeniedException"),
+                false => secrets_manager::answer(operation, &request.body, &self.entries),
+            });
+            return match answer {
+                Ok(answer) => with_body("200 OK", "", answer.to_string().as_bytes()),
+                Err(code) => with_body("400 Bad Request", "", secrets_manager::error(code).to_string().as_bytes()),
+            };
+        }
         if let Some((_, _, needs, said)) = self.spoken.iter().find(|said| said.0 == method && said.1 == path) {
             let has = |(name, value): &(String, String)| format!("{}: {value}", name.to_ascii_lowercase()) == *needs;
             return match needs.is_empty() || request.headers.iter().any(has) || query.split('&').any(|one| one == needs)
@@ -137,18 +147,11 @@ impl State {
                 false => with_body("401 Unauthorized", "", b""),
             };
         }
-        if let Some(operation) = request.header("x-amz-target").and_then(|t| t.strip_prefix("secretsmanager.")) {
-            let answer =
-                self.judge(&request, query).and_then(|()| match self.forbidden.iter().any(|f| f == operation) {
-                    true => Err("AccessDeniedException"),
-                    false => secrets_manager::answer(operation, &request.body, &self.entries),
-                });
-            return match answer {
-                Ok(answer) => with_body("200 OK", "", answer.to_string().as_bytes()),
-                Err(code) => with_body("400 Bad Request", "", secrets_manager::error(code).to_string().as_bytes()),
-            };
-        }
-        if let Err(code) = self.judge(&request, query) {
+        let allowed = self.judge(&request, query).and_then(|()| match self.forbids(&request, "GetObject") {
+            true => Err("AccessDenied"),
+            false => Ok(()),
+        });
+        if let Err(code) = allowed {
             let error = format!("<?xml version=\"1.0\"?><Error><Code>{code}</Code><Message>no</Message></Error>");
             return with_body("403 Forbidden", "", error.as_bytes());
         }
@@ -163,6 +166,14 @@ impl State {
                 with_body("200 OK", &about, content)
             }
         }
+    }
+
+    fn forbids(&self, request: &Message, operation: &str) -> bool {
+        let authorization = request.header("authorization").unwrap_or_default();
+        let is_it = |(key, forbidden): &(String, String)| {
+            forbidden == operation && authorization.contains(&format!("Credential={key}/"))
+        };
+        self.forbidden.iter().any(is_it)
     }
 
     fn judge(&self, request: &Message, query: &str) -> Result<(), &'static str> {

@@ -11,6 +11,7 @@ use serde::{Deserialize, Serialize};
 
 use super::problem::Problem;
 use crate::http_client::{HttpClient, Limits};
+use crate::objects::connector::code;
 use crate::objects::identity::Identity;
 use crate::secrets::field::Text;
 
@@ -141,8 +142,9 @@ impl Api {
         if answer.status() == StatusCode::OK {
             return serde_json::from_slice(answer.body()).map_err(|_| Problem::Malformed);
         }
-        let error = serde_json::from_slice::<ErrorAnswer>(answer.body()).ok();
-        let (code, message) = error.map_or((None, String::new()), |error| (error.code, error.message));
-        Err(Problem::refused(answer.status(), code.as_deref(), &message))
+        // What only speaks like AWS may answer XML here.
+        let error = serde_json::from_slice(answer.body())
+            .unwrap_or_else(|_| ErrorAnswer { code: code(&answer), message: String::new() });
+        Err(Problem::refused(answer.status(), error.code.as_deref(), &error.message))
     }
 }
