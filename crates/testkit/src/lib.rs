@@ -9,6 +9,8 @@ pub mod pki;
 pub mod ports;
 pub mod process;
 pub mod scripted;
+pub mod signals;
+pub mod soak;
 pub mod tls_client;
 pub mod vault;
 pub mod wire;

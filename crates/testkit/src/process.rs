@@ -240,6 +240,18 @@ impl Running {
         assert!(status.unwrap().success());
     }
 
+    /// The number of its process.
+    pub fn id(&self) -> u32 {
+        self.child.id()
+    }
+
+    /// The memory that it has in use, in KiB.
+    pub fn resident_kib(&self) -> u64 {
+        let status = read(Path::new(&format!("/proc/{}/status", self.child.id())));
+        let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).unwrap_or_default();
+        line.trim().trim_end_matches(" kB").parse().unwrap_or(0)
+    }
+
     /// Waits for its end.
     pub fn wait(&mut self) -> ExitStatus {
         let begun = Instant::now();

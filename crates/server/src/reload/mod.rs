@@ -148,16 +148,16 @@ impl Reloader {
                 () = tokio::time::sleep(POLL) => again.is_some_and(|at| at <= Instant::now()),
                 () = signalled(&mut hangup) => true,
             };
-            if !asked {
+            // Whoever asks does not wait, however much changes.
+            if !asked && !asked_within(DEBOUNCE, &mut hangup).await {
                 // Other files of the same directories may change all the time.
-                tokio::time::sleep(DEBOUNCE).await;
                 if Some(watched.fingerprint()) == fingerprint {
                     continue;
                 }
-                tokio::time::sleep(DEBOUNCE).await;
-                // What the debounce has gathered is covered by the reload to come.
-                while changes.try_recv().is_ok() {}
+                asked_within(DEBOUNCE, &mut hangup).await;
             }
+            // What has been gathered is covered by the reload to come.
+            while changes.try_recv().is_ok() {}
             // Taken before the files are read: what changes meanwhile will differ from it.
             fingerprint = Some(watched.fingerprint());
             let loaded = load(&self.files, &self.variables);
@@ -285,6 +285,11 @@ impl Reloader {
             None => Ok(built),
         }
     }
+}
+
+/// Waits so long, or until somebody asks for a reload; whether somebody did.
+async fn asked_within(time: Duration, hangup: &mut Option<tokio::signal::unix::Signal>) -> bool {
+    tokio::time::timeout(time, signalled(hangup)).await.is_ok()
 }
 
 async fn signalled(signal: &mut Option<tokio::signal::unix::Signal>) {
