@@ -18,6 +18,7 @@ use crate::secrets::refresh::tell;
 use crate::secrets::store::{SecretStore, Source, Sources};
 use crate::secrets::view::View;
 use crate::serving::Live;
+use crate::snapshot::Snapshot;
 use crate::sources::SourceReport;
 
 /// The values of secrets, and which of them the rules in force were compiled with.
@@ -140,10 +141,20 @@ impl Reloader {
             return;
         }
         let before = self.live.load_full();
-        let lasting =
-            Lasting { side: before.serving.outbound.side.clone(), secrets: view.clone(), ..self.lasting.clone() };
-        let documents = self.documents.borrow().clone();
-        match self.build(settings, &documents, &lasting) {
+        let (side, documents) = (before.serving.outbound.side.clone(), self.documents.borrow().clone());
+        let lasting = Lasting { side, secrets: view.clone(), ..self.lasting.clone() };
+        let built = self.build(settings, &documents, &lasting).or_else(|problem| {
+            if !view.lacks(&secrets.in_force()) {
+                return Err(problem);
+            }
+            log(std::slice::from_ref(&problem));
+            tracing::error!(
+                "rules that cannot be read now are given up: a secret that they may use is no longer usable"
+            );
+            let outside = lasting.under(settings);
+            Snapshot::build(settings, &documents, self.own_port, &outside, before.snapshot.generation + 1)
+        });
+        match built {
             Ok(built) => {
                 self.metrics.reloads.inc();
                 tracing::info!(missing = view.missing(), "secrets have changed");
