@@ -28,5 +28,6 @@ pub mod secrets;
 pub mod serving;
 pub mod side_client;
 pub mod snapshot;
+pub mod sources;
 pub mod telemetry;
 pub mod upstream;
