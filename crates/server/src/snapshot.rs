@@ -4,6 +4,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use aws_lc_rs::digest::{Context, SHA256};
+use http::HeaderValue;
 use keyward_core::diagnostic::{Diagnostic, Origin};
 use keyward_core::document::Value;
 use keyward_core::gate::GatePolicy;
@@ -33,6 +34,8 @@ pub struct Snapshot {
     pub max_held_body_bytes: u64,
     /// Repositories whose rules are missing, since they could not be read.
     pub missing: Vec<String>,
+    /// The version of the rules, where answers carry it.
+    pub version_header: Option<HeaderValue>,
     /// Keys that are signed with, whose public halves are published.
     pub signing: Vec<Arc<dyn SigningSource>>,
     /// Where those are of which no rule makes use.
@@ -114,6 +117,8 @@ impl Snapshot {
             }
         };
         let version = hex(&digest.finish().as_ref()[..8]);
+        let shown = settings.proxy.rules_version_header;
+        let version_header = shown.then(|| HeaderValue::from_str(&version).ok()).flatten();
         let (signing, idle_signing) = signing_sources(settings, &rules, outside);
         Ok(Built {
             snapshot: Snapshot {
@@ -123,6 +128,7 @@ impl Snapshot {
                 generation,
                 max_held_body_bytes: settings.proxy.max_held_body_bytes,
                 missing,
+                version_header,
                 signing,
                 idle_signing,
             },
