@@ -30,7 +30,10 @@ use crate::proxy::listener::{address, bind};
 use crate::proxy::workers::{self, WorkerSetup};
 use crate::reload::fixed::Fixed;
 use crate::reload::{self, Reloader};
-use crate::repository::documents::Documents;
+use crate::repository::cache::CacheDirectory;
+use crate::repository::keeper::Keeper;
+use crate::repository::standing::Standings;
+use crate::repository::start::Beginning;
 use crate::secrets::EnvironmentSecrets;
 use crate::serving::{Live, Port, Serving};
 use crate::snapshot::Snapshot;
@@ -81,7 +84,9 @@ impl App {
         let outbound = Outbound::new(&settings.proxy.upstream)?;
         let serving = Serving::new(&settings, outbound.clone())?;
         // No port is opened before the rules are there.
-        let documents = Documents::fetch_all(&settings.repositories, &outbound.http_client()).await?;
+        let cache = settings.cache_dir.as_deref().map(CacheDirectory::open).transpose()?.map(Arc::new);
+        let repositories = &settings.repositories;
+        let mut beginning = Beginning::fetch(repositories, &outbound.http_client(), cache.as_deref()).await?;
         let listeners = proxy_listeners(&settings)?;
         let proxy = local_address(listeners.first())?;
         let api_listener = listen(&settings.api.listener)?;
@@ -98,11 +103,20 @@ impl App {
         let tokens = Arc::new(TokenCache::new(TOKEN_CACHE_BYTES));
         let lasting = Lasting { keys: keys.clone(), tokens, side: outbound.side.clone() };
 
-        let built = Snapshot::build(&settings, &documents, proxy.port(), &lasting.under(&settings), 1)?;
-        // A source that never said anything of use is as good as one that cannot be reached.
-        if let Some(problem) = built.unread_remote(&settings) {
-            return Err(problem.clone());
+        let built = loop {
+            let outside = lasting.under(&settings);
+            let built = Snapshot::build(&settings, &beginning.documents, proxy.port(), &outside, 1)?;
+            if !beginning.retreat(repositories, &built)? {
+                break built;
+            }
+        };
+        let (standings, keeper) = (Arc::new(Standings::default()), Keeper::new(metrics.clone()));
+        let documents = beginning.settle(repositories, &built, &standings, &keeper);
+        keeper.keep(&documents, cache.as_ref());
+        if let Some(cache) = &cache {
+            cache.sweep(repositories);
         }
+        tokio::task::spawn_local(keeper.clone().run());
         reload::log(&built.unread);
         reload::log(&built.findings);
         reload::announce(&built.snapshot, &metrics);
@@ -128,6 +142,7 @@ impl App {
         let api = Rc::new(Api {
             live: live.clone(),
             keys: keys.clone(),
+            repositories: standings.clone(),
             metrics: metrics.clone(),
             audit: audit.handle(),
             request_ids: RequestIds::new(),
@@ -163,6 +178,8 @@ impl App {
                 audit: audit.state().clone(),
                 issuer,
                 documents: Rc::new(RefCell::new(documents)),
+                standings,
+                keeper,
                 started_with: Fixed::of(&settings),
             };
             let mut ended = begun.clone();

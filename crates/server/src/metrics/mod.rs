@@ -5,6 +5,7 @@
 //! once and keeps the handles.
 
 mod process;
+pub mod repositories;
 pub mod worker;
 
 use std::collections::HashSet;
@@ -22,6 +23,7 @@ use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::metrics::histogram::Histogram;
 use prometheus_client::registry::Registry;
 
+use self::repositories::RepositoryMetrics;
 use self::worker::Finished;
 use crate::config::settings::listeners::MetricsSettings;
 
@@ -77,6 +79,8 @@ pub struct Metrics {
     upstream_seconds: Histogram,
     upstream_errors: Family<ReasonLabels, Counter>,
     repository_fetches: Family<OutcomeLabels, Counter>,
+    /// How rule repositories are doing.
+    pub repositories: RepositoryMetrics,
     /// Client connections that are open.
     pub connections: Gauge64,
     /// Connections turned away because there were too many.
@@ -180,6 +184,7 @@ impl Metrics {
                 "Fetches of rule documents by outcome",
                 Family::default()
             ),
+            repositories: RepositoryMetrics::register(&mut registry),
             audit_written: register!(
                 "keyward_audit_records_written",
                 "Audit records written",
