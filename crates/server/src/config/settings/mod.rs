@@ -58,6 +58,8 @@ pub struct Settings {
     pub issuer: Option<IssuerSettings>,
     /// How key sets are kept fresh.
     pub key_sets: KeySetSettings,
+    /// Configuration files that say nothing.
+    pub empty_files: Vec<PathBuf>,
 }
 
 /// Checks a file's contents. All findings are collected; errors are in `Err`, warnings beside the settings.
@@ -164,6 +166,7 @@ impl Check<'_> {
             env_dir: file.secrets.and_then(|secrets| secrets.env_dir).filter(|path| !path.is_empty()).map(Into::into),
             audit: self.audit(file.audit.unwrap_or_default()),
             issuer,
+            empty_files: Vec::new(),
         }
     }
 }
