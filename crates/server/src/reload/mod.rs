@@ -2,6 +2,7 @@
 //! What cannot be used changes nothing: what was in force goes on serving, and the log says why.
 
 mod documents;
+mod emptied;
 pub mod fixed;
 pub mod secrets;
 mod watched;
@@ -168,7 +169,7 @@ impl Reloader {
             while changes.try_recv().is_ok() {}
             // Taken before the files are read: what changes meanwhile will differ from it.
             fingerprint = Some(watched.fingerprint());
-            let loaded = load(&self.files, &self.variables);
+            let loaded = load(&self.files, &self.variables).and_then(|loaded| emptied::refuse(&settings, loaded));
             // What was read last decides what is watched, also when it cannot be used yet.
             let now = loaded.as_ref().ok().map(|loaded| Watched::of(&self.files, &loaded.settings));
             again = None;

@@ -61,6 +61,8 @@ pub struct Settings {
     pub issuer: Option<IssuerSettings>,
     /// How key sets are kept fresh.
     pub key_sets: KeySetSettings,
+    /// Configuration files that say nothing.
+    pub empty_files: Vec<PathBuf>,
 }
 
 /// Checks a file's contents. All findings are collected; errors are in `Err`, warnings beside the settings.
@@ -170,6 +172,7 @@ impl Check<'_> {
             secrets: self.secrets(secrets),
             audit: self.audit(file.audit.unwrap_or_default()),
             issuer,
+            empty_files: Vec::new(),
         }
     }
 }
