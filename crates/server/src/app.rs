@@ -37,6 +37,7 @@ use crate::repository::start::Beginning;
 use crate::secrets::EnvironmentSecrets;
 use crate::serving::{Live, Port, Serving};
 use crate::snapshot::Snapshot;
+use crate::sources::SourceReports;
 use crate::upstream::outbound::Outbound;
 use crate::upstream::tls::install_provider;
 
@@ -147,6 +148,7 @@ impl App {
             audit: audit.handle(),
             request_ids: RequestIds::new(),
             audit_state: audit.state().clone(),
+            sources: vec![rule_reports(standings.clone()), key_set_reports(live.clone(), keys.clone())],
             was_ready: Cell::new(false),
         });
         let (api_at, metrics_at) = (bound(&api_listener)?, bound(&metrics_listener)?);
@@ -209,6 +211,15 @@ impl App {
             tracing::error!("the drain was interrupted");
         }
     }
+}
+
+/// How key sets are doing.
+fn rule_reports(repositories: Arc<Standings>) -> SourceReports {
+    Box::new(move || repositories.reports())
+}
+
+fn key_set_reports(live: Arc<ArcSwap<Live>>, keys: Arc<KeySetRegistry>) -> SourceReports {
+    Box::new(move || keys.reports(live.load().snapshot.idle_signing.as_deref()))
 }
 
 /// Waits for SIGTERM or SIGINT.

@@ -4,6 +4,7 @@
 //! number and then become `other`; queries and subjects are never labels. A core resolves a label set
 //! once and keeps the handles.
 
+mod key_sets;
 mod process;
 pub mod repositories;
 pub mod worker;
@@ -23,6 +24,7 @@ use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::metrics::histogram::Histogram;
 use prometheus_client::registry::Registry;
 
+use self::key_sets::KeySetMetrics;
 use self::repositories::RepositoryMetrics;
 use self::worker::Finished;
 use crate::config::settings::listeners::MetricsSettings;
@@ -99,6 +101,8 @@ pub struct Metrics {
     pub key_sets_ready: Gauge64,
     /// Fetches of key sets that failed.
     pub key_set_failures: Counter,
+    /// How each key set is doing.
+    pub key_sets: KeySetMetrics,
     /// Audit records written.
     pub audit_written: Gauge<u64, AtomicU64>,
     /// Audit records lost.
@@ -179,6 +183,7 @@ impl Metrics {
             ),
             key_sets_ready: register!("keyward_key_sets_ready", "Key sets in force", Gauge64::default()),
             key_set_failures: register!("keyward_key_set_failures", "Failed fetches of key sets", Counter::default()),
+            key_sets: KeySetMetrics::register(&mut registry),
             repository_fetches: register!(
                 "keyward_repository_fetches",
                 "Fetches of rule documents by outcome",

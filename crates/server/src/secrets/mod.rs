@@ -2,5 +2,6 @@
 
 pub mod backend;
 mod environment;
+mod mounted;
 
 pub use environment::EnvironmentSecrets;

@@ -157,7 +157,7 @@ impl Check<'_> {
             cache_dir: sources.cache_dir,
             strategy: rules.matching_strategy.map(Strategy::from).unwrap_or_default(),
             match_authority: rules.match_authority.unwrap_or(MatchAuthority::Loopback),
-            key_sets: Self::key_sets(&handlers),
+            key_sets: self.key_sets(&handlers),
             handlers,
             fallback: self.fallback(errors.fallback),
             log: self.log(&file.log.unwrap_or_default()),
