@@ -223,12 +223,16 @@ fn at_a_start_what_can_be_read_serves_and_a_file_may_come_later() {
         ["0", "1"].map(|place| running.metric(&format!("keyward_repository_stale{{repository=\"{place}\"")))
     };
     assert_eq!((status(&running, "/a"), stale(&running)), (403, [Some(0.0), Some(1.0)]));
+    let ready = |running: &Running| running.api("/health/ready").unwrap();
+    assert_eq!(ready(&running).status(), 503);
+    assert!(ready(&running).text().contains("later.yaml"), "{}", ready(&running).text());
     // A file that says nothing is as good as none.
     fs::write(&later, "").unwrap();
     running.until("refusing it", |running| running.log().contains("the document is empty"));
     replace(&later, &rule("b"));
     running.until("the file", |running| status(running, "/b") == 403);
     assert_eq!((status(&running, "/a"), stale(&running)), (403, [Some(0.0), Some(0.0)]));
+    assert_eq!(ready(&running).status(), 200);
 }
 
 /// The page about sources of rules promises nothing that no test shows, and its example can be used.

@@ -85,7 +85,12 @@ fn a_start_while_the_source_is_down_serves_the_last_good_rules() {
     assert_eq!((status(&running, "/b"), standing(&running)), (403, [Some(1.0), Some(1.0)]));
     assert!(running.log().contains("the last good ones are used, from the copy on disk"), "{}", running.log());
     assert!(!running.log().contains("s3cr3t"), "{}", running.log());
-    assert_eq!(running.api("/health/ready").unwrap().status(), 200);
+    let ready = running.api("/health/ready?verbose").unwrap();
+    assert_eq!(ready.status(), 200);
+    let source = serde_json::from_str::<serde_json::Value>(&ready.text()).unwrap()["sources"][0].clone();
+    assert_eq!((source["kind"].as_str(), source["state"].as_str()), (Some("rules"), Some("stale")), "{source}");
+    assert!(source["age_seconds"].is_u64() && source["problem"].is_string(), "{source}");
+    assert!(!ready.text().contains("s3cr3t"), "{source}");
     // It is asked again; that it knows the copy is as good as sending it.
     server.put("/rules.yaml", &rule("b"), Some("two"));
     server.be_down(false);
