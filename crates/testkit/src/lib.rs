@@ -4,6 +4,7 @@
 
 pub mod clouds;
 pub mod conformance;
+pub mod documents;
 pub mod moto;
 pub mod pki;
 pub mod ports;

@@ -51,7 +51,8 @@ mod tests {
 
     #[test]
     fn options() {
-        let rows: [(&[&str], Option<(u64, Binary)>); 7] = [
+        type Row<'a> = (&'a [&'a str], Option<(u64, Binary)>);
+        let rows: [Row<'_>; 7] = [
             (&[], Some((60, Binary::Release))),
             (&["--seconds", "5", "--debug"], Some((5, Binary::Debug))),
             (&["--binary", "x"], Some((60, Binary::At("x".into())))),

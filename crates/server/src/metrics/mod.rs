@@ -6,6 +6,7 @@
 
 mod key_sets;
 mod process;
+pub mod repositories;
 mod secrets;
 pub mod worker;
 
@@ -25,6 +26,7 @@ use prometheus_client::metrics::histogram::Histogram;
 use prometheus_client::registry::Registry;
 
 use self::key_sets::KeySetMetrics;
+use self::repositories::RepositoryMetrics;
 use self::secrets::SecretMetrics;
 use self::worker::Finished;
 use crate::config::settings::listeners::MetricsSettings;
@@ -83,6 +85,8 @@ pub struct Metrics {
     repository_fetches: Family<OutcomeLabels, Counter>,
     /// What is counted of secrets.
     pub secrets: SecretMetrics,
+    /// How rule repositories are doing.
+    pub repositories: RepositoryMetrics,
     /// Client connections that are open.
     pub connections: Gauge64,
     /// Connections turned away because there were too many.
@@ -189,6 +193,7 @@ impl Metrics {
                 "Fetches of rule documents by outcome",
                 Family::default()
             ),
+            repositories: RepositoryMetrics::register(&mut registry),
             audit_written: register!(
                 "keyward_audit_records_written",
                 "Audit records written",
