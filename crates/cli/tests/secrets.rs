@@ -178,16 +178,25 @@ fn a_value_that_is_too_old_is_not_used_by_rules_that_cannot_be_read_either() {
 
 #[test]
 fn values_rotate_while_the_configuration_cannot_be_used() {
-    let (running, recorder) = start("{{ secret \"jira\" }}", |keyward| {
-        let path = keyward.write("mounted/jira", "v1");
-        format!("{{sources: [{{file: {}}}]}}", path.display())
-    });
-    running.replace("config.yaml", "no: such key\n");
-    running.until("refusing it", |running| running.log().contains("the reload failed"));
-    replace(&running.path("mounted/jira"), "v2");
-    running.until("the new value", |running| {
-        running.get("/a", &[]).status() == 200 && received(&recorder) == ["Bearer v2"]
-    });
+    let rows = [
+        ("{{ secret \"jira\" }}", "{sources: [{file: PLACE/jira}]}"),
+        ("{{ secret \"jira\" }}", "{sources: [{directory: PLACE}]}"),
+        ("{{ env \"jira\" }}", "{env_dir: PLACE}"),
+    ];
+    for (template, secrets) in rows {
+        let (running, recorder) = start(template, |keyward| {
+            keyward.write("mounted/jira", "v1");
+            secrets.replace("PLACE", &keyward.path("mounted").display().to_string())
+        });
+        running.replace("config.yaml", "no: such key\n");
+        running.until("refusing it", |running| running.log().contains("the reload failed"));
+        for version in ["v2", "v3"] {
+            replace(&running.path("mounted/jira"), version);
+            running.until(&format!("{secrets}: {version}"), |running| {
+                running.get("/a", &[]).status() == 200 && received(&recorder) == [format!("Bearer {version}")]
+            });
+        }
+    }
 }
 
 #[test]
