@@ -9,3 +9,16 @@ pub(crate) fn jittered(interval: Duration) -> Duration {
     let _ = aws_lc_rs::rand::fill(&mut random);
     interval.mul_f64(0.9 + 0.2 * f64::from(random[0]) / 255.0)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn jitter_is_a_tenth() {
+        for _ in 0..100 {
+            let pause = jittered(Duration::from_secs(100)).as_secs_f64();
+            assert!((89.9..=110.1).contains(&pause), "{pause}");
+        }
+    }
+}

@@ -14,7 +14,7 @@ pub struct SourceReport {
     pub state: SourceState,
     /// How long ago the source last confirmed what is in force. Absent when nothing is.
     pub age: Option<Duration>,
-    /// Why the last attempt failed, for the operator. Absent when it did not.
+    /// What is wrong with it, for the operator: why the last attempt failed, as a rule. Absent when nothing is.
     pub problem: Option<String>,
 }
 

@@ -9,6 +9,7 @@ mod field;
 pub mod files;
 pub mod held;
 pub mod kinds;
+mod mounted;
 pub mod offline;
 pub mod refresh;
 pub mod store;

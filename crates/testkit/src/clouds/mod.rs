@@ -12,7 +12,7 @@ use std::io::{BufReader, Write};
 use std::net::TcpStream;
 use std::sync::{Arc, Mutex};
 
-use crate::scripted::upstream;
+use crate::scripted::{drip, upstream};
 use crate::wire::{Message, read_request};
 
 /// A provider on loopback.
@@ -38,8 +38,8 @@ struct State {
     shared: Option<String>,
     /// What servers of identities say: method, path without query, a header that is needed, and the answer.
     spoken: Vec<(String, String, String, String)>,
-    /// Raw answers that come first, one each.
-    faults: Vec<Vec<u8>>,
+    /// Raw answers that come first, one each, and whether they drip.
+    faults: Vec<(Vec<u8>, bool)>,
     /// What Secrets Manager holds.
     entries: Vec<Entry>,
     /// Operations that an access key may not use, such as `GetObject`.
@@ -54,8 +54,13 @@ impl Cloud {
         let shared = state.clone();
         let port = upstream(move |mut stream: TcpStream| {
             let Ok(Some(request)) = read_request(&mut BufReader::new(&stream)) else { return };
-            let answer = shared.lock().unwrap().answer(request);
-            let _ = stream.write_all(&answer);
+            let (answer, drips) = shared.lock().unwrap().answer(request);
+            if drips {
+                drip(&mut stream, &answer);
+            } else {
+                // Whoever asked may have gone.
+                let _ = stream.write_all(&answer);
+            }
         });
         Self { port, state }
     }
@@ -112,7 +117,12 @@ impl Cloud {
 
     /// Gives raw bytes for the next answer.
     pub fn fail(&self, answer: impl Into<Vec<u8>>) {
-        self.state.lock().unwrap().faults.push(answer.into());
+        self.state.lock().unwrap().faults.push((answer.into(), false));
+    }
+
+    /// The same, slowly.
+    pub fn drip(&self, answer: impl Into<Vec<u8>>) {
+        self.state.lock().unwrap().faults.push((answer.into(), true));
     }
 
     /// Every request so far.
@@ -122,15 +132,19 @@ impl Cloud {
 }
 
 impl State {
-    fn answer(&mut self, request: Message) -> Vec<u8> {
+    fn answer(&mut self, request: Message) -> (Vec<u8>, bool) {
         self.asked.push(request.clone());
         if !self.faults.is_empty() {
             return self.faults.remove(0);
         }
+        (self.honest_answer(&request), false)
+    }
+
+    fn honest_answer(&self, request: &Message) -> Vec<u8> {
         let (method, target) = request.method_and_target();
         let (path, query) = target.split_once('?').unwrap_or((target, ""));
         if let Some(operation) = request.header("x-amz-target").and_then(|t| t.strip_prefix("secretsmanager.")) {
-            let answer = self.judge(&request, query).and_then(|()| match self.forbids(&request, operation) {
+            let answer = self.judge(request, query).and_then(|()| match self.forbids(request, operation) {
                 true => Err("AccessDeniedException"),
                 false => secrets_manager::answer(operation, &request.body, &self.entries),
             });
@@ -147,7 +161,7 @@ impl State {
                 false => with_body("401 Unauthorized", "", b""),
             };
         }
-        let allowed = self.judge(&request, query).and_then(|()| match self.forbids(&request, "GetObject") {
+        let allowed = self.judge(request, query).and_then(|()| match self.forbids(request, "GetObject") {
             true => Err("AccessDenied"),
             false => Ok(()),
         });

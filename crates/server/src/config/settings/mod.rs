@@ -10,7 +10,6 @@ mod rules;
 pub mod secrets;
 
 use std::path::PathBuf;
-use std::time::Duration;
 
 use keyward_core::diagnostic::{Diagnostic, Origin};
 use keyward_core::document::decode::decode;
@@ -27,7 +26,7 @@ use self::proxy::ProxySettings;
 use self::secrets::SecretSettings;
 use super::file::{ConfigFile, MatchAuthority};
 use crate::issuer::settings::IssuerSettings;
-use crate::repository::RepositoryUrl;
+use crate::repository::Repository;
 
 /// Everything the server needs to know.
 #[derive(Debug)]
@@ -39,9 +38,9 @@ pub struct Settings {
     /// `serve.prometheus`
     pub metrics: MetricsSettings,
     /// `access_rules.repositories`
-    pub repositories: Vec<RepositoryUrl>,
-    /// `access_rules.refresh_interval`
-    pub refresh_interval: Duration,
+    pub repositories: Vec<Repository>,
+    /// `access_rules.cache_dir`
+    pub cache_dir: Option<PathBuf>,
     /// `access_rules.matching_strategy`
     pub strategy: Strategy,
     /// `access_rules.match_authority`
@@ -62,6 +61,8 @@ pub struct Settings {
     pub issuer: Option<IssuerSettings>,
     /// How key sets are kept fresh.
     pub key_sets: KeySetSettings,
+    /// Configuration files that say nothing.
+    pub empty_files: Vec<PathBuf>,
 }
 
 /// Checks a file's contents. All findings are collected; errors are in `Err`, warnings beside the settings.
@@ -154,15 +155,16 @@ impl Check<'_> {
             .filter(|node| !matches!(node.value, Value::Null))
             .and_then(|node| IssuerSettings::check(&node).map_err(|problem| self.errors.push(problem)).ok())
             .map(|settings| IssuerSettings { listener: self.listener(settings.listener.clone()), ..settings });
+        let sources = self.sources(&rules);
         Settings {
             proxy: self.proxy(serve.proxy.unwrap_or_default()),
             api: self.api(serve.api.unwrap_or_default()),
             metrics: self.metrics(serve.prometheus.unwrap_or_default()),
-            repositories: self.repositories(&rules.repositories.unwrap_or_default()),
-            refresh_interval: self.refresh_interval(rules.refresh_interval),
+            repositories: sources.repositories,
+            cache_dir: sources.cache_dir,
             strategy: rules.matching_strategy.map(Strategy::from).unwrap_or_default(),
             match_authority: rules.match_authority.unwrap_or(MatchAuthority::Loopback),
-            key_sets: Self::key_sets(&handlers),
+            key_sets: self.key_sets(&handlers),
             handlers,
             fallback: self.fallback(errors.fallback),
             log: self.log(&file.log.unwrap_or_default()),
@@ -170,6 +172,7 @@ impl Check<'_> {
             secrets: self.secrets(secrets),
             audit: self.audit(file.audit.unwrap_or_default()),
             issuer,
+            empty_files: Vec::new(),
         }
     }
 }
