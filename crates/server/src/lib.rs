@@ -15,6 +15,7 @@ mod http2;
 pub mod http_client;
 pub mod http_server;
 pub mod issuer;
+mod jitter;
 pub mod keys;
 mod local_executor;
 pub mod metrics;

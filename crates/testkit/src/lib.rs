@@ -4,6 +4,8 @@
 
 pub mod clouds;
 pub mod conformance;
+pub mod documents;
+pub mod moto;
 pub mod pki;
 pub mod ports;
 pub mod process;
@@ -11,4 +13,5 @@ pub mod scripted;
 pub mod signals;
 pub mod soak;
 pub mod tls_client;
+pub mod vault;
 pub mod wire;

@@ -21,6 +21,8 @@ pub struct Keyward {
     directory: tempfile::TempDir,
     files: Vec<PathBuf>,
     environment: BTreeMap<String, String>,
+    /// The largest file it can write, in blocks of the shell's `ulimit`.
+    blocks: Option<u32>,
     ports: [ReservedPort; 3],
     /// The proxy's port.
     pub proxy: u16,
@@ -62,7 +64,17 @@ impl Keyward {
             ("AUDIT_PATH", audit),
         ];
         let environment = environment.map(|(name, value)| (name.to_owned(), value)).into();
-        Self { binary: binary.into(), directory, files: Vec::new(), environment, ports, proxy, api, metrics }
+        Self {
+            binary: binary.into(),
+            directory,
+            files: Vec::new(),
+            environment,
+            blocks: None,
+            ports,
+            proxy,
+            api,
+            metrics,
+        }
     }
 
     /// A file of its directory.
@@ -104,8 +116,18 @@ impl Keyward {
         self
     }
 
+    /// Lets writing fail after so many blocks of a file (512 or 1024 bytes each), as on a disk that is full.
+    pub fn with_full_disk(mut self, blocks: u32) -> Self {
+        self.blocks = Some(blocks);
+        self
+    }
+
     fn command(&self) -> Command {
-        let mut command = Command::new(&self.binary);
+        let mut command = Command::new(if self.blocks.is_some() { Path::new("/bin/sh") } else { &self.binary });
+        if let Some(blocks) = self.blocks {
+            let script = format!("trap '' XFSZ; ulimit -f {blocks}; exec \"$0\" \"$@\"");
+            command.arg("-c").arg(script).arg(&self.binary);
+        }
         command.env_clear().envs(&self.environment).current_dir(self.directory.path()).stdin(Stdio::null());
         command
     }

@@ -29,6 +29,7 @@ use crate::http_server::{Arrived, Handler, json as json_answer, typed};
 use crate::keys::KeySetRegistry;
 use crate::metrics::Metrics;
 use crate::metrics::worker::Finished;
+use crate::repository::standing::Standings;
 use crate::serving::Live;
 use crate::sources::SourceReports;
 
@@ -38,6 +39,8 @@ pub struct Api {
     pub live: Arc<ArcSwap<Live>>,
     /// Key sets.
     pub keys: Arc<KeySetRegistry>,
+    /// Rule repositories.
+    pub repositories: Arc<Standings>,
     /// Counters.
     pub metrics: Arc<Metrics>,
     /// Decisions are recorded like requests.
@@ -170,6 +173,7 @@ impl Api {
     fn scrape(&self, headers: &HeaderMap) -> Response<Full<Bytes>> {
         self.metrics.key_sets_ready.set(i64::try_from(self.keys.in_force()).unwrap_or(i64::MAX));
         self.metrics.key_sets.show(&self.keys.reports(None), &self.keys.failures());
+        self.repositories.measure(&self.metrics.repositories);
         self.metrics.audit_written.set(self.audit_state.written());
         self.metrics.audit_lost.set(self.audit_state.lost());
         let accepts = headers.get(header::ACCEPT).and_then(|value| value.to_str().ok()).unwrap_or_default();

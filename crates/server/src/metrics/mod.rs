@@ -6,6 +6,8 @@
 
 mod key_sets;
 mod process;
+pub mod repositories;
+mod secrets;
 pub mod worker;
 
 use std::collections::HashSet;
@@ -24,6 +26,8 @@ use prometheus_client::metrics::histogram::Histogram;
 use prometheus_client::registry::Registry;
 
 use self::key_sets::KeySetMetrics;
+use self::repositories::RepositoryMetrics;
+use self::secrets::SecretMetrics;
 use self::worker::Finished;
 use crate::config::settings::listeners::MetricsSettings;
 
@@ -79,6 +83,10 @@ pub struct Metrics {
     upstream_seconds: Histogram,
     upstream_errors: Family<ReasonLabels, Counter>,
     repository_fetches: Family<OutcomeLabels, Counter>,
+    /// What is counted of secrets.
+    pub secrets: SecretMetrics,
+    /// How rule repositories are doing.
+    pub repositories: RepositoryMetrics,
     /// Client connections that are open.
     pub connections: Gauge64,
     /// Connections turned away because there were too many.
@@ -185,6 +193,7 @@ impl Metrics {
                 "Fetches of rule documents by outcome",
                 Family::default()
             ),
+            repositories: RepositoryMetrics::register(&mut registry),
             audit_written: register!(
                 "keyward_audit_records_written",
                 "Audit records written",
@@ -195,6 +204,7 @@ impl Metrics {
                 "Audit records lost",
                 Gauge::<u64, AtomicU64>::default()
             ),
+            secrets: SecretMetrics::new(&mut registry),
             paths: Mutex::default(),
             registry: Registry::default(),
         };

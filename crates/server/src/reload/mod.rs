@@ -1,8 +1,10 @@
 //! Replaces what is in force when a file changes or on SIGHUP: rules and settings together, all or nothing.
 //! What cannot be used changes nothing: what was in force goes on serving, and the log says why.
 
+mod documents;
 mod emptied;
 pub mod fixed;
+pub mod secrets;
 mod watched;
 
 use std::cell::RefCell;
@@ -12,11 +14,11 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use arc_swap::ArcSwap;
-use keyward_core::diagnostic::{Diagnostic, Origin, Severity};
-use keyward_core::secret::shown_url;
+use keyward_core::diagnostic::{Diagnostic, Severity};
 use tokio::sync::mpsc;
 
 use self::fixed::Fixed;
+use self::secrets::LiveSecrets;
 use self::watched::{Watched, watch, watcher};
 use crate::audit::sink::Prepared;
 use crate::audit::state::AuditState;
@@ -27,12 +29,15 @@ use crate::issuer::routes::Issuer;
 use crate::keys::Terms;
 use crate::metrics::Metrics;
 use crate::outside::Lasting;
+use crate::repository::cache::CacheDirectory;
 use crate::repository::documents::Documents;
-use crate::repository::polling::{Arrival, Pollers};
-use crate::repository::says_nothing;
+use crate::repository::keeper::Keeper;
+use crate::repository::polling::Pollers;
+use crate::repository::standing::Standings;
 use crate::secrets::EnvironmentSecrets;
+use crate::secrets::refresh::{Refresher, Refreshing};
 use crate::serving::{Live, Serving};
-use crate::snapshot::{Built, Snapshot};
+use crate::snapshot::Snapshot;
 use crate::telemetry;
 
 /// Several writes of one change count as one.
@@ -63,6 +68,12 @@ pub struct Reloader {
     pub issuer: Option<Rc<LiveIssuer>>,
     /// The documents of remote repositories.
     pub documents: Rc<RefCell<Documents>>,
+    /// The values of secrets.
+    pub secrets: LiveSecrets,
+    /// How repositories are doing.
+    pub standings: Arc<Standings>,
+    /// Who keeps copies of documents.
+    pub keeper: Rc<Keeper>,
     /// What was started with.
     pub started_with: Fixed,
 }
@@ -113,10 +124,20 @@ impl Reloader {
         let pollers = Pollers {
             documents: self.documents.clone(),
             live: self.live.clone(),
+            standings: self.standings.clone(),
+            keeper: self.keeper.clone(),
             metrics: self.metrics.clone(),
             arrivals,
         };
         let mut polling = Some(pollers.follow(&settings, None));
+        let (attempted, mut attempts) = mpsc::channel(1);
+        let refresher = Refresher {
+            store: self.secrets.store.clone(),
+            live: self.live.clone(),
+            metrics: self.metrics.clone(),
+            attempted,
+        };
+        let mut refreshing = refresher.follow(settings.secrets.refresh_interval, Refreshing::default());
         let mut watched = Watched::of(&self.files, &settings);
         let mut watcher = watcher(sender);
         watch(&mut watcher, &watched);
@@ -125,11 +146,13 @@ impl Reloader {
         let mut hangup = tokio::signal::unix::signal(tokio::signal::unix::SignalKind::hangup()).ok();
         let mut again = None;
         loop {
+            self.look_at_secrets(&settings);
             let asked = tokio::select! {
                 Some(arrival) = arrived.recv() => {
                     self.take(&settings, arrival);
                     continue;
                 }
+                Some(()) = attempts.recv() => continue,
                 _ = changes.recv() => false,
                 () = tokio::time::sleep(POLL) => again.is_some_and(|at| at <= Instant::now()),
                 () = signalled(&mut hangup) => true,
@@ -151,13 +174,15 @@ impl Reloader {
             let now = loaded.as_ref().ok().map(|loaded| Watched::of(&self.files, &loaded.settings));
             again = None;
             let outcome = match loaded {
-                Ok(loaded) => self.put_in_force(loaded).await.map_err(|unusable| match unusable {
-                    Unusable::Faulty(problem) => vec![problem],
-                    Unusable::Unreachable(problem) => {
-                        again = Some(Instant::now() + RETRY);
-                        vec![problem]
-                    }
-                }),
+                Ok(loaded) => {
+                    self.patiently(self.put_in_force(loaded), &settings).await.map_err(|unusable| match unusable {
+                        Unusable::Faulty(problem) => vec![problem],
+                        Unusable::Unreachable(problem) => {
+                            again = Some(Instant::now() + RETRY);
+                            vec![problem]
+                        }
+                    })
+                }
                 Err(findings) => Err(findings),
             };
             match outcome {
@@ -165,6 +190,7 @@ impl Reloader {
                     self.metrics.reloads.inc();
                     settings = new;
                     polling = Some(pollers.follow(&settings, polling.take()));
+                    refreshing = refresher.follow(settings.secrets.refresh_interval, refreshing);
                 }
                 Err(findings) => {
                     self.metrics.reload_failures.inc();
@@ -192,7 +218,9 @@ impl Reloader {
         let known = self.documents.borrow().clone();
         let documents = known.renewed(&settings.repositories, &outbound.http_client()).await;
         let documents = documents.map_err(Unusable::Unreachable)?;
-        let lasting = Lasting { side: outbound.side.clone(), ..self.lasting.clone() };
+        let sources = self.secrets.store.renewed(&settings.secrets, &outbound.http_client()).await;
+        let (sources, view) = self.usable_secrets(&settings, sources)?;
+        let lasting = Lasting { side: outbound.side.clone(), secrets: view.clone(), ..self.lasting.clone() };
         let built = self.build(&settings, &documents, &lasting)?;
         let issuer = match (&self.issuer, &settings.issuer) {
             (Some(running), Some(wanted)) => {
@@ -201,6 +229,7 @@ impl Reloader {
             }
             _ => None,
         };
+        let cache = settings.cache_dir.as_deref().map(CacheDirectory::open).transpose()?.map(Arc::new);
         let audit = Prepared::new(&settings.audit)?;
 
         telemetry::apply(settings.log);
@@ -215,54 +244,11 @@ impl Reloader {
         if let Some((running, issuer)) = issuer {
             running.replace(issuer);
         }
-        *self.documents.borrow_mut() = documents;
+        self.adopt(&settings, documents, &built, cache.as_ref());
+        self.secrets.adopt(settings.secrets.max_stale, sources, view);
         announce(&built.snapshot, &self.metrics);
         self.live.store(Arc::new(Live { snapshot: built.snapshot, serving: Arc::new(serving) }));
         Ok(settings)
-    }
-
-    /// Takes a changed document over, if it can be used; settings stay as they are.
-    fn take(&self, settings: &Settings, arrival: Arrival) {
-        let Arrival { url, document } = arrival;
-        let location = shown_url(&url);
-        let held = self.documents.borrow().get(&url).cloned();
-        let refused = |problem: &Diagnostic| {
-            self.metrics.repository_fetched("refused");
-            self.metrics.reload_failures.inc();
-            log(std::slice::from_ref(problem));
-            tracing::error!(%location, "the changed rules cannot be used; the last good ones stay in force");
-        };
-        if says_nothing(&document.text) && held.is_some_and(|held| !says_nothing(&held.text)) {
-            let finding = Diagnostic::error("the document is empty").at(&Origin::whole(location.as_ref()));
-            return refused(&finding.hint("write `[]` to remove every rule"));
-        }
-        let documents = self.documents.borrow().with(&url, document);
-        let before = self.live.load_full();
-        let lasting = Lasting { side: before.serving.outbound.side.clone(), ..self.lasting.clone() };
-        match self.build(settings, &documents, &lasting) {
-            Ok(built) => {
-                self.metrics.repository_fetched("changed");
-                self.metrics.reloads.inc();
-                *self.documents.borrow_mut() = documents;
-                tracing::info!(%location, "the rules have changed");
-                log(&built.findings);
-                announce(&built.snapshot, &self.metrics);
-                self.live.store(Arc::new(Live { snapshot: built.snapshot, serving: before.serving.clone() }));
-            }
-            Err(problem) => refused(&problem),
-        }
-    }
-
-    /// Every rule of every repository, or an error. What was missing before may go on missing.
-    fn build(&self, settings: &Settings, documents: &Documents, lasting: &Lasting) -> Result<Built, Diagnostic> {
-        let before = &self.live.load().snapshot;
-        let outside = lasting.under(settings);
-        let built = Snapshot::build(settings, documents, self.own_port, &outside, before.generation + 1)?;
-        let mut unread = built.snapshot.missing.iter().zip(&built.unread);
-        match unread.find(|(repository, _)| !before.missing.contains(repository)) {
-            Some((_, problem)) => Err(problem.clone()),
-            None => Ok(built),
-        }
     }
 }
 

@@ -1,16 +1,13 @@
 //! Where templates find `env`: a directory of files first, then the process environment.
 
-use std::io::Read;
 use std::path::{Path, PathBuf};
 
+use keyward_core::credential::{Absent, NamedSecret};
 use keyward_core::ports::SecretSource;
 use keyward_core::secret::Secret;
-use zeroize::Zeroizing;
 
 use super::mounted::Mounted;
-
-/// The largest file that is taken for a secret.
-const MAX_BYTES: u64 = 1024 * 1024;
+use super::text;
 
 /// `secrets.env_dir` as it was at one moment, and the environment of this process.
 #[derive(Clone, Debug)]
@@ -23,7 +20,7 @@ impl EnvironmentSecrets {
     /// A source over a directory with one file per variable, such as a mounted Kubernetes secret. Of that, what is found
     /// is of one version, whatever happens while it is used.
     pub fn new(directory: Option<PathBuf>) -> Self {
-        let mounted = directory.as_deref().map(|directory| Mounted::look(directory, read)).unwrap_or_default();
+        let mounted = directory.as_deref().map(|directory| Mounted::look(directory, value)).unwrap_or_default();
         Self { directory, mounted }
     }
 }
@@ -36,10 +33,19 @@ impl SecretSource for EnvironmentSecrets {
         }
         match directory.and_then(|directory| existing(directory, name)) {
             // A file that is there but cannot be used must not bring an older value back.
-            Some(path) => read(&path),
+            Some(path) => value(&path),
             None => std::env::var(name).ok().map(Secret::new),
         }
     }
+
+    fn secret(&self, _: &str) -> Result<NamedSecret, Absent> {
+        Err(Absent { cause: "nothing but the environment is looked at here".to_owned(), remedy: None })
+    }
+}
+
+/// A file that cannot be used is a variable without a value.
+fn value(path: &Path) -> Option<Secret> {
+    text::read(path).ok().map(|value| value.secret)
 }
 
 /// The file for a variable. Names that are no file names are looked up nowhere.
@@ -51,23 +57,10 @@ fn existing(directory: &Path, name: &str) -> Option<PathBuf> {
     std::fs::symlink_metadata(&path).is_ok().then_some(path)
 }
 
-/// One trailing line feed is an editor's, not the secret's.
-fn read(path: &Path) -> Option<Secret> {
-    if !std::fs::metadata(path).ok()?.is_file() {
-        return None;
-    }
-    let mut text = Zeroizing::new(String::new());
-    std::fs::File::open(path).ok()?.take(MAX_BYTES + 1).read_to_string(&mut text).ok()?;
-    if text.len() as u64 > MAX_BYTES {
-        return None;
-    }
-    let value = text.strip_suffix('\n').map_or(text.as_str(), |line| line.strip_suffix('\r').unwrap_or(line));
-    Some(Secret::new(value))
-}
-
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used)]
+    use super::text::MAX_BYTES;
     use super::*;
 
     #[test]
