@@ -1,6 +1,7 @@
 //! Who this process is at AWS. Credentials are found in the order of AWS's own tools: environment, web identity
 //! (IRSA), shared files, container (ECS, EKS Pod Identity), instance.
 
+use http::HeaderValue;
 use object_store::aws::{AmazonS3Builder, AmazonS3ConfigKey as Key};
 use url::Url;
 
@@ -44,6 +45,17 @@ pub(super) fn identified(
     profile: Option<&str>,
     variable: Variable<'_>,
 ) -> Result<AmazonS3Builder, String> {
+    let builder = with_identity(builder, profile, variable)?;
+    let [key_id, token] = [Key::AccessKeyId, Key::Token].map(|key| builder.get_config_value(&key).unwrap_or_default());
+    check_credential(&key_id, &token)?;
+    Ok(builder)
+}
+
+fn with_identity(
+    builder: AmazonS3Builder,
+    profile: Option<&str>,
+    variable: Variable<'_>,
+) -> Result<AmazonS3Builder, String> {
     let asked_for = profile.map(str::to_owned);
     if asked_for.is_none() {
         for (found, way) in [("AWS_ACCESS_KEY_ID", STATIC), ("AWS_WEB_IDENTITY_TOKEN_FILE", WEB_IDENTITY)] {
@@ -64,6 +76,14 @@ fn with_variables(builder: AmazonS3Builder, names: &[(&str, Key)], variable: Var
         Some(value) => builder.with_config(*key, value),
         None => builder,
     })
+}
+
+/// Whoever signs takes for granted that an access key and a session token are header values.
+pub(super) fn check_credential(key_id: &str, token: &str) -> Result<(), String> {
+    match [key_id, token].iter().all(|text| HeaderValue::from_str(text).is_ok()) {
+        true => Ok(()),
+        false => Err("the access key or the session token holds a line break, or another control character".to_owned()),
+    }
 }
 
 /// Whoever signs takes for granted that the endpoint is a URL, as browsers read them.

@@ -1,8 +1,8 @@
 //! Requests to services of AWS other than S3, signed as this process.
 
 use bytes::Bytes;
-use http::{HeaderValue, Request};
-use object_store::aws::{AmazonS3ConfigKey as Key, AwsAuthorizer, AwsCredential, AwsCredentialProvider};
+use http::Request;
+use object_store::aws::{AmazonS3ConfigKey as Key, AwsAuthorizer, AwsCredentialProvider};
 
 use super::connector::{Connector, Heard};
 use super::failure::Failure;
@@ -50,21 +50,12 @@ impl Identity {
             let permission = "`sts:AssumeRoleWithWebIdentity` in the trust policy of the role";
             format!("no credentials: {}", Failure::of(&error, &self.heard, permission).cause)
         })?;
-        check(&credential)?;
+        aws::check_credential(&credential.key_id, credential.token.as_deref().unwrap_or_default())?;
         aws::check_endpoint(&request.uri().to_string())?;
         let (head, body) = request.into_parts();
         let mut signed = Request::from_parts(head, body.clone().into());
         let authorizer = AwsAuthorizer::new(&credential, service, &self.region);
         authorizer.try_authorize(&mut signed, None).map_err(|_| "the request cannot be signed")?;
         Ok(signed.map(|_| body))
-    }
-}
-
-/// Whoever signs takes for granted that these are header values.
-fn check(credential: &AwsCredential) -> Result<(), String> {
-    let is_usable = |text: &str| HeaderValue::from_str(text).is_ok();
-    match is_usable(&credential.key_id) && credential.token.as_deref().is_none_or(is_usable) {
-        true => Ok(()),
-        false => Err("the access key or the session token holds a line break, or another control character".to_owned()),
     }
 }
