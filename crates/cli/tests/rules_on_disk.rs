@@ -104,6 +104,19 @@ fn a_start_while_the_source_is_down_serves_the_last_good_rules() {
     assert!(server.heads()[asked].contains("if-none-match: \"two\""));
 }
 
+/// An empty document is not worse than an empty copy.
+#[test]
+fn a_source_that_said_nothing_before_may_say_nothing_again() {
+    let (server, directory) = (DocumentServer::start(), tempfile::tempdir().unwrap());
+    let cache = directory.path().join("cache");
+    server.put("/rules.yaml", "# nothing yet\n", None);
+    for _ in 0..2 {
+        let running = keyward(&server.url("/rules.yaml"), &cache).start();
+        copied(&running, &cache, "# nothing yet\n");
+        assert_eq!(standing(&running), [Some(0.0), Some(0.0)], "{}", running.log());
+    }
+}
+
 #[test]
 fn a_start_while_the_source_is_down_needs_a_copy_that_can_be_believed() {
     let (server, directory) = (DocumentServer::start(), tempfile::tempdir().unwrap());

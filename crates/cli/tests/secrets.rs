@@ -155,18 +155,48 @@ fn a_value_whose_source_is_down_is_used_until_it_is_too_old_and_the_rule_heals()
     assert_eq!(received(&recorder), ["Bearer v2"]);
 }
 
+/// Rules that cannot be compiled anew must not go on with a value that is too old.
 #[test]
-fn values_rotate_while_the_configuration_cannot_be_used() {
+fn a_value_that_is_too_old_is_not_used_by_rules_that_cannot_be_read_either() {
     let (running, recorder) = start("{{ secret \"jira\" }}", |keyward| {
         let path = keyward.write("mounted/jira", "v1");
-        format!("{{sources: [{{file: {}}}]}}", path.display())
+        format!("{{max_stale: 4s, refresh_interval: 1s, sources: [{{file: {}}}]}}", path.display())
     });
-    running.replace("config.yaml", "no: such key\n");
-    running.until("refusing it", |running| running.log().contains("the reload failed"));
+    let rules = fs::read_to_string(running.path("rules.yaml")).unwrap();
+    fs::remove_file(running.path("mounted/jira")).unwrap();
+    running.replace("rules.yaml", "- no: [such\n");
+    running.until("refusing the rules", |running| running.log().contains("the reload failed"));
+    running.until("giving up the rules", |running| running.get("/a", &[]).status() == 404);
+    received(&recorder);
+    running.replace("rules.yaml", &rules);
+    running.until("a rule that denies", |running| running.get("/a", &[]).status() == 500);
+    assert!(received(&recorder).is_empty());
     replace(&running.path("mounted/jira"), "v2");
-    running.until("the new value", |running| {
-        running.get("/a", &[]).status() == 200 && received(&recorder) == ["Bearer v2"]
-    });
+    running.until("healing", |running| running.get("/a", &[]).status() == 200);
+    assert_eq!(received(&recorder), ["Bearer v2"]);
+}
+
+#[test]
+fn values_rotate_while_the_configuration_cannot_be_used() {
+    let rows = [
+        ("{{ secret \"jira\" }}", "{sources: [{file: PLACE/jira}]}"),
+        ("{{ secret \"jira\" }}", "{sources: [{directory: PLACE}]}"),
+        ("{{ env \"jira\" }}", "{env_dir: PLACE}"),
+    ];
+    for (template, secrets) in rows {
+        let (running, recorder) = start(template, |keyward| {
+            keyward.write("mounted/jira", "v1");
+            secrets.replace("PLACE", &keyward.path("mounted").display().to_string())
+        });
+        running.replace("config.yaml", "no: such key\n");
+        running.until("refusing it", |running| running.log().contains("the reload failed"));
+        for version in ["v2", "v3"] {
+            replace(&running.path("mounted/jira"), version);
+            running.until(&format!("{secrets}: {version}"), |running| {
+                running.get("/a", &[]).status() == 200 && received(&recorder) == [format!("Bearer {version}")]
+            });
+        }
+    }
 }
 
 #[test]

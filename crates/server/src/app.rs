@@ -193,7 +193,7 @@ impl App {
                 audit: audit.state().clone(),
                 issuer,
                 documents: Rc::new(RefCell::new(documents)),
-                secrets: LiveSecrets::new(secrets, view),
+                secrets: LiveSecrets::new(&settings, secrets, view),
                 standings,
                 keeper,
                 started_with: Fixed::of(&settings),

@@ -13,7 +13,7 @@ use keyward_server::secrets::backend::{Backend, Fetched, Wanted};
 use keyward_server::upstream::resolve::Resolver;
 use keyward_server::upstream::tls::client_config;
 use keyward_testkit::clouds::{Cloud, Entry};
-use keyward_testkit::scripted::upstream;
+use keyward_testkit::scripted::{read_head, upstream};
 
 const LIMITS: Limits = Limits { time: Duration::from_secs(5), bytes: 64 * 1024 };
 const VALUE: &str = "s3cr3t-of-the-test";
@@ -192,7 +192,8 @@ fn credentials_come_as_for_object_stores_and_what_is_wrong_with_them_is_said() {
         ("AWS_SHARED_CREDENTIALS_FILE", &*profile),
     ];
     let good = format!("{VALUE} @{CURRENT}");
-    let rows: &[(&str, &[(&str, &str)], &str)] = &[
+    type Row<'a> = (&'a str, &'a [(&'a str, &'a str)], &'a str);
+    let rows: &[Row<'_>] = &[
         ("keys", &[], &good),
         ("web identity", &role, &good),
         ("a profile", &profile, &good),
@@ -208,7 +209,7 @@ fn credentials_come_as_for_object_stores_and_what_is_wrong_with_them_is_said() {
             "SignatureDoesNotMatch for `prod/text`; AWS does not know",
         ),
         ("an unknown key", &[("AWS_ACCESS_KEY_ID", "x")], "check the access key and its secret"),
-        ("no secret", &[("AWS_SECRET_ACCESS_KEY", "")], "Missing SecretAccessKey; see how credentials are found"),
+        ("no secret", &[("AWS_SECRET_ACCESS_KEY", "")], "Missing SecretAccessKey; see docs/secrets-sources.md"),
         ("a session with a line break", &[("AWS_SESSION_TOKEN", "a\nb")], "the session token holds a line break"),
         ("no region", &[("AWS_REGION", "")], "no region is known: set `region`, or `AWS_REGION`"),
         ("no URL", &[("AWS_ENDPOINT_URL", "http://256.256.256.256")], "the endpoint is no `http` or `https` URL"),
@@ -266,6 +267,7 @@ fn faults_are_bounded_and_named() {
 #[test]
 fn a_service_that_drips_is_given_up_once() {
     let port = upstream(|mut stream| {
+        read_head(&mut stream);
         let _ = stream.write_all(b"HTTP/1.1 200 OK\r\nContent-Length: 1000\r\n\r\n");
         while stream.write_all(b" ").is_ok() {
             std::thread::sleep(Duration::from_millis(20));

@@ -15,7 +15,7 @@ use keyward_server::secrets::backend::{Backend, Fetched, Wanted};
 use keyward_server::secrets::vault::{Credentials, Given, Login, Options, Vault};
 use keyward_server::upstream::resolve::Resolver;
 use keyward_server::upstream::tls::client_config;
-use keyward_testkit::scripted::upstream;
+use keyward_testkit::scripted::{read_head, upstream};
 use keyward_testkit::vault::{Vault as Double, Version};
 use serde_json::json;
 
@@ -337,6 +337,7 @@ fn a_vault_that_hands_out_nothing_is_asked_once() {
     }
     assert_eq!(double.asked(), ["GET secret/data/0"]);
     let port = upstream(|mut stream| {
+        read_head(&mut stream);
         let _ = stream.write_all(b"HTTP/1.1 200 OK\r\nContent-Length: 1000\r\n\r\n");
         while stream.write_all(b" ").is_ok() {
             std::thread::sleep(Duration::from_millis(20));

@@ -18,7 +18,7 @@ use keyward_core::diagnostic::{Diagnostic, Severity};
 use tokio::sync::mpsc;
 
 use self::fixed::Fixed;
-use self::secrets::LiveSecrets;
+use self::secrets::{LiveSecrets, environment_of};
 use self::watched::{Watched, watch, watcher};
 use crate::audit::sink::Prepared;
 use crate::audit::state::AuditState;
@@ -198,6 +198,7 @@ impl Reloader {
                     tracing::error!(
                         "the reload failed; the last good rules go on serving, under the settings they had"
                     );
+                    self.secrets.reload_failed(&settings);
                 }
             }
             if let Some(now) = now.filter(|now| *now != watched) {
@@ -212,6 +213,7 @@ impl Reloader {
     /// Prepares everything that can fail, and only then puts anything in force.
     async fn put_in_force(&self, loaded: Loaded) -> Result<Settings, Unusable> {
         let Loaded { settings, warnings, .. } = loaded;
+        let environment = environment_of(&settings);
         let before = self.live.load_full();
         let outbound = before.serving.outbound.renewed(&settings.proxy.upstream)?;
         let serving = Serving::new(&settings, outbound.clone())?;
@@ -245,7 +247,7 @@ impl Reloader {
             running.replace(issuer);
         }
         self.adopt(&settings, documents, &built, cache.as_ref());
-        self.secrets.adopt(settings.secrets.max_stale, sources, view);
+        self.secrets.adopt(settings.secrets.max_stale, sources, view, environment);
         announce(&built.snapshot, &self.metrics);
         self.live.store(Arc::new(Live { snapshot: built.snapshot, serving: Arc::new(serving) }));
         Ok(settings)

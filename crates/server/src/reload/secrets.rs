@@ -18,6 +18,7 @@ use crate::secrets::refresh::tell;
 use crate::secrets::store::{SecretStore, Source, Sources};
 use crate::secrets::view::View;
 use crate::serving::Live;
+use crate::snapshot::Snapshot;
 use crate::sources::SourceReport;
 
 /// The values of secrets, and which of them the rules in force were compiled with.
@@ -26,6 +27,10 @@ pub struct LiveSecrets {
     pub store: Arc<SecretStore>,
     in_force: RefCell<Arc<View>>,
     files: Cell<Looked>,
+    /// The fingerprint of `secrets.env_dir` when the rules in force were compiled.
+    environment: Cell<u64>,
+    /// It has changed, and the reload that noticed it failed for another reason.
+    environment_waits: Cell<bool>,
     shown: RefCell<Vec<SourceReport>>,
     /// When rules that could not be compiled are tried again.
     again: Cell<Option<Instant>>,
@@ -40,11 +45,18 @@ struct Looked {
 
 impl LiveSecrets {
     /// Of a start.
-    pub fn new(store: Arc<SecretStore>, in_force: Arc<View>) -> Self {
+    pub fn new(settings: &Settings, store: Arc<SecretStore>, in_force: Arc<View>) -> Self {
         // What was written since the start is found by the first look.
         let files = Cell::new(Looked { at: Instant::now(), fingerprint: 0 });
-        let (in_force, shown, again) = (RefCell::new(in_force), RefCell::default(), Cell::new(None));
-        Self { store, in_force, files, shown, again }
+        Self {
+            store,
+            in_force: RefCell::new(in_force),
+            files,
+            environment: Cell::new(environment_of(settings)),
+            environment_waits: Cell::new(false),
+            shown: RefCell::default(),
+            again: Cell::new(None),
+        }
     }
 
     /// The values that the rules in force were compiled with.
@@ -52,11 +64,19 @@ impl LiveSecrets {
         self.in_force.borrow().clone()
     }
 
-    /// New settings are in force.
-    pub(super) fn adopt(&self, max_stale: Duration, sources: Vec<Source>, view: Arc<View>) {
+    /// New settings are in force. `environment` is the fingerprint of their `secrets.env_dir` before it was read.
+    pub(super) fn adopt(&self, max_stale: Duration, sources: Vec<Source>, view: Arc<View>, environment: u64) {
         self.store.replace(max_stale, sources);
         self.in_force.replace(view);
+        self.environment.set(environment);
+        self.environment_waits.set(false);
         self.again.set(None);
+    }
+
+    /// A reload failed. What has changed in `secrets.env_dir` takes effect nevertheless, under the settings in force.
+    pub(super) fn reload_failed(&self, settings: &Settings) {
+        let waits = self.environment_waits.get() || self.environment.get() != environment_of(settings);
+        self.environment_waits.set(waits);
     }
 
     /// Reads files that have changed, and those that could not be read; all of them once in a while.
@@ -94,6 +114,11 @@ fn fingerprint_of(sources: &[Source]) -> u64 {
         }
     }
     fingerprint(&files, &directories)
+}
+
+/// Changes when a file of `secrets.env_dir` does.
+pub(super) fn environment_of(settings: &Settings) -> u64 {
+    fingerprint(&[], settings.env_dir.as_slice())
 }
 
 impl Reloader {
@@ -136,21 +161,36 @@ impl Reloader {
         let now = Instant::now();
         let view = secrets.store.sources().view(now);
         secrets.show(&view, &self.metrics);
-        if view.is_same(&secrets.in_force()) || secrets.again.get().is_some_and(|at| at > now) {
+        let is_same = view.is_same(&secrets.in_force()) && !secrets.environment_waits.get();
+        if is_same || secrets.again.get().is_some_and(|at| at > now) {
             return;
         }
+        let environment = environment_of(settings);
         let before = self.live.load_full();
-        let lasting =
-            Lasting { side: before.serving.outbound.side.clone(), secrets: view.clone(), ..self.lasting.clone() };
-        let documents = self.documents.borrow().clone();
-        match self.build(settings, &documents, &lasting) {
+        let (side, documents) = (before.serving.outbound.side.clone(), self.documents.borrow().clone());
+        let lasting = Lasting { side, secrets: view.clone(), ..self.lasting.clone() };
+        let built = self.build(settings, &documents, &lasting).or_else(|problem| {
+            if !view.lacks(&secrets.in_force()) {
+                return Err(problem);
+            }
+            log(std::slice::from_ref(&problem));
+            tracing::error!(
+                "rules that cannot be read now are given up: a secret that they may use is no longer usable"
+            );
+            let outside = lasting.under(settings);
+            Snapshot::build(settings, &documents, self.own_port, &outside, before.snapshot.generation + 1)
+        });
+        match built {
             Ok(built) => {
                 self.metrics.reloads.inc();
+                self.standings.read(&settings.repositories, &built);
                 tracing::info!(missing = view.missing(), "secrets have changed");
                 log(&built.findings);
                 announce(&built.snapshot, &self.metrics);
                 self.live.store(Arc::new(Live { snapshot: built.snapshot, serving: before.serving.clone() }));
                 secrets.in_force.replace(view);
+                secrets.environment.set(environment);
+                secrets.environment_waits.set(false);
                 secrets.again.set(None);
             }
             Err(problem) => {

@@ -82,6 +82,6 @@ impl Reading {
 }
 
 /// Nothing but blanks, comments and `null`.
-fn says_nothing(text: &str) -> bool {
+pub(super) fn says_nothing(text: &str) -> bool {
     text.lines().map(str::trim).all(|line| matches!(line, "" | "---" | "null" | "~") || line.starts_with('#'))
 }

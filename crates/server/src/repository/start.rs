@@ -10,6 +10,7 @@ use super::Repository;
 use super::cache::{CacheDirectory, Copy};
 use super::documents::{Documents, unreachable};
 use super::keeper::Keeper;
+use super::read::says_nothing;
 use super::remote::{Fetch, FetchError, Fetched};
 use super::standing::{Standings, shown};
 use crate::http_client::HttpClient;
@@ -99,7 +100,7 @@ impl Beginning {
             match (unread, self.spare.remove(url)) {
                 (Some(problem), Some(copy)) => self.fall_back(repository, copy, shown(problem)),
                 (Some(problem), None) => return Err(problem.clone()),
-                (None, Some(copy)) if is_silent => {
+                (None, Some(copy)) if is_silent && !says_nothing(&copy.document.text) => {
                     self.fall_back(repository, copy, "the document is empty".to_owned());
                 }
                 (None, _) => continue,

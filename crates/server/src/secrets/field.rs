@@ -123,7 +123,7 @@ mod tests {
     fn members_are_texts_and_what_is_none_is_named_without_a_value() {
         let object = r#"{"a": "s3cr3t", "b": "", "whole": 18446744073709551615, "negative": -7, "yes": true,
                          "fraction": 1.10, "huge": 1e99, "none": null, "list": ["s3cr3t"], "object": {"x": "s3cr3t"}}"#;
-        let members = Members::parse(&object).unwrap();
+        let members = Members::parse(object).unwrap();
         let rows = [
             ("a", "s3cr3t"),
             ("b", ""),

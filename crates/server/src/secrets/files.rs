@@ -6,6 +6,7 @@ use keyward_core::diagnostic::Diagnostic;
 
 use super::backend::{Failure, Fetched};
 use super::kinds::{Place, Written};
+use super::mounted::at_one_moment;
 use super::text;
 
 /// The variable in which systemd passes the directory of credentials (systemd.exec(5), `LoadCredential=`).
@@ -102,22 +103,10 @@ impl Files {
     }
 }
 
-/// The link that a Kubernetes mount swaps when all files change at once.
-const DATA: &str = "..data";
-/// So often is a directory read anew that changes meanwhile.
-const ATTEMPTS: usize = 5;
-
 /// All files of one version of a directory: names that belong together must not be mixed.
 fn read_all(directory: &Path) -> Result<Vec<(String, Fetched)>, Failure> {
-    let version = || std::fs::read_link(directory.join(DATA)).ok();
-    for _ in 0..ATTEMPTS {
-        let before = version();
-        let found = read_each(directory)?;
-        if version() == before {
-            return Ok(found);
-        }
-    }
-    Err(Failure::new(format!("`{}` changes faster than it can be read", directory.display())))
+    at_one_moment(directory, |_| read_each(directory))
+        .unwrap_or_else(|| Err(Failure::new(format!("`{}` changes faster than it can be read", directory.display()))))
 }
 
 fn read_each(directory: &Path) -> Result<Vec<(String, Fetched)>, Failure> {
@@ -142,4 +131,74 @@ fn read_each(directory: &Path) -> Result<Vec<(String, Fetched)>, Failure> {
     }
     found.sort_by(|(one, _), (other, _)| one.cmp(other));
     Ok(found)
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use std::fs;
+    use std::os::unix::fs::symlink;
+
+    use super::*;
+
+    fn names(found: &[(String, Fetched)]) -> Vec<&str> {
+        found.iter().map(|(name, _)| name.as_str()).collect()
+    }
+
+    #[test]
+    fn files_of_a_mounted_directory_are_of_one_version_while_it_changes() {
+        let directory = tempfile::tempdir().unwrap();
+        let at = |name: &str| directory.path().join(name);
+        let mount = |version: usize| {
+            let data = format!("..{version}");
+            fs::create_dir(at(&data)).unwrap();
+            for name in ["password", "user"] {
+                fs::write(at(&data).join(name), version.to_string()).unwrap();
+            }
+            symlink(&data, at("..data_tmp")).unwrap();
+            fs::rename(at("..data_tmp"), at("..data")).unwrap();
+            if version > 0 {
+                fs::remove_dir_all(at(&format!("..{}", version - 1))).unwrap();
+            }
+        };
+        mount(0);
+        for name in ["password", "user"] {
+            symlink(format!("..data/{name}"), at(name)).unwrap();
+        }
+        let files = Files::Directory(directory.path().to_owned());
+        std::thread::scope(|scope| {
+            let changing = scope.spawn(|| (1..300).for_each(mount));
+            while !changing.is_finished() {
+                // A directory that changes all the time is a failure, and never a mixture.
+                let Ok(found) = files.read() else { continue };
+                assert_eq!(names(&found), ["password", "user"]);
+                let values: Vec<&str> =
+                    found.iter().map(|(_, value)| value.as_ref().unwrap().secret.expose()).collect();
+                assert_eq!(values[0], values[1]);
+            }
+        });
+    }
+
+    #[test]
+    fn what_is_no_secret_is_passed_over_and_what_cannot_be_read_is_named() {
+        let directory = tempfile::tempdir().unwrap();
+        let at = |name: &str| directory.path().join(name);
+        fs::create_dir(at("directory")).unwrap();
+        fs::write(at(".hidden"), "x").unwrap();
+        fs::write(at("good"), "x\r\n").unwrap();
+        fs::write(at("binary"), b"\xff").unwrap();
+        fs::write(at("long"), "x".repeat(text::MAX_BYTES as usize + 1)).unwrap();
+        symlink(at("nowhere"), at("broken")).unwrap();
+        let found = Files::Directory(directory.path().to_owned()).read().unwrap();
+        assert_eq!(names(&found), ["binary", "broken", "good", "long"]);
+        let problems = ["is not UTF-8", "No such file", "", "larger than 1 MiB"];
+        for ((name, fetched), problem) in found.iter().zip(problems) {
+            match fetched {
+                Ok(value) => assert_eq!((value.secret.expose(), problem), ("x", ""), "{name}"),
+                Err(failure) => assert!(failure.cause.contains(problem), "{name}: {failure}"),
+            }
+        }
+        assert!(Files::Directory(at("nowhere")).read().is_err());
+        assert!(Files::Systemd(None).read().is_err());
+    }
 }

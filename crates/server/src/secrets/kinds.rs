@@ -69,10 +69,12 @@ impl Written<'_> {
         self.given(key, path, text)?.ok_or_else(|| self.refuse(key, path, "it is missing"))
     }
 
-    /// What is wrong below `key`, with its place.
+    /// What is wrong below `key`, with its place, or that of what it should be in.
     pub(super) fn refuse(&self, key: &str, path: &str, problem: &str) -> Diagnostic {
         let node = self.node.get(key).unwrap_or(self.node);
-        Diagnostic::error(format!("`{path}`: {problem}")).at(node.origin_of(path))
+        let upwards = std::iter::successors(Some(path), |path| path.rsplit_once('.').map(|(parent, _)| parent));
+        let nearest = upwards.filter_map(|path| node.get(path)).next().unwrap_or(node);
+        Diagnostic::error(format!("`{path}`: {problem}")).at(&nearest.origin)
     }
 }
 

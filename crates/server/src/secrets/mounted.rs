@@ -24,16 +24,9 @@ pub(super) struct Mounted {
 impl Mounted {
     /// Reads all of them with `read`; nothing when the directory is not mounted so.
     pub(super) fn look(directory: &Path, read: impl Fn(&Path) -> Option<Secret>) -> Self {
-        let link = directory.join(LINK);
-        for _ in 0..LOOKS {
-            let Ok(version) = fs::read_link(&link) else { break };
-            let values = files(&directory.join(&version), &read);
-            // What the link led to all the time was not being removed.
-            if fs::read_link(&link).is_ok_and(|now| now == version) {
-                return Self { values };
-            }
-        }
-        Self::default()
+        let look = |version: Option<&Path>| version.map(|version| files(&directory.join(version), &read));
+        let values = at_one_moment(directory, look).flatten();
+        values.map(|values| Self { values }).unwrap_or_default()
     }
 
     /// What `directory/name` holds, if it leads into the version that was looked at: nothing inside when that
@@ -43,6 +36,18 @@ impl Mounted {
         let leads_there = fs::read_link(directory.join(name)).is_ok_and(|target| target == Path::new(LINK).join(name));
         leads_there.then_some(value.as_ref())
     }
+}
+
+/// What `read` makes of a directory while its link, given if there is one, leads to the same place all the time:
+/// what it led to was not being removed. Nothing when it never stays.
+pub(super) fn at_one_moment<T>(directory: &Path, read: impl Fn(Option<&Path>) -> T) -> Option<T> {
+    let link = directory.join(LINK);
+    let version = || fs::read_link(&link).ok();
+    (0..LOOKS).find_map(|_| {
+        let before = version();
+        let found = read(before.as_deref());
+        (version() == before).then_some(found)
+    })
 }
 
 /// A directory that goes away meanwhile has fewer files, which the caller finds out.

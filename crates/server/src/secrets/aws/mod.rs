@@ -16,6 +16,7 @@ use self::round::Round;
 pub(super) use self::settings::{KEY, open};
 use super::backend::{Backend, Failure, Fetched, Wanted};
 use crate::http_client::{HttpClient, Limits};
+use crate::objects::aws::check_endpoint;
 use crate::objects::identity::Identity;
 
 /// What is written about Secrets Manager. What is not written is found as AWS's own tools find it.
@@ -29,10 +30,13 @@ pub struct Options {
     pub endpoint: Option<String>,
 }
 
+/// Reads a variable.
+type Environment = Box<dyn Fn(&str) -> Option<String> + Send + Sync>;
+
 /// Secrets Manager in one region, asked as one identity.
 pub struct SecretsManager {
     options: Options,
-    variable: Box<dyn Fn(&str) -> Option<String> + Send + Sync>,
+    variable: Environment,
     limits: Limits,
     api: Mutex<Option<(HttpClient, Arc<Api>)>>,
 }
@@ -51,25 +55,28 @@ impl SecretsManager {
     /// The service on this way out. It is kept for as long as the way out is, since its credentials are good for more
     /// than one fetch.
     fn api(&self, client: &HttpClient) -> Result<Arc<Api>, Failure> {
-        let mut held = self.api.lock().unwrap_or_else(PoisonError::into_inner);
-        match &*held {
-            Some((on, api)) if on.is_same(client) => Ok(api.clone()),
-            _ => {
-                let (region, profile) = (self.options.region.as_deref(), self.options.profile.as_deref());
-                let identity =
-                    Identity::find(region, profile, &self.variable, (client, self.limits)).map_err(|cause| {
-                        Failure::new(cause).remedy("see how credentials are found, in docs/secrets-sources.md")
-                    })?;
-                let written = self.options.endpoint.clone();
-                let variable = |name| (self.variable)(name);
-                let endpoint = written
-                    .or_else(|| variable("AWS_ENDPOINT_URL_SECRETS_MANAGER"))
-                    .or_else(|| variable("AWS_ENDPOINT_URL"));
-                let api = Arc::new(Api::new(identity, endpoint, client.clone(), self.limits));
-                *held = Some((client.clone(), api.clone()));
-                Ok(api)
-            }
+        let held = || self.api.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some((on, api)) = &*held()
+            && on.is_same(client)
+        {
+            return Ok(api.clone());
         }
+        let api = Arc::new(self.open(client)?);
+        *held() = Some((client.clone(), api.clone()));
+        Ok(api)
+    }
+
+    fn open(&self, client: &HttpClient) -> Result<Api, Failure> {
+        let Options { region, profile, endpoint } = &self.options;
+        let identity = Identity::find(region.as_deref(), profile.as_deref(), &self.variable, (client, self.limits));
+        let identity = identity.map_err(|cause| Failure::new(cause).remedy("see docs/secrets-sources.md"))?;
+        let found =
+            ["AWS_ENDPOINT_URL_SECRETS_MANAGER", "AWS_ENDPOINT_URL"].iter().find_map(|name| (self.variable)(name));
+        let endpoint = endpoint.clone().or(found);
+        if let Some(endpoint) = &endpoint {
+            check_endpoint(endpoint).map_err(|cause| Failure::new(cause).remedy("check `AWS_ENDPOINT_URL`"))?;
+        }
+        Ok(Api::new(identity, endpoint, client.clone(), self.limits))
     }
 }
 
