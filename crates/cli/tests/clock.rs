@@ -83,8 +83,13 @@ fn a_clock_that_is_set_takes_nothing_out_of_force_and_holds_nothing_up() {
     };
     let state = || {
         let body: Value = serde_json::from_str(&running.api("/health/ready?verbose").unwrap().text()).unwrap();
-        (body["sources"][0]["state"].as_str().unwrap().to_owned(), body["sources"][0]["age_seconds"].as_u64())
+        let sources = body["sources"].as_array().unwrap();
+        assert!(sources.iter().all(|source| source["state"] != "missing"), "{body}");
+        let keys = sources.iter().find(|source| source["kind"] == "key_set").unwrap();
+        (keys["state"].as_str().unwrap().to_owned(), keys["age_seconds"].as_u64())
     };
+    // Nothing is missing from now on.
+    running.until("readiness", |running| running.api("/health/ready").unwrap().status() == 200);
     running.until("the first request", |_| status("at-0") == 200);
     running.until("its record", |running| !day(running).is_empty());
     let mut days = vec![day(&running)];
