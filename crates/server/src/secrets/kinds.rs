@@ -1,5 +1,5 @@
 //! The kinds of places that `secrets.sources` can name. To add one: a key of
-//! [`SecretSourceFile`](crate::config::file::secrets::SecretSourceFile), a file here, a row of [`KINDS`].
+//! [`SecretSourceFile`], a file here, a row of [`KINDS`].
 
 use std::path::Path;
 use std::sync::Arc;
