@@ -1,10 +1,11 @@
-//! Repository chores: `cargo xtask release`, `cargo xtask bench`, `cargo xtask guard`, `cargo xtask generate`. The rules of `tidy.rs`
-//! run with the tests.
+//! Repository chores: `cargo xtask release`, `cargo xtask bench`, `cargo xtask guard`, `cargo xtask soak`, `cargo xtask
+//! generate`. The rules of `tidy.rs` run with the tests.
 
 mod bench;
 mod generate;
 mod guard;
 mod release;
+mod soak;
 mod tidy;
 mod workload;
 
@@ -17,6 +18,8 @@ usage: cargo xtask release              builds the binary that is released, opti
        cargo xtask bench --plain        the same of what `cargo build --release` makes
        cargo xtask bench --brief        the same in one short round: shows that it works, measures little
        cargo xtask guard [--write]      instructions and allocations per request beside those written down; needs valgrind
+       cargo xtask soak [--seconds N]   60 s, or N, of load while rules, secrets and configuration are replaced; no request may fail.
+                                        Of a release build; with --debug of a debug build, with --binary FILE of that one
        cargo xtask generate [--check]   schemas and generated parts of docs/; with --check, fails when they are stale";
 
 fn main() -> ExitCode {
@@ -29,6 +32,9 @@ fn main() -> ExitCode {
         ["bench", "--brief"] => plain_binary().and_then(|binary| bench::run(binary, true)),
         ["guard"] => plain_binary().and_then(|binary| guard::run(&binary, false)),
         ["guard", "--write"] => plain_binary().and_then(|binary| guard::run(&binary, true)),
+        ["soak", ref options @ ..] => {
+            soak::Options::read(options).ok_or_else(|| USAGE.to_owned()).and_then(|it| soak::run(&it))
+        }
         ["generate"] => generate::run(false),
         ["generate", "--check"] => generate::run(true),
         _ => Err(USAGE.to_owned()),
@@ -44,14 +50,20 @@ fn main() -> ExitCode {
 
 /// Builds a binary as anybody would, and says where it is.
 fn plain_binary() -> Result<PathBuf, String> {
+    built_binary(true)
+}
+
+/// Builds a binary, for release or not, and says where it is.
+fn built_binary(for_release: bool) -> Result<PathBuf, String> {
+    let (profile, directory) = if for_release { ("release", "release") } else { ("dev", "debug") };
     let built = cargo()
-        .args(["build", "--release", "--locked", "-p", "keyward-cli"])
+        .args(["build", "--profile", profile, "--locked", "-p", "keyward-cli"])
         .status()
         .map_err(|error| format!("cargo cannot be started: {error}"))?;
     if !built.success() {
-        return Err("the release build failed".to_owned());
+        return Err("the build failed".to_owned());
     }
-    Ok(target_directory().join("release/keyward"))
+    Ok(target_directory().join(directory).join("keyward"))
 }
 
 fn cargo() -> Command {

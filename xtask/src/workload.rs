@@ -66,7 +66,7 @@ fn run(keyward: &Keyward, arguments: &[&str]) -> Result<String, String> {
 }
 
 /// An upstream's connection: JSON, or a large body where one is asked for.
-fn answer(mut stream: TcpStream) {
+pub(crate) fn answer(mut stream: TcpStream) {
     let Ok(reader) = stream.try_clone() else { return };
     let mut reader = BufReader::new(reader);
     while let Ok(Some(request)) = wire::read_request(&mut reader) {

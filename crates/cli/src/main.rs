@@ -52,6 +52,9 @@ enum Command {
     /// Check configurations, and describe them to editors
     #[command(subcommand)]
     Config(commands::config::Command),
+    /// Look at where secrets come from
+    #[command(subcommand)]
+    Secrets(commands::secrets::Command),
     /// Make keys
     #[command(subcommand)]
     Credentials(commands::credentials::Command),
@@ -117,6 +120,7 @@ fn main() -> ExitCode {
         Some(Command::Token(arguments)) => commands::token::run(&arguments),
         Some(Command::Rules(arguments)) => commands::rules::run(&arguments, &config),
         Some(Command::Config(command)) => commands::config::run(&command, &config),
+        Some(Command::Secrets(command)) => commands::secrets::run(&command, &config),
         Some(Command::Credentials(command)) => commands::credentials::run(&command),
         Some(Command::Health(arguments)) => commands::health::run(&arguments),
         Some(Command::Version) => commands::version::run(),

@@ -3,13 +3,12 @@
 
 #![allow(clippy::unwrap_used)]
 
-use std::io::Write;
 use std::net::TcpStream;
-use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
 
+use keyward_testkit::documents::DocumentServer;
 use keyward_testkit::pki::Authority;
 use keyward_testkit::process::{Keyward, Running};
-use keyward_testkit::scripted::{read_head, upstream};
 
 const HANDLERS: &str = "authenticators: {anonymous: {enabled: true}}\nauthorizers: {allow: {enabled: true}, deny: {enabled: true}}\n\
                         mutators: {noop: {enabled: true}}\n";
@@ -25,64 +24,30 @@ fn rules(paths: &[&str]) -> String {
     paths.iter().map(rule).collect()
 }
 
-/// A server of one document, whose next answers a test decides.
-#[derive(Clone)]
-struct Server {
-    port: u16,
-    state: Arc<Mutex<State>>,
-}
-
-struct State {
-    /// Raw answers that come first, one each.
-    faults: Vec<Vec<u8>>,
-    /// The document, and its `ETag`.
-    document: (String, Option<String>),
-    /// Request heads, lower case.
-    heads: Vec<String>,
-}
+/// A server of one document.
+struct Server(DocumentServer);
 
 impl Server {
     fn start(document: &str, etag: Option<&str>) -> Self {
-        let document = (document.to_owned(), etag.map(str::to_owned));
-        let state = Arc::new(Mutex::new(State { faults: Vec::new(), document, heads: Vec::new() }));
-        let shared = state.clone();
-        let port = upstream(move |mut stream: TcpStream| {
-            let head = read_head(&mut stream).to_ascii_lowercase();
-            let answer = shared.lock().unwrap().answer(head);
-            let _ = stream.write_all(&answer);
-        });
-        Self { port, state }
+        let server = Self(DocumentServer::start());
+        server.serve(document, etag);
+        server
     }
 
     fn url(&self) -> String {
-        format!("http://127.0.0.1:{}/rules.yaml", self.port)
+        self.0.url("/rules.yaml")
     }
 
     fn serve(&self, document: &str, etag: Option<&str>) {
-        self.state.lock().unwrap().document = (document.to_owned(), etag.map(str::to_owned));
+        self.0.put("/rules.yaml", document, etag);
     }
 
     fn fail(&self, answer: impl Into<Vec<u8>>) {
-        self.state.lock().unwrap().faults.push(answer.into());
+        self.0.fail(answer);
     }
 
     fn heads(&self) -> Vec<String> {
-        self.state.lock().unwrap().heads.clone()
-    }
-}
-
-impl State {
-    fn answer(&mut self, head: String) -> Vec<u8> {
-        self.heads.push(head.clone());
-        if !self.faults.is_empty() {
-            return self.faults.remove(0);
-        }
-        let (document, etag) = &self.document;
-        let etag = etag.as_deref().map(|etag| format!("ETag: \"{etag}\"\r\n")).unwrap_or_default();
-        if !etag.is_empty() && head.contains(&format!("if-none-match: {}", etag.trim_start_matches("ETag: ").trim())) {
-            return format!("HTTP/1.1 304 Not Modified\r\n{etag}\r\n").into_bytes();
-        }
-        format!("HTTP/1.1 200 OK\r\n{etag}Content-Length: {}\r\n\r\n{document}", document.len()).into_bytes()
+        self.0.heads()
     }
 }
 
@@ -127,12 +92,16 @@ fn nothing_worse_takes_the_place_of_the_last_good_rules() {
     let server = Server::start(&rules(&["a"]), None);
     let running = keyward(&server.url()).start();
     let ok = |body: &str| format!("HTTP/1.1 200 OK\r\nContent-Length: {}\r\n\r\n{body}", body.len()).into_bytes();
-    let faults: [(Vec<u8>, &str, &str); 10] = [
+    let faults: [(Vec<u8>, &str, &str); 14] = [
         (ok(""), "refused", "the document is empty"),
         (ok("# nothing yet\n"), "refused", "the document is empty"),
         (ok("<html><body>Sign in</body></html>"), "refused", "expected a list"),
         (ok("- id: [\n"), "refused", "not valid YAML or JSON"),
         (ok("- just a text\n"), "refused", "rules.yaml:1:3"),
+        (b"HTTP/1.1 200 OK\r\nContent-Length: 16777217\r\n\r\n- id".to_vec(), "failed", "larger than 16777216 bytes"),
+        (b"HTTP/1.1 200 OK\r\nContent-Length: 1\r\n\r\n\xff".to_vec(), "failed", "the document is not UTF-8"),
+        (b"HTTP/1.1 403 Forbidden\r\nContent-Length: 0\r\n\r\n".to_vec(), "failed", "status 403"),
+        (b"HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\n\r\n".to_vec(), "failed", "status 404"),
         (b"HTTP/1.1 500 Oops\r\nContent-Length: 0\r\n\r\n".to_vec(), "failed", "status 500"),
         (
             b"HTTP/1.1 302 Found\r\nLocation: http://127.0.0.1:1/\r\nContent-Length: 0\r\n\r\n".to_vec(),
@@ -148,6 +117,9 @@ fn nothing_worse_takes_the_place_of_the_last_good_rules() {
         (b"nonsense\r\n\r\n".to_vec(), "failed", "the last good ones stay"),
     ];
     for (answer, outcome, said) in faults {
+        // After a good answer the next attempt comes at its usual time again.
+        let unchanged = fetches(&running, "unchanged");
+        running.until("a good answer", |running| fetches(running, "unchanged") > unchanged);
         let before = fetches(&running, outcome);
         server.fail(answer);
         running.until(said, |running| fetches(running, outcome) > before);
@@ -155,6 +127,56 @@ fn nothing_worse_takes_the_place_of_the_last_good_rules() {
         assert_eq!(status(&running, "/a"), 403, "{said}");
     }
     assert_eq!(fetches(&running, "changed"), 0.0);
+}
+
+/// Both limits hold for what an answer really does, not only for what it says.
+#[test]
+fn answers_that_drip_or_never_end_are_given_up() {
+    let server = Server::start(&rules(&["a"]), None);
+    let keyward = Keyward::new(env!("CARGO_BIN_EXE_keyward"));
+    let config = format!(
+        "{HANDLERS}access_rules: {{repositories: [\"{}\"], refresh_interval: 1s, fetch_timeout: 1s, max_document_bytes: 1000}}\n",
+        server.url()
+    );
+    let path = keyward.write("config.yaml", &config);
+    let running = keyward.config(path).start();
+    server.0.drip(format!("HTTP/1.1 200 OK\r\nContent-Length: 4000\r\n\r\n{}", " ".repeat(4000)));
+    running.until("giving up", |running| running.log().contains("no complete answer within 1000 ms"));
+    server
+        .fail(format!("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n7d0\r\n{}\r\n0\r\n\r\n", " ".repeat(2000)));
+    running.until("refusing it", |running| running.log().contains("length limit exceeded"));
+    assert_eq!(status(&running, "/a"), 403);
+    server.serve(&rules(&["b"]), None);
+    running.until("recovery", |running| status(running, "/b") == 403);
+}
+
+/// A source that fails is asked less and less often, and not before it wants to be.
+#[test]
+fn a_failing_source_is_left_alone_as_long_as_it_asks() {
+    let server = Server::start(&rules(&["a"]), None);
+    let running = keyward(&server.url()).start();
+    server.fail("HTTP/1.1 503 Busy\r\nRetry-After: 5\r\nContent-Length: 0\r\n\r\n");
+    running.until("the failure", |running| fetches(running, "failed") == 1.0);
+    let asked = (server.heads().len(), Instant::now());
+    running.until("asking again", |_| server.heads().len() > asked.0);
+    assert!(asked.1.elapsed() >= Duration::from_secs(4), "{:?}", asked.1.elapsed());
+}
+
+#[test]
+fn every_repository_is_asked_at_its_own_time() {
+    let server = DocumentServer::start();
+    server.put("/often.yaml", &rules(&["a"]), None);
+    server.put("/seldom.yaml", &rules(&["b"]), None);
+    let keyward = Keyward::new(env!("CARGO_BIN_EXE_keyward"));
+    let config = format!(
+        "{HANDLERS}access_rules: {{repositories: [{{url: \"{}\", refresh_interval: 1s}}, \"{}\"]}}\n",
+        server.url("/often.yaml"),
+        server.url("/seldom.yaml")
+    );
+    let path = keyward.write("config.yaml", &config);
+    let running = keyward.config(path).start();
+    running.until("asking the one", |_| server.asked("/often.yaml") >= 4);
+    assert_eq!(server.asked("/seldom.yaml"), 1);
 }
 
 #[test]

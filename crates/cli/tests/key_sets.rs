@@ -126,3 +126,79 @@ fn key_sets_that_are_not_there_are_named() {
         assert_eq!(ready.text().contains("file:///no/such/keys.json"), is_used);
     }
 }
+
+/// Ready is who has had every set once. From then on a set that fails, and one that only a reload brings, is named and no more.
+#[test]
+fn readiness_names_each_set_and_how_it_is_doing() {
+    let (stub, upstream) = (Recorder::start(false), Recorder::start(true));
+    let caller = caller("known");
+    let good = || json!({"path": "/good", "body": set(&[&caller])});
+    stub.script(vec![good()]);
+    let location = |name: &str| format!("http://127.0.0.1:{}/{name}", stub.port);
+    let locations = format!("'{}', '{}?key=s3cr3t'", location("good"), location("late"));
+    let running = serve(&locations, ", jwks_ttl: 1s", upstream.port, Keyward::new(env!("CARGO_BIN_EXE_keyward")));
+    let ready = |query: &str| running.api(&format!("/health/ready{query}")).unwrap();
+    let late = format!("{}?[redacted]", location("late"));
+    let source = |name: &str| {
+        let body: Value = serde_json::from_str(&ready("?verbose").text()).unwrap();
+        let found = body["sources"].as_array().unwrap().iter().find(|source| source["name"] == *name);
+        found.cloned().unwrap_or_else(|| panic!("{name} is missing in {body}"))
+    };
+    let is = |name: &str, state: &str| source(name)["state"] == *state;
+    running.until("the good one", |_| is(&location("good"), "fresh"));
+    assert!(is(&late, "missing") && source(&late)["problem"].as_str().unwrap().contains("status 404"));
+    assert_eq!((ready("").status(), ready("?verbose").status()), (503, 503));
+    assert!(ready("").text().contains(&format!("\"key_sets\":\"not fetched yet: {late}\"")));
+    let endpoint = format!("http://127.0.0.1:{}", running.api);
+    let command =
+        || Keyward::new(env!("CARGO_BIN_EXE_keyward")).run(&["health", "ready", "--verbose", "--endpoint", &endpoint]);
+    let (code, out, err) = command();
+    assert!(code == 1 && out.contains("missing") && out.contains("status 404") && err.contains("503"), "{out}{err}");
+
+    stub.script(vec![good(), json!({"path": "/late", "body": {"keys": []}})]);
+    running.until("readiness", |_| ready("").status() == 200);
+    assert_eq!(ready("").text(), "{\"status\":\"ok\"}\n");
+    assert!(is(&late, "fresh") && source(&late)["problem"].as_str().unwrap().contains("no key"));
+    let (code, out, _) = command();
+    assert!(code == 0 && out.contains("KIND") && out.ends_with("{\n\t\"status\": \"ok\"\n}\n"), "{out}");
+
+    stub.script(Vec::new());
+    running.until("both failing", |_| is(&late, "stale") && is(&location("good"), "stale"));
+    assert_eq!((ready("").status(), status(&running, &caller)), (200, 200));
+    let failures = format!("keyward_key_set_fetch_failures_total{{location=\"{}\"}}", location("good"));
+    assert!(running.metric(&failures).is_some_and(|count| count >= 1.0));
+    let age = format!("keyward_key_set_age_seconds{{location=\"{late}\"}}");
+    running.until("growing old", |running| running.metric(&age).is_some_and(|age| age >= 2.0));
+    assert!(!ready("?verbose").text().contains("s3cr3t") && !running.log().contains("s3cr3t"));
+
+    // What a reload brings has never been had, and what it takes away is forgotten.
+    let config = std::fs::read_to_string(running.path("config.yaml")).unwrap();
+    running.replace("config.yaml", &config.replace("/late?key=s3cr3t", "/other"));
+    running.until("the reload", |running| running.metric("keyward_reloads_total") == Some(1.0));
+    assert!(is(&location("other"), "missing") && ready("").status() == 200);
+    running.until("forgetting it", |running| running.metric(&age).is_none());
+    stub.script(vec![good()]);
+    running.until("coming back", |_| is(&location("good"), "fresh"));
+    assert_eq!(source(&location("good"))["problem"], Value::Null);
+}
+
+#[test]
+fn a_ceiling_that_takes_every_key_at_once_is_refused() {
+    let config = |value: &str| {
+        format!(
+            "authenticators:\n  jwt:\n    enabled: true\n    config:\n      jwks_urls: [\"file:///k\"]\n      jwks_max_stale: {value}\n"
+        )
+    };
+    for (value, problem) in
+        [("9s", "`authenticators.jwt.config.jwks_max_stale`: less than `10s`"), ("soon", "jwks_max_stale")]
+    {
+        let (code, _, err) =
+            Keyward::new(env!("CARGO_BIN_EXE_keyward")).with(&config(value), "[]").run(&["config", "check"]);
+        assert!(code == 1 && err.contains(problem) && err.contains("config.yaml:6:23"), "{value}: {code} {err}");
+    }
+    for value in ["10s", "1h30m"] {
+        let (code, _, err) =
+            Keyward::new(env!("CARGO_BIN_EXE_keyward")).with(&config(value), "[]").run(&["config", "check"]);
+        assert_eq!(code, 0, "{value}: {err}");
+    }
+}

@@ -5,6 +5,7 @@
 
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
 
 use keyward_testkit::clouds::Cloud;
 use keyward_testkit::process::{Keyward, Running};
@@ -189,6 +190,8 @@ fn a_changed_object_takes_effect_and_nothing_worse_does() {
     };
     let faults = [
         (object("", 0, ""), "refused", "the document is empty"),
+        (object("", 13, "- just a text"), "refused", "expected a map, found a string"),
+        (object("", 8, "- id: [\n"), "refused", "not valid YAML or JSON"),
         (object("", 99, "- id: a"), "failed", "the last good ones stay in force"),
         (object("Content-Encoding: gzip\r\n", 2, "zz"), "failed", "the object is compressed"),
         (object("", 99_000_000, "- id: a"), "failed", "the answer is larger than"),
@@ -207,12 +210,42 @@ fn a_changed_object_takes_effect_and_nothing_worse_does() {
         ("nonsense\r\n\r\n".to_owned(), "failed", "the last good ones stay in force"),
     ];
     for (answer, outcome, said) in faults {
+        // After a good answer the next attempt comes at its usual time again.
+        let unchanged = fetches(&running, "unchanged");
+        running.until("a good answer", |running| fetches(running, "unchanged") > unchanged);
         let before = fetches(&running, outcome);
         cloud.fail(answer);
         running.until(said, |running| fetches(running, outcome) > before);
         running.until(said, |running| running.log().contains(said));
         assert_eq!(running.get("/b", &[]).status(), 403, "{said}");
     }
+}
+
+/// Both limits hold for what a store really does, not only for what it says.
+#[test]
+fn objects_that_drip_are_given_up_and_a_store_is_left_alone_as_long_as_it_asks() {
+    let cloud = Cloud::start();
+    cloud.aws_key("PLAINKEY", "plain-secret", None);
+    cloud.put("/bucket/rules.yaml", RULES);
+    let environment = [
+        ("AWS_ACCESS_KEY_ID", "PLAINKEY"),
+        ("AWS_SECRET_ACCESS_KEY", "plain-secret"),
+        ("ACCESS_RULES_FETCH_TIMEOUT", "1s"),
+        ("ACCESS_RULES_MAX_DOCUMENT_BYTES", "1000"),
+    ];
+    let running = keyward(&cloud, "s3://bucket/rules.yaml?endpoint=CLOUD", &environment, &[]).start();
+    cloud.drip(format!("HTTP/1.1 200 OK\r\nContent-Length: 4000\r\n\r\n{}", " ".repeat(4000)));
+    running.until("giving up", |running| running.log().contains("no complete answer within 1000 ms"));
+    cloud.put("/bucket/rules.yaml", "#".repeat(1001));
+    running.until("refusing it", |running| running.log().contains("the answer is larger than 1000 bytes"));
+    cloud.put("/bucket/rules.yaml", RULES.replace("/a\"", "/b\""));
+    running.until("recovery", |running| running.get("/b", &[]).status() == 403);
+    let failed = fetches(&running, "failed");
+    cloud.fail("HTTP/1.1 503 Slow Down\r\nRetry-After: 5\r\nContent-Length: 0\r\n\r\n");
+    running.until("the failure", |running| fetches(running, "failed") > failed);
+    let asked = (cloud.asked().len(), Instant::now());
+    running.until("asking again", |_| cloud.asked().len() > asked.0);
+    assert!(asked.1.elapsed() >= Duration::from_secs(4), "{:?}", asked.1.elapsed());
 }
 
 /// [T] of pipeline spec 3.2.

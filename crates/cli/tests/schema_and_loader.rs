@@ -39,7 +39,7 @@ fn compiled(schema: &Value) -> Validator {
 }
 
 /// (a configuration, whether it can be used)
-const CONFIGURATIONS: [(&str, bool); 49] = [
+const CONFIGURATIONS: [(&str, bool); 59] = [
     ("version: v0.40.0\n", true),
     ("version: v0.40.0-rc.1+b\n", true),
     ("version: v0.40\n", false),
@@ -84,6 +84,19 @@ const CONFIGURATIONS: [(&str, bool); 49] = [
     ("serve: {proxy: {cors: {allowed_origins: [a, a]}}}\n", false),
     ("serve: {api: {cors: {exposed_headers: [\"\"]}}}\n", false),
     ("serve: {prometheus: {metric_name_prefix: a-b}}\n", false),
+    ("access_rules: {repositories: [\"https://a/b\", {url: \"https://a/c\"}]}\n", true),
+    ("access_rules: {repositories: [{url: \"https://a/c\", refresh_interval: 5s}]}\n", true),
+    ("access_rules: {repositories: [{url: \"https://a/c\", refresh_intervall: 5s}]}\n", false),
+    ("access_rules: {repositories: [{refresh_interval: 5s}]}\n", false),
+    ("access_rules: {repositories: [7]}\n", false),
+    ("access_rules: {repositories: [{url: \"https://a/c\", public_key: RWT}]}\n", false),
+    (
+        "access_rules: {repositories: [{url: \"https://a/c\", public_key: RWTiFQnaZdAUfEXPL9R1XM2h780Z1xLY1z3l9YU66ZGNyrTHtvpY4+mC}]}\n",
+        true,
+    ),
+    ("access_rules: {max_document_bytes: 16777216}\n", true),
+    ("access_rules: {max_document_bytes: 16777217}\n", false),
+    ("access_rules: {cache_dir: /nonexistent/keyward}\n", true),
     ("issuer: {}\n", false),
     ("issuer: {insecure_open: true}\n", true),
     ("issuer: {insecure_open: true, clients: [{id: a, secret_env: A, scopes: [s]}]}\n", false),

@@ -5,11 +5,13 @@
 //!
 //! Read [`pipeline::decide`] first; `ARCHITECTURE.md` walks one request through every module.
 
+pub mod credential;
 pub mod diagnostic;
 pub mod document;
 pub mod gate;
 pub mod go_integer;
 pub mod go_json;
+pub mod hosts;
 pub mod jwt;
 pub mod pipeline;
 pub mod ports;

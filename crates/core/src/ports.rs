@@ -9,6 +9,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use http::{HeaderMap, Method, StatusCode};
 
+use crate::credential::{Absent, NamedSecret};
 use crate::jwt::{KeySet, SigningSet, TokenCache};
 use crate::pipeline::denial::Denial;
 use crate::secret::Secret;
@@ -24,6 +25,9 @@ pub struct UnixTime(pub i64);
 pub trait SecretSource: Send + Sync {
     /// The value behind `{{ env "NAME" }}`: `secrets.env_dir` first, then the process environment.
     fn env(&self, name: &str) -> Option<Secret>;
+
+    /// The value behind `{{ secret "NAME" }}`, out of `secrets.sources`. Never an empty one.
+    fn secret(&self, name: &str) -> Result<NamedSecret, Absent>;
 }
 
 /// One location of a JSON Web Key Set, kept fresh in the background.
@@ -194,7 +198,7 @@ impl std::error::Error for SideError {}
 /// Everything the outside provides, as the rules of one snapshot get it.
 #[derive(Clone)]
 pub struct Outside {
-    /// Where templates find `env`.
+    /// Where templates find `env` and `secret`.
     pub secrets: Arc<dyn SecretSource>,
     /// Where key sets come from.
     pub keys: Arc<dyn KeySources>,

@@ -1,6 +1,7 @@
 //! The address of a side service: taken apart once, when a handler is bound, as the reference reads it.
 
 use std::borrow::Cow;
+use std::sync::Arc;
 
 use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
@@ -9,7 +10,7 @@ use http::{HeaderMap, HeaderValue, Uri};
 use percent_encoding::{AsciiSet, CONTROLS, percent_encode};
 use zeroize::Zeroizing;
 
-use crate::rule::upstream::Upstream;
+use crate::rule::upstream::{Upstream, UpstreamOrigin};
 use crate::template::url::Parts;
 
 /// What no request line may hold in a query; everything else is sent as it is written.
@@ -20,6 +21,7 @@ const IN_QUERY: &AsciiSet = &CONTROLS.add(b' ').add(b'"').add(b'<').add(b'>');
 pub struct SideUrl {
     /// Scheme and authority.
     origin: String,
+    destination: Arc<UpstreamOrigin>,
     path: String,
     query: Option<String>,
     authorization: Option<HeaderValue>,
@@ -47,14 +49,14 @@ impl SideUrl {
         let host = text(&parts.host)?;
         // A colon without a port means the usual port.
         let origin = format!("{scheme}://{}", host.strip_suffix(':').unwrap_or(&host));
-        Upstream::parse(&origin, "")?;
+        let destination = Upstream::parse(&origin, "")?.origin().clone();
         let path = match text(&parts.escaped_path())?.into_owned() {
             path if path.is_empty() => "/".to_owned(),
             path => path,
         };
         let query = parts.has_query().then(|| percent_encode(&parts.raw_query, IN_QUERY).to_string());
         let authorization = parts.user.as_ref().map(|user| basic_credentials(user.name(), user.password()));
-        let url = Self { origin, path, query, authorization, has_fragment: !parts.fragment.is_empty() };
+        let url = Self { origin, destination, path, query, authorization, has_fragment: !parts.fragment.is_empty() };
         url.whole().parse::<Uri>().map_err(|_| "no request can be made to it")?;
         Ok(url)
     }
@@ -62,6 +64,11 @@ impl SideUrl {
     /// Scheme and authority, without user information.
     pub fn origin(&self) -> &str {
         &self.origin
+    }
+
+    /// The host and the port that it leads to.
+    pub fn destination(&self) -> &Arc<UpstreamOrigin> {
+        &self.destination
     }
 
     /// The path as it is sent.

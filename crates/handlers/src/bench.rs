@@ -12,6 +12,7 @@ use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
 use http::{HeaderMap, StatusCode};
+use keyward_core::credential::{Absent, NamedSecret, Uses};
 use keyward_core::document::Node;
 use keyward_core::gate::{Arrival, GatePolicy, GatedRequest, admit};
 use keyward_core::jwt::{SigningSet, TokenCache};
@@ -63,6 +64,10 @@ impl Random for World {
 impl SecretSource for World {
     fn env(&self, _: &str) -> Option<Secret> {
         None
+    }
+
+    fn secret(&self, _: &str) -> Result<NamedSecret, Absent> {
+        Err(Absent { cause: "there is none".to_owned(), remedy: None })
     }
 }
 
@@ -147,6 +152,7 @@ impl Bench {
             strategy: Strategy::Glob,
             outside: &outside,
             shared: &self.shared,
+            uses: &Uses::default(),
             warnings: &warnings,
         };
         bind(&context)

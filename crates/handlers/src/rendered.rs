@@ -36,6 +36,7 @@ impl Rendered {
                     finding.hint = error.hint().map(str::to_owned);
                     finding
                 })?;
+        context.uses.credentials(template.credentials());
         Ok(Self { name: name.to_owned(), template, place: node.clone() })
     }
 

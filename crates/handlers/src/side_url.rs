@@ -32,6 +32,7 @@ fn check(
         let finding = Diagnostic::error(format!("`{key}` is not usable: {problem}"));
         finding.at(place).hint("write it as `https://host/path`")
     })?;
+    context.uses.service(&url);
     if url.has_fragment() {
         let finding = Diagnostic::warning(format!("the fragment of `{key}` has no effect"));
         context.warn(finding.at(place).hint("remove it"));

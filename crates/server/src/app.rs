@@ -7,6 +7,7 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::atomic::AtomicUsize;
 use std::thread::JoinHandle;
+use std::time::Instant;
 
 use arc_swap::ArcSwap;
 use keyward_core::diagnostic::Diagnostic;
@@ -29,11 +30,18 @@ use crate::outside::Lasting;
 use crate::proxy::listener::{address, bind};
 use crate::proxy::workers::{self, WorkerSetup};
 use crate::reload::fixed::Fixed;
+use crate::reload::secrets::LiveSecrets;
 use crate::reload::{self, Reloader};
-use crate::repository::documents::Documents;
+use crate::repository::cache::CacheDirectory;
+use crate::repository::keeper::Keeper;
+use crate::repository::standing::Standings;
+use crate::repository::start::Beginning;
 use crate::secrets::EnvironmentSecrets;
+use crate::secrets::refresh::tell;
+use crate::secrets::store::SecretStore;
 use crate::serving::{Live, Port, Serving};
 use crate::snapshot::Snapshot;
+use crate::sources::SourceReports;
 use crate::upstream::outbound::Outbound;
 use crate::upstream::tls::install_provider;
 
@@ -81,7 +89,9 @@ impl App {
         let outbound = Outbound::new(&settings.proxy.upstream)?;
         let serving = Serving::new(&settings, outbound.clone())?;
         // No port is opened before the rules are there.
-        let documents = Documents::fetch_all(&settings.repositories, &outbound.http_client()).await?;
+        let cache = settings.cache_dir.as_deref().map(CacheDirectory::open).transpose()?.map(Arc::new);
+        let repositories = &settings.repositories;
+        let mut beginning = Beginning::fetch(repositories, &outbound.http_client(), cache.as_deref()).await?;
         let listeners = proxy_listeners(&settings)?;
         let proxy = local_address(listeners.first())?;
         let api_listener = listen(&settings.api.listener)?;
@@ -96,13 +106,27 @@ impl App {
             metrics: metrics.clone(),
         }));
         let tokens = Arc::new(TokenCache::new(TOKEN_CACHE_BYTES));
-        let lasting = Lasting { keys: keys.clone(), tokens, side: outbound.side.clone() };
+        let secrets = Arc::new(SecretStore::default());
+        let sources = secrets.renewed(&settings.secrets, &outbound.http_client()).await;
+        sources.iter().for_each(|source| tell(source, &metrics));
+        secrets.replace(settings.secrets.max_stale, sources);
+        let view = secrets.sources().view(Instant::now());
+        let lasting = Lasting { keys: keys.clone(), tokens, side: outbound.side.clone(), secrets: view.clone() };
 
-        let built = Snapshot::build(&settings, &documents, proxy.port(), &lasting.under(&settings), 1)?;
-        // A source that never said anything of use is as good as one that cannot be reached.
-        if let Some(problem) = built.unread_remote(&settings) {
-            return Err(problem.clone());
+        let built = loop {
+            let outside = lasting.under(&settings);
+            let built = Snapshot::build(&settings, &beginning.documents, proxy.port(), &outside, 1)?;
+            if !beginning.retreat(repositories, &built)? {
+                break built;
+            }
+        };
+        let (standings, keeper) = (Arc::new(Standings::default()), Keeper::new(metrics.clone()));
+        let documents = beginning.settle(repositories, &built, &standings, &keeper);
+        keeper.keep(&documents, cache.as_ref());
+        if let Some(cache) = &cache {
+            cache.sweep(repositories);
         }
+        tokio::task::spawn_local(keeper.clone().run());
         reload::log(&built.unread);
         reload::log(&built.findings);
         reload::announce(&built.snapshot, &metrics);
@@ -128,10 +152,16 @@ impl App {
         let api = Rc::new(Api {
             live: live.clone(),
             keys: keys.clone(),
+            repositories: standings.clone(),
             metrics: metrics.clone(),
             audit: audit.handle(),
             request_ids: RequestIds::new(),
             audit_state: audit.state().clone(),
+            sources: vec![
+                repository_reports(standings.clone()),
+                key_set_reports(live.clone(), keys.clone()),
+                secret_reports(secrets.clone()),
+            ],
             was_ready: Cell::new(false),
         });
         let (api_at, metrics_at) = (bound(&api_listener)?, bound(&metrics_listener)?);
@@ -163,6 +193,9 @@ impl App {
                 audit: audit.state().clone(),
                 issuer,
                 documents: Rc::new(RefCell::new(documents)),
+                secrets: LiveSecrets::new(&settings, secrets, view),
+                standings,
+                keeper,
                 started_with: Fixed::of(&settings),
             };
             let mut ended = begun.clone();
@@ -192,6 +225,21 @@ impl App {
             tracing::error!("the drain was interrupted");
         }
     }
+}
+
+/// How rule repositories are doing.
+fn repository_reports(standings: Arc<Standings>) -> SourceReports {
+    Box::new(move || standings.reports())
+}
+
+/// How key sets are doing.
+fn key_set_reports(live: Arc<ArcSwap<Live>>, keys: Arc<KeySetRegistry>) -> SourceReports {
+    Box::new(move || keys.reports(live.load().snapshot.idle_signing.as_deref()))
+}
+
+/// How the sources of secrets are doing.
+fn secret_reports(secrets: Arc<SecretStore>) -> SourceReports {
+    Box::new(move || secrets.reports())
 }
 
 /// Waits for SIGTERM or SIGINT.

@@ -17,6 +17,7 @@ use crate::config::notes::Note;
 use crate::config::settings::Settings;
 use crate::outside::Lasting;
 use crate::repository::documents::Documents;
+use crate::secrets::offline;
 use crate::snapshot::{Built, Snapshot};
 
 /// What was noticed about settings.
@@ -64,6 +65,7 @@ pub fn settings(files: &[PathBuf], variables: &[(String, String)]) -> Result<Che
     findings.retain(|finding| said.insert((finding.origin.clone(), finding.severity)));
     let rule_errors = rules.iter().filter(|finding| finding.severity == Severity::Error).count() + built.unread.len();
     findings.extend(elsewhere);
+    findings.extend(offline::problems(&settings.secrets));
     Ok(Checked { findings: [warnings, findings].concat(), rule_errors, notes })
 }
 
@@ -100,7 +102,7 @@ fn load_named(files: &[PathBuf], variables: &[(String, String)]) -> Result<Loade
 }
 
 fn compile(settings: &Settings) -> Result<Built, Vec<Diagnostic>> {
-    let (documents, lasting) = (Documents::offline(), Lasting::offline());
+    let (documents, lasting) = (Documents::offline(), Lasting::offline(settings));
     let outside = lasting.under(settings);
     let mut built = Snapshot::build(settings, &documents, settings.proxy.listener.port, &outside, 0)
         .map_err(|problem| vec![problem])?;

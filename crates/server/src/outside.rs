@@ -11,7 +11,8 @@ use keyward_core::ports::{
 
 use crate::config::settings::Settings;
 use crate::keys::KeySetRegistry;
-use crate::secrets::EnvironmentSecrets;
+use crate::secrets::view::{Secrets, View};
+use crate::secrets::{EnvironmentSecrets, offline};
 
 /// The machine's clocks.
 #[derive(Debug)]
@@ -76,22 +77,28 @@ pub struct Lasting {
     pub tokens: Arc<TokenCache>,
     /// Side services.
     pub side: Arc<dyn SideClient>,
+    /// The values of `secrets.sources`.
+    pub secrets: Arc<View>,
 }
 
 impl Lasting {
-    /// For commands that check and explain: nothing is called or fetched.
-    pub fn offline() -> Self {
+    /// For commands that check and explain: nothing is called or fetched, but files are read.
+    pub fn offline(settings: &Settings) -> Self {
         Self {
             keys: Arc::new(KeySetRegistry::offline()),
             tokens: Arc::new(TokenCache::new(1024)),
             side: Arc::new(NoSideServices),
+            secrets: offline::view(&settings.secrets),
         }
     }
 
     /// For one snapshot, which takes its own look at the secrets.
     pub fn under(&self, settings: &Settings) -> Outside {
         Outside {
-            secrets: Arc::new(EnvironmentSecrets::new(settings.env_dir.clone())),
+            secrets: Arc::new(Secrets {
+                environment: EnvironmentSecrets::new(settings.env_dir.clone()),
+                view: self.secrets.clone(),
+            }),
             keys: self.keys.clone(),
             tokens: self.tokens.clone(),
             side: self.side.clone(),

@@ -4,6 +4,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use aws_lc_rs::digest::{Context, SHA256};
+use http::HeaderValue;
 use keyward_core::diagnostic::{Diagnostic, Origin};
 use keyward_core::document::Value;
 use keyward_core::gate::GatePolicy;
@@ -33,10 +34,23 @@ pub struct Snapshot {
     pub max_held_body_bytes: u64,
     /// Repositories whose rules are missing, since they could not be read.
     pub missing: Vec<String>,
+    /// Documents that say nothing, not even that there are no rules.
+    pub silent: Vec<Silent>,
+    /// The version of the rules, where answers carry it.
+    pub version_header: Option<HeaderValue>,
     /// Keys that are signed with, whose public halves are published.
     pub signing: Vec<Arc<dyn SigningSource>>,
     /// Where those are of which no rule makes use.
     pub idle_signing: Option<String>,
+}
+
+/// A document that says nothing.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Silent {
+    /// The URL of its repository.
+    pub repository: String,
+    /// As it may be shown.
+    pub place: String,
 }
 
 /// A snapshot with what was noticed on the way.
@@ -49,15 +63,6 @@ pub struct Built {
     pub unread: Vec<Diagnostic>,
     /// Where each rule of the snapshot is written.
     pub places: Vec<Origin>,
-}
-
-impl Built {
-    /// Why the document of a repository that is asked over the network could not be read.
-    pub fn unread_remote(&self, settings: &Settings) -> Option<&Diagnostic> {
-        let is_remote =
-            |text: &String| settings.repositories.iter().any(|it| it.text() == text && it.remote().is_some());
-        self.snapshot.missing.iter().zip(&self.unread).find(|(text, _)| is_remote(text)).map(|(_, problem)| problem)
-    }
 }
 
 impl Snapshot {
@@ -80,6 +85,7 @@ impl Snapshot {
         };
         let fallback = compiler.fallback(&settings.fallback)?;
         let (mut findings, mut unread, mut missing) = (Vec::new(), Vec::new(), Vec::new());
+        let mut silent = Vec::new();
         let mut digest = Context::new(&SHA256);
         let (mut rules, mut places) = (Vec::new(), Vec::new());
         for repository in &settings.repositories {
@@ -96,7 +102,11 @@ impl Snapshot {
                 Ok(())
             });
             match read {
-                Ok(own) => digest.update(own.as_ref()),
+                Ok(own) => {
+                    digest.update(own.digest.as_ref());
+                    let of = |place| Silent { repository: repository.text().to_owned(), place };
+                    silent.extend(own.silent.into_iter().map(of));
+                }
                 Err(problem) => {
                     rules.truncate(rules_before);
                     places.truncate(rules_before);
@@ -114,6 +124,8 @@ impl Snapshot {
             }
         };
         let version = hex(&digest.finish().as_ref()[..8]);
+        let shown = settings.proxy.rules_version_header;
+        let version_header = shown.then(|| HeaderValue::from_str(&version).ok()).flatten();
         let (signing, idle_signing) = signing_sources(settings, &rules, outside);
         Ok(Built {
             snapshot: Snapshot {
@@ -123,6 +135,8 @@ impl Snapshot {
                 generation,
                 max_held_body_bytes: settings.proxy.max_held_body_bytes,
                 missing,
+                silent,
+                version_header,
                 signing,
                 idle_signing,
             },

@@ -84,7 +84,7 @@ fn snapshot(settings: &mut Settings, upstream: u16) -> Snapshot {
     let origin = Origin::whole("test");
     let config = Node { value: Value::Map(Vec::new()), origin };
     settings.handlers.authorizers.insert("panicking".to_owned(), HandlerSetting { enabled: true, config });
-    let outside = Lasting::offline().under(settings);
+    let outside = Lasting::offline(settings).under(settings);
     let mut snapshot = Snapshot::build(settings, &Documents::offline(), 0, &outside, 1).unwrap().snapshot;
     let kinds: [&dyn AuthorizerKind; 1] = [&Panicking];
     let compiler = Compiler {

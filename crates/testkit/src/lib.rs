@@ -4,9 +4,14 @@
 
 pub mod clouds;
 pub mod conformance;
+pub mod documents;
+pub mod moto;
 pub mod pki;
 pub mod ports;
 pub mod process;
 pub mod scripted;
+pub mod signals;
+pub mod soak;
 pub mod tls_client;
+pub mod vault;
 pub mod wire;

@@ -21,6 +21,8 @@ pub struct Keyward {
     directory: tempfile::TempDir,
     files: Vec<PathBuf>,
     environment: BTreeMap<String, String>,
+    /// The largest file it can write, in blocks of the shell's `ulimit`.
+    blocks: Option<u32>,
     ports: [ReservedPort; 3],
     /// The proxy's port.
     pub proxy: u16,
@@ -32,6 +34,7 @@ pub struct Keyward {
 
 /// A server that runs.
 pub struct Running {
+    command: Command,
     child: Child,
     directory: tempfile::TempDir,
     _ports: [ReservedPort; 3],
@@ -61,7 +64,17 @@ impl Keyward {
             ("AUDIT_PATH", audit),
         ];
         let environment = environment.map(|(name, value)| (name.to_owned(), value)).into();
-        Self { binary: binary.into(), directory, files: Vec::new(), environment, ports, proxy, api, metrics }
+        Self {
+            binary: binary.into(),
+            directory,
+            files: Vec::new(),
+            environment,
+            blocks: None,
+            ports,
+            proxy,
+            api,
+            metrics,
+        }
     }
 
     /// A file of its directory.
@@ -103,8 +116,18 @@ impl Keyward {
         self
     }
 
+    /// Lets writing fail after so many blocks of a file (512 or 1024 bytes each), as on a disk that is full.
+    pub fn with_full_disk(mut self, blocks: u32) -> Self {
+        self.blocks = Some(blocks);
+        self
+    }
+
     fn command(&self) -> Command {
-        let mut command = Command::new(&self.binary);
+        let mut command = Command::new(if self.blocks.is_some() { Path::new("/bin/sh") } else { &self.binary });
+        if let Some(blocks) = self.blocks {
+            let script = format!("trap '' XFSZ; ulimit -f {blocks}; exec \"$0\" \"$@\"");
+            command.arg("-c").arg(script).arg(&self.binary);
+        }
         command.env_clear().envs(&self.environment).current_dir(self.directory.path()).stdin(Stdio::null());
         command
     }
@@ -124,16 +147,7 @@ impl Keyward {
     /// Starts serving and waits until it answers.
     pub fn start(self) -> Running {
         let mut running = self.launch();
-        let begun = Instant::now();
-        while !(running.api("/health/alive").is_ok_and(|answer| answer.status() == 200)
-            && TcpStream::connect(("127.0.0.1", running.proxy)).is_ok())
-        {
-            if let Some(status) = running.child.try_wait().unwrap() {
-                panic!("it ended with {status}:\n{}", running.log());
-            }
-            assert!(begun.elapsed() < PATIENCE, "it does not answer:\n{}", running.log());
-            std::thread::sleep(Duration::from_millis(10));
-        }
+        running.until_it_answers();
         running
     }
 
@@ -147,11 +161,36 @@ impl Keyward {
         }
         let child = command.spawn().unwrap();
         let Self { directory, ports, proxy, api, metrics, .. } = self;
-        Running { child, directory, _ports: ports, proxy, api, metrics }
+        Running { command, child, directory, _ports: ports, proxy, api, metrics }
     }
 }
 
 impl Running {
+    fn until_it_answers(&mut self) {
+        let begun = Instant::now();
+        while !(self.api("/health/alive").is_ok_and(|answer| answer.status() == 200)
+            && TcpStream::connect(("127.0.0.1", self.proxy)).is_ok())
+        {
+            if let Some(status) = self.child.try_wait().unwrap() {
+                panic!("it ended with {status}:\n{}", self.log());
+            }
+            assert!(begun.elapsed() < PATIENCE, "it does not answer:\n{}", self.log());
+            std::thread::sleep(Duration::from_millis(10));
+        }
+    }
+
+    /// Kills it, which it cannot notice.
+    pub fn kill(&mut self) {
+        self.child.kill().unwrap();
+        self.child.wait().unwrap();
+    }
+
+    /// Starts it again after its end, with the same files, environment and ports, and waits until it answers.
+    pub fn start_again(&mut self) {
+        self.child = self.command.spawn().unwrap();
+        self.until_it_answers();
+    }
+
     /// Sends a request written by hand to the proxy.
     pub fn send(&self, request: &str) -> std::io::Result<Message> {
         wire::exchange(self.proxy, request.as_bytes(), PATIENCE)
@@ -238,6 +277,23 @@ impl Running {
     pub fn signal(&self, name: &str) {
         let status = Command::new("kill").arg(format!("-{name}")).arg(self.child.id().to_string()).status();
         assert!(status.unwrap().success());
+    }
+
+    /// The number of its process.
+    pub fn id(&self) -> u32 {
+        self.child.id()
+    }
+
+    /// The memory that it has in use, in KiB.
+    pub fn resident_kib(&self) -> u64 {
+        let status = read(Path::new(&format!("/proc/{}/status", self.child.id())));
+        let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).unwrap_or_default();
+        line.trim().trim_end_matches(" kB").parse().unwrap_or(0)
+    }
+
+    /// How many files and sockets it has open.
+    pub fn open_files(&self) -> usize {
+        fs::read_dir(format!("/proc/{}/fd", self.child.id())).map_or(0, Iterator::count)
     }
 
     /// Waits for its end.

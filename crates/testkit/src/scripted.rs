@@ -1,8 +1,9 @@
 //! An upstream whose every byte a test writes by hand.
 
-use std::io::Read;
+use std::io::{Read, Write};
 use std::net::TcpStream;
 use std::thread;
+use std::time::Duration;
 
 use crate::ports::listener;
 
@@ -27,4 +28,14 @@ pub fn read_head(stream: &mut TcpStream) -> String {
         head.push(byte[0]);
     }
     String::from_utf8_lossy(&head).into_owned()
+}
+
+/// Writes bytes one by one, with a pause after each, for as long as somebody takes them.
+pub fn drip(stream: &mut TcpStream, bytes: &[u8]) {
+    for byte in bytes {
+        if stream.write_all(&[*byte]).is_err() {
+            return;
+        }
+        thread::sleep(Duration::from_millis(50));
+    }
 }

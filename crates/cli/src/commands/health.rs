@@ -1,5 +1,7 @@
 //! `keyward health alive|ready`
 
+mod details;
+
 use std::process::ExitCode;
 
 use clap::Subcommand;
@@ -14,8 +16,9 @@ Example:
 const READY: &str = "\
 Example:
   keyward health ready -e http://127.0.0.1:4456
+  keyward health ready -e http://127.0.0.1:4456 --verbose
 
-Ends with 1 until rules and key sets are there, and says what is missing.";
+Ends with 1 until everything that is configured was there once, and says what is missing.";
 
 /// Options of `health`.
 #[derive(clap::Args)]
@@ -32,19 +35,28 @@ enum Command {
     /// Whether the process answers
     #[command(after_help = ALIVE)]
     Alive,
-    /// Whether it can serve: rules are loaded, and key sets were fetched
+    /// Whether it can serve: rules are loaded, and every source of them, of keys and of secrets has delivered
     #[command(after_help = READY)]
-    Ready,
+    Ready {
+        /// Print how each source is doing, too: its state, its age, and what is wrong
+        #[arg(long)]
+        verbose: bool,
+    },
 }
 
 pub(crate) fn run(arguments: &Arguments) -> ExitCode {
-    let (path, unavailable) = match arguments.command {
-        Command::Alive => ("/health/alive", "isInstanceAliveServiceUnavailable"),
-        Command::Ready => ("/health/ready", "isInstanceReadyServiceUnavailable"),
+    let (path, query, unavailable) = match arguments.command {
+        Command::Alive => ("/health/alive", "", "isInstanceAliveServiceUnavailable"),
+        Command::Ready { verbose } => {
+            ("/health/ready", if verbose { "?verbose=true" } else { "" }, "isInstanceReadyServiceUnavailable")
+        }
     };
-    let asked = arguments.endpoint.server().and_then(|server| server.get(path));
+    let asked = arguments.endpoint.server().and_then(|server| server.get(&format!("{path}{query}")));
     let state = asked.and_then(|answer| {
-        let body = serde_json::from_slice::<Value>(&answer.body).unwrap_or_default();
+        let mut body = serde_json::from_slice::<Value>(&answer.body).unwrap_or_default();
+        if let Some(details) = body.as_object_mut().and_then(details::take) {
+            print(&details);
+        }
         match answer.status {
             200 => Ok(body),
             503 => {

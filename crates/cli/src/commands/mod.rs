@@ -9,6 +9,7 @@ pub(crate) mod health;
 pub(crate) mod issuer;
 pub(crate) mod man;
 pub(crate) mod rules;
+pub(crate) mod secrets;
 pub(crate) mod serve;
 pub(crate) mod token;
 pub(crate) mod version;

@@ -18,6 +18,7 @@ pub mod when;
 
 use http::HeaderName;
 
+use crate::credential::Uses;
 use crate::diagnostic::Diagnostic;
 use crate::document::Node;
 use crate::gate::GatedRequest;
@@ -39,6 +40,8 @@ pub struct BindContext<'a> {
     pub outside: &'a Outside,
     /// What handlers of several rules have in common: caches, compiled settings.
     pub shared: &'a Shared,
+    /// What handlers use, for who compiles the rule.
+    pub uses: &'a Uses,
     /// Findings that do not stop the rule from working.
     pub warnings: &'a std::cell::RefCell<Vec<Diagnostic>>,
 }

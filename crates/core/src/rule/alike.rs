@@ -9,6 +9,7 @@ use std::sync::Arc;
 
 use http::HeaderName;
 
+use crate::credential::{Used, Uses};
 use crate::diagnostic::Diagnostic;
 use crate::document::{Value, to_json};
 use crate::pipeline::{Authenticator, Authorizer, CredentialLocation, Mutator};
@@ -65,7 +66,8 @@ pub(super) struct Handlers<H: ?Sized> {
     known: RefCell<HashMap<(String, String), Known<H>>>,
 }
 
-type Known<H> = (&'static str, Arc<H>);
+/// The id, the handler, and what it uses.
+type Known<H> = (&'static str, Arc<H>, Arc<Used>);
 
 impl<H: ?Sized> Default for Handlers<H> {
     fn default() -> Self {
@@ -80,16 +82,17 @@ impl<H: ?Sized> Handlers<H> {
         &self,
         reference: &HandlerReference,
         warnings: &RefCell<Vec<Diagnostic>>,
+        uses: &Uses,
         bind: impl FnOnce() -> Result<(&'static str, Box<H>), Diagnostic>,
     ) -> Result<Known<H>, Diagnostic> {
         let config = reference.config.as_ref().filter(|config| !matches!(config.value, Value::Null));
         let key = (reference.handler.clone(), config.map_or_else(String::new, |config| to_json(config).to_string()));
-        if let Some((id, handler)) = self.known.borrow().get(&key) {
-            return Ok((*id, handler.clone()));
+        if let Some((id, handler, used)) = self.known.borrow().get(&key) {
+            return Ok((*id, handler.clone(), used.clone()));
         }
         let said_before = warnings.borrow().len();
         let (id, handler) = bind()?;
-        let bound = (id, Arc::from(handler));
+        let bound = (id, Arc::from(handler), Arc::new(uses.take()));
         if warnings.borrow().len() == said_before {
             let mut known = self.known.borrow_mut();
             if known.len() == MAX_REMEMBERED {
@@ -131,7 +134,7 @@ mod tests {
             let mut bound = 0;
             for (id, config) in [first, second] {
                 let reference = HandlerReference { handler: id.into(), config: Some(Node::from_json(config, "rules")) };
-                let known = handlers.get_or_bind(&reference, &warnings, || {
+                let known = handlers.get_or_bind(&reference, &warnings, &Uses::default(), || {
                     bound += 1;
                     if warns {
                         warnings.borrow_mut().push(Diagnostic::warning("odd"));
@@ -149,7 +152,8 @@ mod tests {
         let handlers = Handlers::<str>::default();
         let reference = HandlerReference { handler: "header".to_owned(), config: None };
         for message in ["one", "two"] {
-            let bound = handlers.get_or_bind(&reference, &RefCell::default(), || Err(Diagnostic::error(message)));
+            let bound = handlers
+                .get_or_bind(&reference, &RefCell::default(), &Uses::default(), || Err(Diagnostic::error(message)));
             assert_eq!(bound.unwrap_err().message, message);
         }
     }

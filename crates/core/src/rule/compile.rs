@@ -5,15 +5,15 @@
 
 use std::cell::RefCell;
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
-use http::HeaderName;
-
+use crate::credential::{Used, Uses};
 use crate::diagnostic::{Diagnostic, Origin};
 use crate::document::{Node, Value};
 use crate::pipeline::grant::credential_locations;
 use crate::pipeline::shared::Shared;
 use crate::pipeline::when::When;
-use crate::pipeline::{BindContext, ErrorHandler, HandlerKind, Mutator};
+use crate::pipeline::{BindContext, ErrorHandler, HandlerKind};
 use crate::ports::Outside;
 use crate::rule::alike::{Alike, Handlers};
 use crate::rule::handlers::{HandlerSetting, HandlerSettings, HandlerTables, Table};
@@ -23,7 +23,7 @@ use crate::rule::model::{HandlerReference, RuleDefinition, WrittenRule};
 use crate::rule::pattern::Strategy;
 use crate::rule::shown::Shown;
 use crate::rule::upstream::Upstream;
-use crate::rule::{Bound, Plan, Rule};
+use crate::rule::{Bound, Plan, Rule, binding};
 
 /// What compiling needs.
 pub struct Compiler<'a> {
@@ -51,6 +51,9 @@ pub struct BoundErrorHandler {
     pub handler: Box<dyn ErrorHandler>,
 }
 
+/// Handlers, and what each of them uses.
+type BoundWithUses<H> = (Box<[Bound<H>]>, Vec<Arc<Used>>);
+
 /// What binds handlers of one kind to rules.
 struct Kinds<'c, K: ?Sized, H: ?Sized> {
     table: &'c Table<'c, K>,
@@ -63,8 +66,8 @@ impl Compiler<'_> {
     /// Compiles one rule. Findings go to `report`: an error when the rule will deny, warnings otherwise.
     pub fn compile(&self, number: u32, written: &WrittenRule, report: &mut Vec<Diagnostic>) -> Rule {
         let definition = &written.definition;
-        let warnings = RefCell::new(Vec::new());
-        let context = self.context(&definition.id, &warnings);
+        let (warnings, uses) = (RefCell::new(Vec::new()), Uses::default());
+        let context = self.context(&definition.id, &warnings, &uses);
         let pattern = pattern(written, self.strategy);
         let mut errors = Vec::new();
         let plan = match (&written.problem, &pattern) {
@@ -115,16 +118,16 @@ impl Compiler<'_> {
         if !matches.is_rpc() && matches.url.as_deref().unwrap_or_default().is_empty() {
             return None;
         }
-        let unsaid = RefCell::default();
-        let context = self.context(&known.definition.id, &unsaid);
+        let (unsaid, uses) = (RefCell::default(), Uses::default());
+        let context = self.context(&known.definition.id, &unsaid, &uses);
         let plan = self.plan(&known, &context, &mut Vec::new());
         plan.is_ok().then_some(known)
     }
 
     /// Binds the handlers of `errors.fallback`, in order, with their global settings.
     pub fn fallback(&self, ids: &[(String, Origin)]) -> Result<Vec<BoundErrorHandler>, Diagnostic> {
-        let warnings = RefCell::new(Vec::new());
-        let context = self.context("", &warnings);
+        let (warnings, uses) = (RefCell::new(Vec::new()), Uses::default());
+        let context = self.context("", &warnings, &uses);
         ids.iter()
             .map(|(id, origin)| {
                 let reference = HandlerReference { handler: id.clone(), config: None };
@@ -133,8 +136,13 @@ impl Compiler<'_> {
             .collect()
     }
 
-    fn context<'c>(&'c self, rule_id: &'c str, warnings: &'c RefCell<Vec<Diagnostic>>) -> BindContext<'c> {
-        BindContext { rule_id, strategy: self.strategy, outside: self.outside, shared: &self.shared, warnings }
+    fn context<'c>(
+        &'c self,
+        rule_id: &'c str,
+        warnings: &'c RefCell<Vec<Diagnostic>>,
+        uses: &'c Uses,
+    ) -> BindContext<'c> {
+        BindContext { rule_id, strategy: self.strategy, outside: self.outside, shared: &self.shared, uses, warnings }
     }
 
     fn plan(
@@ -152,7 +160,7 @@ impl Compiler<'_> {
             None | Some("") => None,
             Some(_) => Some(compile_upstream(written, &self.alike)?),
         };
-        let authenticators = Self::bind_all(
+        let (authenticators, _) = Self::bind_all(
             written,
             "authenticators",
             self.handlers.authenticators.required(authenticators, "authenticators")?,
@@ -180,7 +188,7 @@ impl Compiler<'_> {
                     .told(self.handlers.authorizers.none));
             }
         };
-        let authorizers = Self::bind_all(
+        let (authorizers, used_by_authorizers) = Self::bind_all(
             written,
             key,
             references,
@@ -192,7 +200,7 @@ impl Compiler<'_> {
             },
             |kind, config, context| kind.bind(config, context),
         )?;
-        let mutators = Self::bind_all(
+        let (mutators, used_by_mutators) = Self::bind_all(
             written,
             "mutators",
             self.handlers.mutators.required(mutators, "mutators")?,
@@ -204,15 +212,20 @@ impl Compiler<'_> {
             },
             |kind, config, context| kind.bind(config, context),
         )?;
+        for (key, all, sets_headers) in [(key, &used_by_authorizers, false), ("mutators", &used_by_mutators, true)] {
+            for (index, used) in all.iter().enumerate() {
+                binding::check(used, upstream.as_ref(), sets_headers)
+                    .map_err(|problem| problem.at(&written.place(key, index)))?;
+            }
+        }
+        let injected = mutators.iter().zip(&used_by_mutators);
+        let injected: Vec<String> =
+            injected.flat_map(|(bound, used)| binding::injected(used, bound.handler.credential_headers())).collect();
+        let is_bound = used_by_mutators.iter().any(|used| binding::is_bound(used));
         let reads_captures = authorizers.iter().any(|bound| bound.handler.reads_captures())
             || mutators.iter().any(|bound| bound.handler.reads_captures());
         let reads_body = authorizers.iter().any(|bound| bound.handler.reads_body());
-        let headers_of = |of: fn(&dyn Mutator) -> Vec<HeaderName>| {
-            let names: Vec<_> = mutators.iter().flat_map(|bound| of(&*bound.handler)).collect();
-            self.alike.headers.copy_of(names)
-        };
-        let written_headers = headers_of(|mutator| mutator.written_headers());
-        let credential_headers = headers_of(|mutator| mutator.credential_headers());
+        let written_headers: Vec<_> = mutators.iter().flat_map(|bound| bound.handler.written_headers()).collect();
         let credential_locations = credential_locations(authenticators.iter().map(|bound| &*bound.handler));
         Ok(Plan {
             authenticators,
@@ -222,8 +235,9 @@ impl Compiler<'_> {
             reads_captures,
             reads_body,
             credential_locations: self.alike.credential_locations.copy_of(credential_locations),
-            written_headers,
-            credential_headers,
+            written_headers: self.alike.headers.copy_of(written_headers),
+            injected: (!injected.is_empty()).then(|| self.alike.texts.copy_of(injected.join(","))),
+            is_bound,
         })
     }
 
@@ -269,10 +283,10 @@ impl Compiler<'_> {
         references: &[HandlerReference],
         kinds: &Kinds<'_, K, H>,
         bind: impl Fn(&K, &Node, &BindContext<'_>) -> Result<Box<H>, Diagnostic>,
-    ) -> Result<Box<[Bound<H>]>, Diagnostic> {
+    ) -> Result<BoundWithUses<H>, Diagnostic> {
         let Kinds { table, settings, known, context } = kinds;
         let bind_one = |(index, reference): (usize, &HandlerReference)| {
-            let (id, handler) = known.get_or_bind(reference, context.warnings, || {
+            let (id, handler, used) = known.get_or_bind(reference, context.warnings, context.uses, || {
                 let origin = written.place(key, index);
                 let (kind, config) = table.resolve(reference, settings, &origin)?;
                 let id = kind.id();
@@ -282,9 +296,10 @@ impl Compiler<'_> {
                 })?;
                 Ok((id, handler))
             })?;
-            Ok(Bound { id, handler })
+            Ok((Bound { id, handler }, used))
         };
-        references.iter().enumerate().map(bind_one).collect()
+        let bound = references.iter().enumerate().map(bind_one).collect::<Result<(Vec<_>, Vec<_>), Diagnostic>>()?;
+        Ok((bound.0.into(), bound.1))
     }
 
     fn error_handler(

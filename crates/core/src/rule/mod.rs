@@ -3,6 +3,7 @@
 
 pub mod alike;
 mod base_path;
+mod binding;
 pub mod compile;
 pub mod handlers;
 pub mod index;
@@ -56,7 +57,10 @@ pub(crate) struct Plan {
     pub(crate) reads_body: bool,
     pub(crate) credential_locations: Arc<[CredentialLocation]>,
     pub(crate) written_headers: Arc<[HeaderName]>,
-    pub(crate) credential_headers: Arc<[HeaderName]>,
+    /// What the audit record names as injected.
+    pub(crate) injected: Option<Arc<str>>,
+    /// One of its secrets may go to some hosts only.
+    pub(crate) is_bound: bool,
 }
 
 /// A handler bound to a rule, with the name the rule gave it. Rules that write the same share it.
@@ -112,9 +116,15 @@ impl Rule {
         self.plan.as_ref().map_or(&[], |plan| &plan.written_headers)
     }
 
-    /// Those of them that carry a credential.
-    pub fn credential_headers(&self) -> &[HeaderName] {
-        self.plan.as_ref().map_or(&[], |plan| &plan.credential_headers)
+    /// The credentials it injects, for the audit record: secrets as `NAME@VERSION`, variables as `env:NAME`; others
+    /// by the header that they stand in. With commas between.
+    pub fn injected(&self) -> Option<&str> {
+        self.plan.as_ref().ok().and_then(|plan| plan.injected.as_deref())
+    }
+
+    /// Whether it uses a secret that may go to some hosts only, and not to who asks the decision API.
+    pub fn uses_bound_secret(&self) -> bool {
+        self.plan.as_ref().is_ok_and(|plan| plan.is_bound)
     }
 
     /// Whether the rules API shows it, as the reference does: broken rules too, where only Keyward finds them broken.

@@ -4,6 +4,7 @@ use std::collections::HashMap;
 
 use super::function::Function;
 use super::number::Number;
+use crate::credential::Credential;
 use crate::secret::Secret;
 
 /// One piece of a template.
@@ -86,11 +87,12 @@ impl Operand {
 }
 
 /// What a template touches.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Debug, Default)]
 pub(super) struct Facts {
     pub(super) reads_request: bool,
     pub(super) reads_captures: bool,
-    pub(super) reads_secret: bool,
+    /// The secrets it holds, each once.
+    pub(super) credentials: Vec<Credential>,
     /// May write into maps of the session.
     pub(super) mutates: bool,
     /// How many calls of functions too expensive for a request there are.

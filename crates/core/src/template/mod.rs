@@ -1,8 +1,8 @@
 //! Go `text/template` with Oathkeeper's and common sprig functions, as far as rules use it
 //! (pipeline spec 6).
 //!
-//! Templates are compiled when rules load: functions and their argument counts are checked, `env` is
-//! resolved, and whatever does not depend on the request is folded into text. What is not supported is
+//! Templates are compiled when rules load: functions and their argument counts are checked, `env` and `secret`
+//! are resolved, and whatever does not depend on the request is folded into text. What is not supported is
 //! refused by name at that point, never at the first request.
 
 mod ast;
@@ -32,6 +32,7 @@ use zeroize::Zeroizing;
 
 pub use error::{RenderError, TemplateError};
 
+use crate::credential::Credential;
 use crate::gate::GatedRequest;
 use crate::ports::{Clock, Random, SecretSource};
 use crate::session::Session;
@@ -121,8 +122,8 @@ impl<'a> TemplateData<'a> {
 }
 
 impl Template {
-    /// Parses, checks, resolves `env` and folds constants. A variable that is missing or empty is an
-    /// error: an empty credential is never sent.
+    /// Parses, checks, resolves `env` and `secret`, and folds constants. A variable or secret that is missing or empty is
+    /// an error: an empty credential is never sent.
     pub fn compile(
         text: &str,
         secrets: &dyn SecretSource,
@@ -144,10 +145,11 @@ impl Template {
             return Err(TemplateError::new(text, 0, message).with_hint(hint));
         }
         let size = size::expected(&nodes);
+        let (reads_request, expensive) = (facts.reads_request, calls.expensive.is_some());
         let (clock, random) = (clock.clone(), random.clone());
         let mut template = Self { nodes, definitions, constant: None, facts, size, clock, random };
         // What is expensive runs once, even where it takes random bytes.
-        if !facts.reads_request && (!calls.outside || calls.expensive.is_some()) {
+        if !reads_request && (!calls.outside || expensive) {
             let mut rendered = Zeroizing::new(String::new());
             template
                 .render(&EMPTY.with(), &mut rendered)
@@ -169,9 +171,14 @@ impl Template {
         self.constant().map_or(self.size, str::len)
     }
 
-    /// Whether it holds a secret (`env`).
+    /// Whether it holds a secret (`env`, `secret`).
     pub fn is_sensitive(&self) -> bool {
-        self.facts.reads_secret
+        !self.facts.credentials.is_empty()
+    }
+
+    /// The secrets it holds, each once.
+    pub fn credentials(&self) -> &[Credential] {
+        &self.facts.credentials
     }
 
     /// Whether it reads the capture groups of the rule's pattern.

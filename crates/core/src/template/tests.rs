@@ -7,6 +7,7 @@ use http::{HeaderMap, HeaderValue};
 use serde_json::json;
 
 use super::*;
+use crate::credential::{Absent, NamedSecret};
 use crate::secret::Secret;
 
 struct Environment;
@@ -17,6 +18,14 @@ impl SecretSource for Environment {
             "TOKEN" | "1" => Some(Secret::new("user:pässword")),
             "EMPTY" => Some(Secret::new("")),
             _ => None,
+        }
+    }
+
+    fn secret(&self, name: &str) -> Result<NamedSecret, Absent> {
+        match name {
+            "jira" => Ok(NamedSecret { value: Secret::new("s3cr3t"), version: "7".into(), hosts: None }),
+            "empty" => Ok(NamedSecret { value: Secret::new(""), version: "7".into(), hosts: None }),
+            _ => Err(Absent { cause: "no source has it".to_owned(), remedy: Some("add it".to_owned()) }),
         }
     }
 }
@@ -119,6 +128,8 @@ fn templates_render_as_in_the_reference() {
         ("{{ env \"TOKEN\" }}", "user:pässword"),
         ("{{ expandenv \"[$TOKEN.${TOKEN}] $\" }}", "[user:pässword.user:pässword] $"),
         ("{{ expandenv \"$12 $/ ${1}\" }}", "user:pässword2 $/ user:pässword"),
+        ("{{ secret \"jira\" }}", "s3cr3t"),
+        ("Basic {{ secret \"jira\" | b64enc }}", "Basic czNjcjN0"),
         ("Basic {{ env \"TOKEN\" | b64enc }}", "Basic dXNlcjpww6Rzc3dvcmQ="),
         (
             "{{ replace \"l\" \"L\" .Extra.text }}{{ substr 0 2 .Extra.text }}{{ trimPrefix \"he\" .Extra.text }}",
@@ -173,6 +184,10 @@ fn faults_are_named() {
         ("{{ div 1 0 }}", "divide by zero"),
         ("{{ env \"MISSING\" }}", "environment variable `MISSING` is not set"),
         ("{{ env \"EMPTY\" }}", "environment variable `EMPTY` is empty"),
+        ("{{ secret \"missing\" }}", "secret `missing`: no source has it (line 1, column 3 of the template)"),
+        ("{{ secret \"empty\" }}", "secret `empty`: it is empty"),
+        ("{{ secret .Subject }}", "`secret` takes one constant text and no piped value, such as `secret \"NAME\"`"),
+        ("{{ \"jira\" | secret }}", "one constant text"),
         ("{{ env .Subject }}", "one constant text"),
         ("{{ getHostByName \"x\" }}", "`getHostByName` is refused"),
         ("{{ template \"x\" .Subject }}", "template \"x\" not defined"),
@@ -219,6 +234,10 @@ fn constants_fold_and_secrets_are_marked() {
     assert_eq!(basic.constant(), Some("Basic user:pässword"));
     assert!(basic.is_sensitive());
     assert!(!format!("{basic:?}").contains("pässword"));
+    let named = compile("{{ secret \"jira\" }}{{ expandenv \"$TOKEN$TOKEN\" }}{{ secret \"jira\" }}");
+    assert!(named.is_sensitive() && !format!("{named:?}").contains("s3cr3t"));
+    let shown: Vec<String> = named.credentials().iter().map(ToString::to_string).collect();
+    assert_eq!(shown, ["jira@7", "env:TOKEN"]);
     let subject = compile("{{ .Subject }}");
     assert_eq!((subject.constant(), subject.is_sensitive(), subject.reads_captures()), (None, false, false));
     assert!(compile("{{ printIndex .MatchContext.RegexpCaptureGroups 0 }}").reads_captures());

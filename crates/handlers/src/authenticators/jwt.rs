@@ -53,6 +53,10 @@ pub struct JwtConfig {
     /// How old key sets may be before they are fetched again. Global only.
     #[serde(default)]
     pub jwks_ttl: Option<ComposedDuration>,
+    /// Extension: how long key sets that should be fetched again, and cannot be, go on counting; one hour when not set,
+    /// at least `10s`. Global only.
+    #[serde(default)]
+    pub jwks_max_stale: Option<ComposedDuration>,
     /// Extension: tolerance on `exp`, `nbf` and `iat`.
     #[serde(default)]
     pub clock_skew: Option<GoDuration>,
@@ -84,7 +88,7 @@ impl HandlerKind for Kind {
     }
 
     fn global_settings(&self) -> &'static [&'static str] {
-        &["jwks_max_wait", "jwks_ttl"]
+        &["jwks_max_stale", "jwks_max_wait", "jwks_ttl"]
     }
 }
 

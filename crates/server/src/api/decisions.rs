@@ -138,6 +138,12 @@ async fn judge(live: &Live, mut request: GatedRequest, body: Incoming, name: &Re
     let body = RequestBody::new(body, Rc::default(), live.serving.api.timeouts.read, None);
     let mut body = HeldBody::new(body, snapshot.max_held_body_bytes);
     match decide(rule, &mut request, &mut body, now()).await {
+        Ok(_) if rule.uses_bound_secret() => {
+            let denial = Denial::forbidden(Reason::Denied).detail(
+                "the rule uses a secret with `hosts`, which goes to these only and not to who asks for a decision",
+            );
+            denied(snapshot, Some(rule), denial, &request, name)
+        }
         Ok(grant) => {
             let caller = Some(grant.caller().clone());
             let mut response = Response::new(Full::default());

@@ -1,6 +1,7 @@
 //! The API port: health, version, rules, decisions, key set, metrics (serving spec 7).
 
 mod decisions;
+mod health;
 mod not_found;
 mod rules;
 mod well_known;
@@ -28,7 +29,9 @@ use crate::http_server::{Arrived, Handler, json as json_answer, typed};
 use crate::keys::KeySetRegistry;
 use crate::metrics::Metrics;
 use crate::metrics::worker::Finished;
+use crate::repository::standing::Standings;
 use crate::serving::Live;
+use crate::sources::SourceReports;
 
 /// What the API tells about.
 pub struct Api {
@@ -36,6 +39,8 @@ pub struct Api {
     pub live: Arc<ArcSwap<Live>>,
     /// Key sets.
     pub keys: Arc<KeySetRegistry>,
+    /// Rule repositories.
+    pub repositories: Arc<Standings>,
     /// Counters.
     pub metrics: Arc<Metrics>,
     /// Decisions are recorded like requests.
@@ -44,6 +49,8 @@ pub struct Api {
     pub request_ids: RequestIds,
     /// The audit log's health.
     pub audit_state: Arc<AuditState>,
+    /// How the sources of what is served are doing, one row per kind.
+    pub sources: Vec<SourceReports>,
     /// Every source has delivered once. Set by the API itself, never reset.
     pub was_ready: std::cell::Cell<bool>,
 }
@@ -151,7 +158,7 @@ impl Api {
         }
         match &*canonical {
             "/health/alive" => json_answer(StatusCode::OK, &json!({"status": "ok"})),
-            "/health/ready" => self.ready(),
+            "/health/ready" => self.ready(request.uri().query().unwrap_or_default()),
             "/version" => json_answer(StatusCode::OK, &json!({"version": env!("CARGO_PKG_VERSION")})),
             "/metrics" => self.scrape(request.headers()),
             "/.well-known/jwks.json" => well_known::key_set(&self.live.load_full().snapshot).await,
@@ -163,43 +170,10 @@ impl Api {
         }
     }
 
-    /// Ready: a usable rule is loaded, and every key set that rules use was had once. The body names
-    /// what is missing.
-    fn ready(&self) -> Response<Full<Bytes>> {
-        let live = self.live.load();
-        let usable = live.snapshot.rules.rules().iter().any(|rule| rule.broken().is_none());
-        let missing = match self.was_ready.get() {
-            true => Vec::new(),
-            false => self.keys.missing(live.snapshot.idle_signing.as_deref()),
-        };
-        if usable && missing.is_empty() {
-            self.was_ready.set(true);
-            return json_answer(StatusCode::OK, &json!({"status": "ok"}));
-        }
-        let mut errors = serde_json::Map::new();
-        if !usable {
-            errors.insert("rules_loaded".into(), "no usable rule is loaded".into());
-        }
-        if !missing.is_empty() {
-            let text = format!("not fetched yet: {}", missing.join(", "));
-            errors.insert("key_sets".into(), text.into());
-        }
-        let body = json!({
-            "error": {
-                "code": 500,
-                "status": "Internal Server Error",
-                "message": "The requested resource could not be found",
-            },
-            "errors": errors,
-        });
-        let mut answer = json_answer(StatusCode::SERVICE_UNAVAILABLE, &body);
-        let headers = error(StatusCode::SERVICE_UNAVAILABLE, "").headers().clone();
-        *answer.headers_mut() = headers;
-        answer
-    }
-
     fn scrape(&self, headers: &HeaderMap) -> Response<Full<Bytes>> {
         self.metrics.key_sets_ready.set(i64::try_from(self.keys.in_force()).unwrap_or(i64::MAX));
+        self.metrics.key_sets.show(&self.keys.reports(None), &self.keys.failures());
+        self.repositories.measure(&self.metrics.repositories);
         self.metrics.audit_written.set(self.audit_state.written());
         self.metrics.audit_lost.set(self.audit_state.lost());
         let accepts = headers.get(header::ACCEPT).and_then(|value| value.to_str().ok()).unwrap_or_default();

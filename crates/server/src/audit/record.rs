@@ -51,7 +51,7 @@ pub struct AuditRecord<'a> {
     pub upstream_duration: Option<Duration>,
     /// The connection's peer.
     pub client_ip: Option<&'a str>,
-    /// Names of the headers that carried the injected credential.
+    /// The injected credentials, by name and version, or by header where they have no name.
     pub credential: Option<&'a str>,
 }
 

@@ -27,10 +27,12 @@ pub struct Loaded {
 /// Reads, merges and checks. Later files win over earlier ones, the environment wins over files.
 pub fn load(files: &[PathBuf], variables: &[(String, String)]) -> Result<Loaded, Vec<Diagnostic>> {
     let mut root = Node { value: Value::Map(Vec::new()), origin: Origin::whole("built-in defaults") };
+    let mut empty_files = Vec::new();
     for path in files {
         let node = read(path).map_err(|problem| vec![problem])?;
-        if !matches!(node.value, Value::Null) {
-            root = merge(&root, &node);
+        match node.value {
+            Value::Null => empty_files.push(path.clone()),
+            _ => root = merge(&root, &node),
         }
     }
     let found = environment::apply(&mut root, variables);
@@ -41,7 +43,7 @@ pub fn load(files: &[PathBuf], variables: &[(String, String)]) -> Result<Loaded,
         Ok((settings, found)) if errors.is_empty() => {
             warnings.extend(found);
             warnings.extend(missing_directory(&settings, &root));
-            Ok(Loaded { settings, warnings, notes: notes(&root) })
+            Ok(Loaded { settings: Settings { empty_files, ..settings }, warnings, notes: notes(&root) })
         }
         Ok(_) => Err(errors),
         Err(found) => {

@@ -177,10 +177,10 @@ fn is_true(node: &Node, path: &str) -> bool {
 }
 
 fn has_items(list: &Node, is_meant: impl Fn(&str) -> bool) -> bool {
-    match &list.value {
-        Value::List(items) => items.iter().any(|item| matches!(&item.value, Value::String(text) if is_meant(text))),
-        _ => false,
-    }
+    let Value::List(items) = &list.value else { return false };
+    // An item may have settings of its own.
+    let texts = items.iter().map(|item| item.get("url").unwrap_or(item));
+    texts.into_iter().any(|item| matches!(&item.value, Value::String(text) if is_meant(text)))
 }
 
 fn is_web(url: &str) -> bool {
@@ -225,6 +225,7 @@ mod tests {
             ),
             ("serve: {proxy: {timeout: {read: 5s}}}\n", "timeouts-are-for-pauses f:1:27"),
             ("access_rules: {repositories: [\"https://a\"]}\n", "repository-polling f:1:16"),
+            ("access_rules: {repositories: [{url: \"https://a\"}]}\n", "repository-polling f:1:16"),
             (
                 "authorizers: {remote_json: {config: {remote: x}}}\n",
                 "side-redirects f:1:38: warning: `authorizers.remote_json",

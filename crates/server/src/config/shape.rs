@@ -33,10 +33,14 @@ fn walk(node: &Node, schema: &Json, path: &str, findings: &mut Vec<Diagnostic>) 
     }
     let alternatives = ["anyOf", "oneOf"].iter().find_map(|key| schema[*key].as_array());
     if let Some(alternatives) = alternatives {
-        let attempts: Vec<Vec<Diagnostic>> =
-            alternatives.iter().filter(|one| one["type"] != "null").map(|one| check(node, one, path)).collect();
+        let attempts = alternatives.iter().filter(|one| one["type"] != "null").map(|one| {
+            let is_other_kind = one["type"].as_str().is_some_and(|name| !fits(&node.value, &[name]));
+            (is_other_kind, check(node, one, path))
+        });
         // The alternative that fits best explains best.
-        if let Some(best) = attempts.into_iter().min_by_key(Vec::len) {
+        if let Some((_, best)) =
+            attempts.min_by_key(|(is_other_kind, found)| (*is_other_kind && !found.is_empty(), found.len()))
+        {
             findings.extend(best);
         }
         return;

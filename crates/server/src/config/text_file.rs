@@ -17,7 +17,7 @@ pub fn read<T>(path: &Path, what: &str, parse: impl FnOnce(&str) -> Result<T, Di
     let failed = |error: std::io::Error| refuse(error.to_string()).hint("check the path and its permissions");
     let metadata = std::fs::metadata(path).map_err(failed)?;
     if metadata.is_dir() {
-        return Err(refuse("it is a directory".to_owned()).hint("name a file; directories are not supported yet"));
+        return Err(refuse("it is a directory".to_owned()).hint("name a file"));
     }
     // Pipes may block for ever, and devices may never end.
     if !metadata.is_file() {
@@ -29,10 +29,17 @@ pub fn read<T>(path: &Path, what: &str, parse: impl FnOnce(&str) -> Result<T, Di
     let mut memory = MmapMut::map_anon(MAX_BYTES + 1).map_err(failed)?;
     let room = memory.len() as u64;
     let mut filled = Cursor::new(&mut memory[..]);
-    File::open(path).and_then(|file| std::io::copy(&mut file.take(room), &mut filled)).map_err(failed)?;
+    let file = File::open(path).map_err(failed)?;
+    let begun = file.metadata().and_then(|found| Ok((found.len(), found.modified()?))).map_err(failed)?;
+    std::io::copy(&mut (&file).take(room), &mut filled).map_err(failed)?;
+    let ended = file.metadata().and_then(|found| Ok((found.len(), found.modified()?))).map_err(failed)?;
     let length = usize::try_from(filled.position()).unwrap_or(usize::MAX);
     if length > MAX_BYTES {
         return Err(refuse("it is larger than 16 MiB".to_owned()));
+    }
+    // Half of a list can be a list.
+    if begun != ended {
+        return Err(refuse("it is being written".to_owned()).hint("write another file, and rename it"));
     }
     let bytes = &memory[..length];
     let text = std::str::from_utf8(bytes).map_err(|error| {
@@ -76,5 +83,26 @@ mod tests {
         }
         std::fs::write(&path, "a: 1\n").unwrap();
         assert_eq!(text(&path).unwrap(), "a: 1\n");
+    }
+
+    #[test]
+    fn a_file_that_is_being_written_is_refused() {
+        use std::io::Write;
+        use std::sync::atomic::{AtomicBool, Ordering};
+
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("f.yaml");
+        std::fs::write(&path, "#".repeat(1_000_000)).unwrap();
+        let is_seen = AtomicBool::new(false);
+        std::thread::scope(|scope| {
+            scope.spawn(|| {
+                while !is_seen.load(Ordering::Relaxed) {
+                    let mut file = File::create(&path).unwrap();
+                    (0..1000).for_each(|_| file.write_all(&[b'#'; 1000]).unwrap());
+                }
+            });
+            while !text(&path).is_err_and(|problem| problem.to_string().contains("it is being written")) {}
+            is_seen.store(true, Ordering::Relaxed);
+        });
     }
 }

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
+use keyward_core::credential::{Absent, NamedSecret};
 use keyward_core::diagnostic::Diagnostic;
 use keyward_core::jwt::TokenCache;
 use keyward_core::ports::{Clock, Outside, SecretSource, UnixTime};
@@ -14,7 +15,7 @@ use super::side::ScriptedSide;
 use crate::config::settings::Settings;
 use crate::outside::SystemRandom;
 use crate::repository::documents::Documents;
-use crate::secrets::EnvironmentSecrets;
+use crate::secrets::{self, EnvironmentSecrets, offline};
 use crate::snapshot::{Built, Snapshot};
 
 /// Everything that stands for the outside. Nothing in it reaches anything but files.
@@ -25,6 +26,8 @@ pub struct World {
     pub side: Arc<ScriptedSide>,
     /// Values of `{{ env "NAME" }}` that go before the environment's.
     pub env: BTreeMap<String, String>,
+    /// Values of `{{ secret "NAME" }}` that go before those of the sources.
+    pub secrets: BTreeMap<String, String>,
     /// What time it is.
     pub now: UnixTime,
 }
@@ -34,8 +37,12 @@ impl World {
     pub fn compile(&self, settings: &Settings) -> Result<Built, Diagnostic> {
         let outside = Outside {
             secrets: Arc::new(Secrets {
-                own: self.env.clone(),
-                environment: EnvironmentSecrets::new(settings.env_dir.clone()),
+                env: self.env.clone(),
+                named: self.secrets.clone(),
+                outside: secrets::view::Secrets {
+                    environment: EnvironmentSecrets::new(settings.env_dir.clone()),
+                    view: offline::view(&settings.secrets),
+                },
             }),
             keys: self.keys.clone(),
             tokens: Arc::new(TokenCache::new(1024)),
@@ -48,13 +55,25 @@ impl World {
 }
 
 struct Secrets {
-    own: BTreeMap<String, String>,
-    environment: EnvironmentSecrets,
+    env: BTreeMap<String, String>,
+    named: BTreeMap<String, String>,
+    outside: secrets::view::Secrets,
 }
 
 impl SecretSource for Secrets {
     fn env(&self, name: &str) -> Option<Secret> {
-        self.own.get(name).map(Secret::new).or_else(|| self.environment.env(name))
+        self.env.get(name).map(Secret::new).or_else(|| self.outside.env(name))
+    }
+
+    fn secret(&self, name: &str) -> Result<NamedSecret, Absent> {
+        let found = self.outside.secret(name);
+        match self.named.get(name) {
+            Some(value) => {
+                let hosts = found.ok().and_then(|found| found.hosts);
+                Ok(NamedSecret { value: Secret::new(value), version: "test".into(), hosts })
+            }
+            None => found,
+        }
     }
 }
 

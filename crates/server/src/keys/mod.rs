@@ -1,7 +1,7 @@
 //! Key sets, one per location however many rules name it, kept fresh in the background.
 //!
-//! A set is fetched again after `jwks_ttl`; when that fails the last good one stays in force, up to a
-//! hard ceiling. A token that no key fits causes at most one fetch per location in ten seconds, which
+//! A set is fetched again after `jwks_ttl`; when that fails the last good one stays in force, for
+//! `jwks_max_stale` at most. A token that no key fits causes at most one fetch per location in ten seconds, which
 //! every waiting request shares.
 
 mod location;
@@ -23,6 +23,7 @@ use self::source::{Document, Source};
 use crate::config::settings::handlers::KeySetSettings;
 use crate::http_client::HttpClient;
 use crate::metrics::Metrics;
+use crate::sources::{SourceReport, SourceState};
 
 /// The most locations that are kept.
 const MAX_LOCATIONS: usize = 1024;
@@ -77,10 +78,23 @@ impl KeySetRegistry {
         }
     }
 
-    /// Sets that have been asked for and not been had yet, as they may be shown. `idle_signing` is the location of keys
-    /// that nothing is signed with: they are not missed.
-    pub fn missing(&self, idle_signing: Option<&str>) -> Vec<String> {
-        missing(&self.checking, None).chain(missing(&self.signing, idle_signing)).collect()
+    /// How every set in use is doing, by location. `idle_signing` is the location of keys that nothing is signed with:
+    /// they are left out while they are not there, since nobody misses them.
+    pub fn reports(&self, idle_signing: Option<&str>) -> Vec<SourceReport> {
+        let signing = live(&self.signing).into_iter().filter_map(|source| {
+            let report = source.report();
+            let is_missed = report.state != SourceState::Missing || Some(source.url()) != idle_signing;
+            is_missed.then_some(report)
+        });
+        let mut reports: Vec<_> = live(&self.checking).iter().map(|source| source.report()).chain(signing).collect();
+        reports.sort_by(|one, other| one.name.cmp(&other.name));
+        reports
+    }
+
+    /// Failed fetches of every set in use, each with its location as it may be shown.
+    pub fn failures(&self) -> Vec<(String, u64)> {
+        let checking = live(&self.checking).into_iter().map(|source| failures(&source));
+        checking.chain(live(&self.signing).into_iter().map(|source| failures(&source))).collect()
     }
 
     /// Sets in files that cannot be found, each with its location and what is wrong.
@@ -126,11 +140,8 @@ fn live<D: Document>(sources: &Mutex<Sources<D>>) -> Vec<Arc<Source<D>>> {
     sources.lock().unwrap_or_else(PoisonError::into_inner).values().filter_map(Weak::upgrade).collect()
 }
 
-fn missing<D: Document>(sources: &Mutex<Sources<D>>, idle: Option<&str>) -> impl Iterator<Item = String> {
-    live(sources)
-        .into_iter()
-        .filter(move |source| source.set().is_none() && Some(source.url()) != idle)
-        .map(|source| shown_url(source.url()).into_owned())
+fn failures<D: Document>(source: &Source<D>) -> (String, u64) {
+    (shown_url(source.url()).into_owned(), source.failures())
 }
 
 /// The file at a location, when it is one.

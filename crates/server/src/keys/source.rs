@@ -1,6 +1,7 @@
 //! One key set, of keys that check signatures or keys that sign: what is in force, and the background task
 //! that renews it.
 
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Weak};
 use std::time::{Duration, Instant};
 
@@ -12,9 +13,8 @@ use tokio::sync::{Notify, watch};
 
 use super::location::Location;
 use super::{Fetching, Terms};
+use crate::sources::{SourceReport, SourceState};
 
-/// How long the last good set counts when no newer one can be had.
-const CEILING: Duration = Duration::from_secs(3600);
 /// Between two fetches because of tokens that no key fits.
 const REFRESH_INTERVAL: Duration = Duration::from_secs(10);
 /// Between two attempts while there is no set, or fetching fails.
@@ -30,6 +30,9 @@ pub(super) trait Document: Send + Sync + Sized + 'static {
 
     /// What is in it and what was left out, for the log.
     fn summary(&self) -> String;
+
+    /// Why nothing can be done with it, if nothing can.
+    fn shortcoming(&self) -> Option<String>;
 }
 
 impl Document for KeySet {
@@ -43,6 +46,10 @@ impl Document for KeySet {
 
     fn summary(&self) -> String {
         format!("{} keys, skipped: {:?}", self.len(), self.skipped())
+    }
+
+    fn shortcoming(&self) -> Option<String> {
+        self.is_empty().then(|| "no key in it can check signatures: every token is refused".to_owned())
     }
 }
 
@@ -62,6 +69,10 @@ impl Document for SigningSet {
             Err(problem) => format!("no key can sign: {problem}; {published} are published"),
         }
     }
+
+    fn shortcoming(&self) -> Option<String> {
+        self.signer().err().map(|problem| format!("no key can sign: {problem}"))
+    }
 }
 
 /// A key set that renews itself as long as somebody holds it.
@@ -70,6 +81,9 @@ pub(super) struct Source<D> {
     set: ArcSwapOption<Held<D>>,
     wanted: Arc<Notify>,
     attempts: watch::Sender<Attempts>,
+    /// Why the last attempt failed, if it did.
+    problem: ArcSwapOption<String>,
+    failures: AtomicU64,
     /// What fetches; nothing does when it is absent.
     terms: Option<Arc<ArcSwap<Terms>>>,
 }
@@ -101,6 +115,8 @@ impl<D: Document> Source<D> {
             set: ArcSwapOption::empty(),
             wanted: Arc::new(Notify::new()),
             attempts: watch::Sender::new(Attempts::default()),
+            problem: ArcSwapOption::empty(),
+            failures: AtomicU64::new(0),
             terms: fetching.map(|fetching| fetching.terms.clone()),
         });
         if let Some(fetching) = fetching {
@@ -128,7 +144,12 @@ impl<D: Document> Source<D> {
     /// A look at the set in force.
     fn look<T>(&self, at: impl FnOnce(&Arc<D>) -> T) -> Option<T> {
         let held = self.set.load();
-        held.as_ref().filter(|held| held.since.elapsed() < CEILING).map(|held| at(&held.set))
+        held.as_ref().filter(|held| held.since.elapsed() < self.ceiling()).map(|held| at(&held.set))
+    }
+
+    /// How old a set may become. It is asked for anew each time: who raises it during an outage means the set in force.
+    fn ceiling(&self) -> Duration {
+        self.terms.as_ref().map_or(Duration::ZERO, |terms| terms.load().settings.ceiling())
     }
 
     fn max_wait(&self) -> Duration {
@@ -140,6 +161,26 @@ impl<D: Document> Source<D> {
         let mut attempts = self.attempts.subscribe();
         // Either outcome means that waiting longer is of no use.
         let _ = tokio::time::timeout(self.max_wait(), attempts.wait_for(|attempts| attempts.ended > 0)).await;
+    }
+
+    /// How many attempts have failed.
+    pub(super) fn failures(&self) -> u64 {
+        self.failures.load(Ordering::Relaxed)
+    }
+
+    /// How it is doing.
+    pub(super) fn report(&self) -> SourceReport {
+        let failure = self.problem.load().as_deref().cloned();
+        let held = self.set.load_full();
+        let (age, shortcoming, state) = match held.filter(|held| held.since.elapsed() < self.ceiling()) {
+            Some(held) => {
+                let state = if failure.is_some() { SourceState::Stale } else { SourceState::Fresh };
+                (Some(held.since.elapsed()), held.set.shortcoming(), state)
+            }
+            None => (None, None, SourceState::Missing),
+        };
+        let name = shown_url(&self.url).into_owned();
+        SourceReport { kind: "key_set", name, state, age, problem: failure.or(shortcoming) }
     }
 
     async fn refreshed(&self) {
@@ -240,11 +281,14 @@ impl<D: Document> Renewal<D> {
         let succeeded = match fetched {
             Ok(set) => {
                 install(&source, set);
+                source.problem.store(None);
                 true
             }
             Err(cause) => {
                 self.fetching.metrics.key_set_failures.inc();
+                source.failures.fetch_add(1, Ordering::Relaxed);
                 tracing::warn!(location = %shown_url(&source.url), cause, "a key set could not be fetched");
+                source.problem.store(Some(Arc::new(cause)));
                 false
             }
         };
@@ -259,6 +303,9 @@ fn install<D: Document>(source: &Source<D>, set: D) {
     if is_new {
         let location = shown_url(&source.url);
         tracing::info!(%location, summary = set.summary(), "a key set is in force");
+        if let Some(shortcoming) = set.shortcoming() {
+            tracing::warn!(%location, shortcoming, "nothing can be done with a key set");
+        }
     }
     // An unchanged set keeps its identity, so that caches stay valid.
     let set = match before.as_ref() {

@@ -12,7 +12,17 @@ use crate::config::settings::listeners::{ListenerSettings, MetricsSettings};
 use crate::upstream::resolve::Resolver;
 use crate::upstream::tls::{client_config, install_provider};
 
+const SETTINGS: KeySetSettings = KeySetSettings {
+    refresh: Duration::from_secs(30),
+    max_wait: Duration::from_secs(2),
+    max_stale: Duration::from_secs(3600),
+};
+
 fn registry() -> KeySetRegistry {
+    registry_under(SETTINGS)
+}
+
+fn registry_under(settings: KeySetSettings) -> KeySetRegistry {
     install_provider();
     let metrics = Metrics::new(&MetricsSettings {
         listener: ListenerSettings { key: "x", host: String::new(), port: 0, tls: None },
@@ -22,10 +32,7 @@ fn registry() -> KeySetRegistry {
     let client = HttpClient::new(Resolver::default(), client_config(&[], &[b"http/1.1"]).unwrap());
     KeySetRegistry::new(Fetching {
         runtime: Handle::current(),
-        terms: Arc::new(ArcSwap::from_pointee(Terms {
-            client,
-            settings: KeySetSettings { refresh: Duration::from_secs(30), max_wait: Duration::from_secs(2) },
-        })),
+        terms: Arc::new(ArcSwap::from_pointee(Terms { client, settings })),
         changed: Arc::default(),
         metrics,
     })
@@ -50,9 +57,31 @@ async fn server(answers: Vec<String>) -> (String, Arc<AtomicUsize>) {
     (url, served)
 }
 
-fn set(key_id: &str) -> String {
-    let body = json!({"keys": [generate("ES256", key_id, 0).unwrap()]}).to_string();
+fn ok(body: &str) -> String {
     format!("HTTP/1.1 200 OK\r\ncontent-length: {}\r\n\r\n{body}", body.len())
+}
+
+fn set(key_id: &str) -> String {
+    ok(&json!({"keys": [generate("ES256", key_id, 0).unwrap()]}).to_string())
+}
+
+/// Names of what is not there.
+fn missing(registry: &KeySetRegistry) -> Vec<String> {
+    let reports = registry.reports(None).into_iter();
+    reports.filter(|report| report.state == SourceState::Missing).map(|report| report.name).collect()
+}
+
+/// What is said about the only set, once it is as expected.
+async fn report_when(registry: &KeySetRegistry, is_expected: impl Fn(&SourceReport) -> bool) -> SourceReport {
+    let wait = async {
+        loop {
+            match registry.reports(None).pop() {
+                Some(report) if is_expected(&report) => return report,
+                _ => tokio::time::sleep(Duration::from_millis(10)).await,
+            }
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(20), wait).await.unwrap()
 }
 
 #[tokio::test]
@@ -90,7 +119,7 @@ async fn faults_leave_no_set_and_say_so() {
         let source = registry.open(&url).unwrap();
         registry.first_fetches().await;
         assert!(source.current().is_none());
-        assert_eq!(registry.missing(None), [url]);
+        assert_eq!(missing(&registry), [url]);
     }
 }
 
@@ -103,6 +132,119 @@ async fn a_source_that_recovers_is_used() {
     tokio::time::sleep(Duration::from_millis(600)).await;
     source.refresh().await;
     assert!(source.current().is_some());
+}
+
+/// Nothing that comes takes the place of a good set, unless it is one; and what is wrong is said.
+#[tokio::test]
+async fn a_source_that_fails_leaves_the_last_good_set() {
+    let huge = format!("HTTP/1.1 200 OK\r\n\r\n{}", " ".repeat(2_000_000));
+    let many = json!({"keys": vec![json!({"kty": "none"}); 257]}).to_string();
+    let rows = [
+        ("HTTP/1.1 500 Oops\r\ncontent-length: 0\r\n\r\n".to_owned(), "status 500"),
+        (ok(""), "not a JSON object"),
+        (ok("<html>Sign in</html>"), "not a JSON object"),
+        (ok("{\"keys\": ["), "not a JSON object"),
+        (ok("{}"), "no `keys` list"),
+        (ok(&many), "more than 256 keys"),
+        ("HTTP/1.1 200 OK\r\ncontent-length: 400\r\n\r\n{\"keys\"".to_owned(), ""),
+        (huge, ""),
+        ("garbage\r\n\r\n".to_owned(), ""),
+        (String::new(), ""),
+    ];
+    let mut running = tokio::task::JoinSet::new();
+    for (answer, problem) in rows {
+        running.spawn(async move {
+            let (url, _) = server(vec![set("a"), answer.clone(), set("b")]).await;
+            let registry = registry_under(KeySetSettings { refresh: Duration::from_secs(1), ..SETTINGS });
+            let source = registry.open(&url).unwrap();
+            let report = report_when(&registry, |report| report.state != SourceState::Missing).await;
+            assert_eq!((report.state, report.problem), (SourceState::Fresh, None));
+            let good = source.current().unwrap().revision();
+            let report = report_when(&registry, |report| report.state == SourceState::Stale).await;
+            let said = report.problem.unwrap();
+            assert!(!said.is_empty() && said.contains(problem), "{answer:.60}: {said}");
+            assert_eq!((source.current().map(|set| set.revision()), registry.in_force()), (Some(good), 1));
+            // It comes back by itself, with other keys.
+            let report = report_when(&registry, |report| report.state == SourceState::Fresh).await;
+            assert_eq!(report.problem, None);
+            assert_ne!(source.current().unwrap().revision(), good);
+            assert_eq!(registry.failures(), [(url, 1)]);
+        });
+    }
+    while let Some(row) = running.join_next().await {
+        row.unwrap();
+    }
+}
+
+#[tokio::test]
+async fn a_set_that_comes_in_drops_is_given_up() {
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("http://{}/jwks.json", listener.local_addr().unwrap());
+    tokio::spawn(async move {
+        let (mut stream, _) = listener.accept().await.unwrap();
+        let head = b"HTTP/1.1 200 OK\r\ncontent-length: 100000\r\n\r\n".iter();
+        for byte in head.copied().chain(std::iter::repeat(b' ')) {
+            if stream.write_all(&[byte]).await.is_err() {
+                return;
+            }
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    });
+    let registry = registry();
+    let _source = registry.open(&url).unwrap();
+    let report = report_when(&registry, |report| report.problem.is_some()).await;
+    assert!(report.problem.unwrap().contains("no complete answer within"));
+}
+
+/// The time that counts is that of a clock which nobody sets: `Instant`.
+#[tokio::test]
+async fn a_set_counts_no_more_once_it_is_too_old_and_again_when_it_may_be_older() {
+    let gone = "HTTP/1.1 404 x\r\ncontent-length: 0\r\n\r\n".to_owned();
+    let (url, _) = server(vec![set("a"), gone]).await;
+    let short =
+        KeySetSettings { refresh: Duration::from_millis(100), max_stale: Duration::from_millis(900), ..SETTINGS };
+    let registry = registry_under(short);
+    let source = registry.open(&url).unwrap();
+    report_when(&registry, |report| report.state == SourceState::Stale).await;
+    let report = report_when(&registry, |report| report.state == SourceState::Missing).await;
+    assert_eq!((report.age, report.problem.as_deref()), (None, Some("status 404 Not Found")));
+    assert_eq!((source.current().is_some(), registry.in_force(), source.publishes(0, 0)), (false, 0, false));
+    // During an outage an operator may want it to count for longer.
+    let client = HttpClient::new(Resolver::default(), client_config(&[], &[b"http/1.1"]).unwrap());
+    registry.adopt(Terms { client, settings: SETTINGS });
+    assert!(source.current().is_some());
+    assert_eq!(registry.reports(None)[0].state, SourceState::Stale);
+}
+
+/// An issuer that takes back all its keys is believed, as one that takes back one of them.
+#[tokio::test]
+async fn a_set_without_keys_takes_the_place_of_one_with_keys_and_is_named() {
+    let (url, _) = server(vec![set("a"), ok("{\"keys\": []}")]).await;
+    let registry = registry_under(KeySetSettings { refresh: Duration::from_millis(300), ..SETTINGS });
+    let source = registry.open(&url).unwrap();
+    let report = report_when(&registry, |report| report.problem.is_some()).await;
+    assert_eq!(report.state, SourceState::Fresh);
+    assert!(report.problem.unwrap().contains("every token is refused"));
+    assert!(source.current().unwrap().is_empty());
+}
+
+#[tokio::test]
+async fn what_no_rule_uses_is_not_reported() {
+    let registry = registry();
+    let source = registry.open("file:///nonexistent/one.json").unwrap();
+    let idle = registry.open_signing("file:///nonexistent/idle.json").unwrap();
+    let names = |idle| registry.reports(idle).into_iter().map(|report| report.name).collect::<Vec<_>>();
+    assert_eq!(names(None), ["file:///nonexistent/idle.json", "file:///nonexistent/one.json"]);
+    assert_eq!(names(Some("file:///nonexistent/idle.json")), ["file:///nonexistent/one.json"]);
+    drop((source, idle));
+    // The task that fetches may hold one for a moment longer.
+    tokio::time::timeout(Duration::from_secs(20), async {
+        while !registry.reports(None).is_empty() {
+            tokio::task::yield_now().await;
+        }
+    })
+    .await
+    .unwrap();
 }
 
 #[tokio::test]
@@ -132,7 +274,7 @@ async fn the_query_of_a_location_is_asked_for_and_not_shown() {
     let registry = registry();
     let _source = registry.open(&format!("{url}?key=s3cr3t")).unwrap();
     registry.first_fetches().await;
-    assert_eq!(registry.missing(None), [format!("{url}?[redacted]")]);
+    assert_eq!(missing(&registry), [format!("{url}?[redacted]")]);
 }
 
 #[test]

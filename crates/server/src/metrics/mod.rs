@@ -4,7 +4,10 @@
 //! number and then become `other`; queries and subjects are never labels. A core resolves a label set
 //! once and keeps the handles.
 
+mod key_sets;
 mod process;
+pub mod repositories;
+mod secrets;
 pub mod worker;
 
 use std::collections::HashSet;
@@ -22,6 +25,9 @@ use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::metrics::histogram::Histogram;
 use prometheus_client::registry::Registry;
 
+use self::key_sets::KeySetMetrics;
+use self::repositories::RepositoryMetrics;
+use self::secrets::SecretMetrics;
 use self::worker::Finished;
 use crate::config::settings::listeners::MetricsSettings;
 
@@ -77,6 +83,10 @@ pub struct Metrics {
     upstream_seconds: Histogram,
     upstream_errors: Family<ReasonLabels, Counter>,
     repository_fetches: Family<OutcomeLabels, Counter>,
+    /// What is counted of secrets.
+    pub secrets: SecretMetrics,
+    /// How rule repositories are doing.
+    pub repositories: RepositoryMetrics,
     /// Client connections that are open.
     pub connections: Gauge64,
     /// Connections turned away because there were too many.
@@ -95,6 +105,8 @@ pub struct Metrics {
     pub key_sets_ready: Gauge64,
     /// Fetches of key sets that failed.
     pub key_set_failures: Counter,
+    /// How each key set is doing.
+    pub key_sets: KeySetMetrics,
     /// Audit records written.
     pub audit_written: Gauge<u64, AtomicU64>,
     /// Audit records lost.
@@ -175,11 +187,13 @@ impl Metrics {
             ),
             key_sets_ready: register!("keyward_key_sets_ready", "Key sets in force", Gauge64::default()),
             key_set_failures: register!("keyward_key_set_failures", "Failed fetches of key sets", Counter::default()),
+            key_sets: KeySetMetrics::register(&mut registry),
             repository_fetches: register!(
                 "keyward_repository_fetches",
                 "Fetches of rule documents by outcome",
                 Family::default()
             ),
+            repositories: RepositoryMetrics::register(&mut registry),
             audit_written: register!(
                 "keyward_audit_records_written",
                 "Audit records written",
@@ -190,6 +204,7 @@ impl Metrics {
                 "Audit records lost",
                 Gauge::<u64, AtomicU64>::default()
             ),
+            secrets: SecretMetrics::new(&mut registry),
             paths: Mutex::default(),
             registry: Registry::default(),
         };

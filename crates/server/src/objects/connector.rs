@@ -3,6 +3,7 @@
 
 use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 use async_trait::async_trait;
 use http::{Request, Response, StatusCode};
@@ -13,7 +14,7 @@ use object_store::client::{
 };
 
 use super::failure::Message;
-use crate::http_client::{HttpClient, Limits};
+use crate::http_client::{HttpClient, Limits, retry_after};
 
 /// What went wrong last, in words that may be shown.
 #[derive(Clone, Debug, Default)]
@@ -26,6 +27,8 @@ pub(super) struct Trouble {
     pub(super) host: String,
     /// What was answered, or why nothing was.
     pub(super) outcome: Result<(StatusCode, Option<String>), String>,
+    /// How long whoever answered asks to wait.
+    pub(super) wait: Option<Duration>,
 }
 
 impl Heard {
@@ -78,12 +81,13 @@ impl HttpService for Connector {
             Ok(answer) => {
                 if !answer.status().is_success() {
                     let outcome = Ok((answer.status(), code(&answer)));
-                    self.heard.remember(Trouble { host, outcome });
+                    let wait = retry_after(answer.status(), answer.headers());
+                    self.heard.remember(Trouble { host, outcome, wait });
                 }
                 Ok(answer.map(Into::into))
             }
             Err(cause) => {
-                self.heard.remember(Trouble { host, outcome: Err(cause.clone()) });
+                self.heard.remember(Trouble { host, outcome: Err(cause.clone()), wait: None });
                 Err(HttpError::new(HttpErrorKind::Unknown, Message(cause)))
             }
         }
@@ -91,7 +95,7 @@ impl HttpService for Connector {
 }
 
 /// What the provider calls the error, such as `AccessDenied`: a header of Azure's, an element elsewhere.
-fn code(answer: &Response<bytes::Bytes>) -> Option<String> {
+pub(crate) fn code(answer: &Response<bytes::Bytes>) -> Option<String> {
     let header = answer.headers().get("x-ms-error-code").and_then(|code| code.to_str().ok());
     let element = || {
         let text = std::str::from_utf8(answer.body()).ok()?;

@@ -1,5 +1,7 @@
 //! Why an object could not be had, in words that name what to do and hold no credential.
 
+use std::time::Duration;
+
 use http::StatusCode;
 use keyward_core::secret::shown_url;
 use thiserror::Error;
@@ -13,6 +15,8 @@ pub struct Failure {
     pub cause: String,
     /// Asking again may help.
     pub may_pass: bool,
+    /// How long the store asks to wait.
+    pub wait: Option<Duration>,
 }
 
 /// An error that is nothing but its text.
@@ -27,11 +31,11 @@ pub(super) fn refused(why: &str) -> object_store::Error {
 
 impl Failure {
     pub(super) fn passing(cause: String) -> Self {
-        Self { cause, may_pass: true }
+        Self { cause, may_pass: true, wait: None }
     }
 
     pub(super) fn lasting(cause: String) -> Self {
-        Self { cause, may_pass: false }
+        Self { cause, may_pass: false, wait: None }
     }
 
     /// What was heard last says more than the provider's client, and repeats no URL.
@@ -40,8 +44,10 @@ impl Failure {
             return Self::lasting(source.to_string());
         }
         match heard.last() {
-            Some(Trouble { host, outcome: Ok((status, code)) }) => answered(&host, status, code.as_deref(), permission),
-            Some(Trouble { host, outcome: Err(cause) }) => Self::passing(format!("{host}: {cause}")),
+            Some(Trouble { host, outcome: Ok((status, code)), wait }) => {
+                Self { wait, ..answered(&host, status, code.as_deref(), permission) }
+            }
+            Some(Trouble { host, outcome: Err(cause), .. }) => Self::passing(format!("{host}: {cause}")),
             // Nothing was asked, or what was answered made no sense: files of credentials, malformed answers.
             None => Self::passing(without_queries(&chain(error))),
         }
@@ -62,6 +68,7 @@ fn answered(host: &str, status: StatusCode, code: Option<&str>, permission: &str
         cause: format!("{host} answered {}{code}{advice}", status.as_u16()),
         may_pass: status.is_server_error()
             || matches!(status, StatusCode::TOO_MANY_REQUESTS | StatusCode::REQUEST_TIMEOUT),
+        wait: None,
     }
 }
 

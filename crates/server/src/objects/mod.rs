@@ -2,10 +2,12 @@
 //! (serving spec 6.1 and 6.5). One file per provider, one table of schemes; requests go out through the same
 //! client as those for other documents, so that limits, trust roots and address overrides hold for them too.
 
+pub(crate) mod aws;
 mod azblob;
-mod connector;
+pub(crate) mod connector;
 mod failure;
 mod gs;
+pub(crate) mod identity;
 mod profile;
 mod s3;
 #[cfg(test)]
@@ -26,7 +28,7 @@ pub use self::failure::Failure;
 use crate::http_client::{HttpClient, Limits};
 
 /// A variable of the environment.
-type Variable<'a> = &'a dyn Fn(&str) -> Option<String>;
+pub(crate) type Variable<'a> = &'a dyn Fn(&str) -> Option<String>;
 
 /// Makes a provider's client.
 type Build = fn(&Place, Variable<'_>, Connector) -> Result<Arc<dyn ObjectStore>, String>;
@@ -191,7 +193,7 @@ fn no_retries() -> RetryConfig {
 }
 
 /// An address as people write it: `minio.example.com`, which means https, or a URL.
-fn endpoint_url(written: &str, insecure: bool) -> String {
+pub(crate) fn endpoint_url(written: &str, insecure: bool) -> String {
     match written.contains("://") {
         true => written.to_owned(),
         false if insecure => format!("http://{written}"),

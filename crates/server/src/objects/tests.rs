@@ -44,7 +44,11 @@ fn urls_name_a_bucket_and_a_key() {
 fn credentials_that_cannot_be_used_are_named() {
     let directory = tempfile::tempdir().unwrap();
     let credentials = directory.path().join("credentials");
-    std::fs::write(&credentials, "[tools]\nsso_session = x\n[half]\nregion = eu-west-1\n").unwrap();
+    std::fs::write(
+        &credentials,
+        "[tools]\nsso_session = x\n[half]\nregion = eu-west-1\n[broken]\naws_access_key_id = a\u{1}b\n",
+    )
+    .unwrap();
     let path = credentials.to_str().unwrap().to_owned();
     let rows = [
         (
@@ -54,6 +58,8 @@ fn credentials_that_cannot_be_used_are_named() {
         ),
         ("s3://b/k?profile=half", "", "there is no profile `half` with credentials in AWS's shared files"),
         ("s3://b/k", "none", "there is no profile `none` with credentials in AWS's shared files"),
+        ("s3://b/k?profile=broken", "", "the access key or the session token holds a line break"),
+        ("s3://b/k?endpoint=http://256.256.256.256", "", "the endpoint is no `http` or `https` URL"),
         ("azblob://b/k", "", "`AZURE_STORAGE_ACCOUNT` is not set"),
     ];
     for (url, profile, problem) in rows {

@@ -1,6 +1,5 @@
 //! The end of an exchange: one audit record and the counters, exactly once, however it ends.
 
-use std::borrow::Cow;
 use std::net::SocketAddr;
 use std::rc::Rc;
 use std::sync::Arc;
@@ -236,7 +235,7 @@ impl Drop for Completion {
         let took = self.completed.unwrap_or_else(Instant::now).duration_since(self.arrived);
         let live = self.live();
         let rule = self.rule();
-        let credential = rule.filter(|_| self.is_forwarded).and_then(names_of_credential_headers);
+        let credential = rule.filter(|_| self.is_forwarded).and_then(Rule::injected);
         let (caller, path) = (self.caller.as_deref(), self.asked.path());
         self.sinks.audit.write(&AuditRecord {
             ts: Some(self.arrived_at),
@@ -260,7 +259,7 @@ impl Drop for Completion {
             duration: took,
             upstream_duration: self.upstream_duration,
             client_ip: Some(&self.connection.peer_ip),
-            credential: credential.as_deref(),
+            credential,
         });
         self.sinks.metrics.finished(&Finished {
             generation: live.snapshot.generation,
@@ -273,17 +272,5 @@ impl Drop for Completion {
             took,
             upstream: self.upstream_duration,
         });
-    }
-}
-
-/// The headers that carried the injected credential.
-fn names_of_credential_headers(rule: &Rule) -> Option<Cow<'_, str>> {
-    match rule.credential_headers() {
-        [] => None,
-        [only] => Some(Cow::Borrowed(only.as_str())),
-        several => {
-            let names: Vec<&str> = several.iter().map(|name| name.as_str()).collect();
-            Some(Cow::Owned(names.join(",")))
-        }
     }
 }

@@ -10,7 +10,7 @@ use arc_swap::ArcSwap;
 use bytes::Bytes;
 use http::header::{CONNECTION, HOST, RETRY_AFTER, UPGRADE};
 use http::request::Parts;
-use http::{HeaderValue, Method, Request, Response, StatusCode, Version};
+use http::{HeaderName, HeaderValue, Method, Request, Response, StatusCode, Version};
 use http_body::Body;
 use hyper::body::Incoming;
 use hyper::upgrade::OnUpgrade;
@@ -38,6 +38,9 @@ use crate::serving::Live;
 use crate::upstream::answer::Answer;
 use crate::upstream::error::ForwardError;
 use crate::upstream::forward::Forwarder;
+
+/// Says under which version of the rules an answer was given, where that is asked for.
+const RULES_VERSION: HeaderName = HeaderName::from_static("x-keyward-rules-version");
 
 /// One core's service.
 pub struct Service {
@@ -102,6 +105,7 @@ impl Service {
         let is_http1 = request.version() < Version::HTTP_2;
         let is_head = request.method() == Method::HEAD;
         let in_force = self.current();
+        let rules_version = in_force.live.snapshot.version_header.clone();
         let mut verdict = None;
         let arrived = caught(|| {
             let policy = in_force.live.serving.proxy_cors.as_ref();
@@ -120,6 +124,9 @@ impl Service {
             let mut response = response.unwrap_or_else(|| self.panicked());
             if let Some(cors::Verdict::Preflight(fields) | cors::Verdict::Actual(fields)) = verdict.map(|v| *v) {
                 cors::apply(fields, response.headers_mut());
+            }
+            if let Some(version) = rules_version {
+                response.headers_mut().insert(RULES_VERSION, version);
             }
             if !is_http1 {
                 response.headers_mut().remove(CONNECTION);

@@ -1,7 +1,10 @@
 //! Replaces what is in force when a file changes or on SIGHUP: rules and settings together, all or nothing.
 //! What cannot be used changes nothing: what was in force goes on serving, and the log says why.
 
+mod documents;
+mod emptied;
 pub mod fixed;
+pub mod secrets;
 mod watched;
 
 use std::cell::RefCell;
@@ -11,11 +14,11 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use arc_swap::ArcSwap;
-use keyward_core::diagnostic::{Diagnostic, Origin, Severity};
-use keyward_core::secret::shown_url;
+use keyward_core::diagnostic::{Diagnostic, Severity};
 use tokio::sync::mpsc;
 
 use self::fixed::Fixed;
+use self::secrets::{LiveSecrets, environment_of};
 use self::watched::{Watched, watch, watcher};
 use crate::audit::sink::Prepared;
 use crate::audit::state::AuditState;
@@ -26,12 +29,15 @@ use crate::issuer::routes::Issuer;
 use crate::keys::Terms;
 use crate::metrics::Metrics;
 use crate::outside::Lasting;
+use crate::repository::cache::CacheDirectory;
 use crate::repository::documents::Documents;
-use crate::repository::polling::{Arrival, Pollers};
-use crate::repository::says_nothing;
+use crate::repository::keeper::Keeper;
+use crate::repository::polling::Pollers;
+use crate::repository::standing::Standings;
 use crate::secrets::EnvironmentSecrets;
+use crate::secrets::refresh::{Refresher, Refreshing};
 use crate::serving::{Live, Serving};
-use crate::snapshot::{Built, Snapshot};
+use crate::snapshot::Snapshot;
 use crate::telemetry;
 
 /// Several writes of one change count as one.
@@ -62,6 +68,12 @@ pub struct Reloader {
     pub issuer: Option<Rc<LiveIssuer>>,
     /// The documents of remote repositories.
     pub documents: Rc<RefCell<Documents>>,
+    /// The values of secrets.
+    pub secrets: LiveSecrets,
+    /// How repositories are doing.
+    pub standings: Arc<Standings>,
+    /// Who keeps copies of documents.
+    pub keeper: Rc<Keeper>,
     /// What was started with.
     pub started_with: Fixed,
 }
@@ -112,10 +124,20 @@ impl Reloader {
         let pollers = Pollers {
             documents: self.documents.clone(),
             live: self.live.clone(),
+            standings: self.standings.clone(),
+            keeper: self.keeper.clone(),
             metrics: self.metrics.clone(),
             arrivals,
         };
         let mut polling = Some(pollers.follow(&settings, None));
+        let (attempted, mut attempts) = mpsc::channel(1);
+        let refresher = Refresher {
+            store: self.secrets.store.clone(),
+            live: self.live.clone(),
+            metrics: self.metrics.clone(),
+            attempted,
+        };
+        let mut refreshing = refresher.follow(settings.secrets.refresh_interval, Refreshing::default());
         let mut watched = Watched::of(&self.files, &settings);
         let mut watcher = watcher(sender);
         watch(&mut watcher, &watched);
@@ -124,39 +146,43 @@ impl Reloader {
         let mut hangup = tokio::signal::unix::signal(tokio::signal::unix::SignalKind::hangup()).ok();
         let mut again = None;
         loop {
+            self.look_at_secrets(&settings);
             let asked = tokio::select! {
                 Some(arrival) = arrived.recv() => {
                     self.take(&settings, arrival);
                     continue;
                 }
+                Some(()) = attempts.recv() => continue,
                 _ = changes.recv() => false,
                 () = tokio::time::sleep(POLL) => again.is_some_and(|at| at <= Instant::now()),
                 () = signalled(&mut hangup) => true,
             };
-            if !asked {
+            // Whoever asks does not wait, however much changes.
+            if !asked && !asked_within(DEBOUNCE, &mut hangup).await {
                 // Other files of the same directories may change all the time.
-                tokio::time::sleep(DEBOUNCE).await;
                 if Some(watched.fingerprint()) == fingerprint {
                     continue;
                 }
-                tokio::time::sleep(DEBOUNCE).await;
-                // What the debounce has gathered is covered by the reload to come.
-                while changes.try_recv().is_ok() {}
+                asked_within(DEBOUNCE, &mut hangup).await;
             }
+            // What has been gathered is covered by the reload to come.
+            while changes.try_recv().is_ok() {}
             // Taken before the files are read: what changes meanwhile will differ from it.
             fingerprint = Some(watched.fingerprint());
-            let loaded = load(&self.files, &self.variables);
+            let loaded = load(&self.files, &self.variables).and_then(|loaded| emptied::refuse(&settings, loaded));
             // What was read last decides what is watched, also when it cannot be used yet.
             let now = loaded.as_ref().ok().map(|loaded| Watched::of(&self.files, &loaded.settings));
             again = None;
             let outcome = match loaded {
-                Ok(loaded) => self.put_in_force(loaded).await.map_err(|unusable| match unusable {
-                    Unusable::Faulty(problem) => vec![problem],
-                    Unusable::Unreachable(problem) => {
-                        again = Some(Instant::now() + RETRY);
-                        vec![problem]
-                    }
-                }),
+                Ok(loaded) => {
+                    self.patiently(self.put_in_force(loaded), &settings).await.map_err(|unusable| match unusable {
+                        Unusable::Faulty(problem) => vec![problem],
+                        Unusable::Unreachable(problem) => {
+                            again = Some(Instant::now() + RETRY);
+                            vec![problem]
+                        }
+                    })
+                }
                 Err(findings) => Err(findings),
             };
             match outcome {
@@ -164,6 +190,7 @@ impl Reloader {
                     self.metrics.reloads.inc();
                     settings = new;
                     polling = Some(pollers.follow(&settings, polling.take()));
+                    refreshing = refresher.follow(settings.secrets.refresh_interval, refreshing);
                 }
                 Err(findings) => {
                     self.metrics.reload_failures.inc();
@@ -171,6 +198,7 @@ impl Reloader {
                     tracing::error!(
                         "the reload failed; the last good rules go on serving, under the settings they had"
                     );
+                    self.secrets.reload_failed(&settings);
                 }
             }
             if let Some(now) = now.filter(|now| *now != watched) {
@@ -185,13 +213,16 @@ impl Reloader {
     /// Prepares everything that can fail, and only then puts anything in force.
     async fn put_in_force(&self, loaded: Loaded) -> Result<Settings, Unusable> {
         let Loaded { settings, warnings, .. } = loaded;
+        let environment = environment_of(&settings);
         let before = self.live.load_full();
         let outbound = before.serving.outbound.renewed(&settings.proxy.upstream)?;
         let serving = Serving::new(&settings, outbound.clone())?;
         let known = self.documents.borrow().clone();
         let documents = known.renewed(&settings.repositories, &outbound.http_client()).await;
         let documents = documents.map_err(Unusable::Unreachable)?;
-        let lasting = Lasting { side: outbound.side.clone(), ..self.lasting.clone() };
+        let sources = self.secrets.store.renewed(&settings.secrets, &outbound.http_client()).await;
+        let (sources, view) = self.usable_secrets(&settings, sources)?;
+        let lasting = Lasting { side: outbound.side.clone(), secrets: view.clone(), ..self.lasting.clone() };
         let built = self.build(&settings, &documents, &lasting)?;
         let issuer = match (&self.issuer, &settings.issuer) {
             (Some(running), Some(wanted)) => {
@@ -200,6 +231,7 @@ impl Reloader {
             }
             _ => None,
         };
+        let cache = settings.cache_dir.as_deref().map(CacheDirectory::open).transpose()?.map(Arc::new);
         let audit = Prepared::new(&settings.audit)?;
 
         telemetry::apply(settings.log);
@@ -214,55 +246,17 @@ impl Reloader {
         if let Some((running, issuer)) = issuer {
             running.replace(issuer);
         }
-        *self.documents.borrow_mut() = documents;
+        self.adopt(&settings, documents, &built, cache.as_ref());
+        self.secrets.adopt(settings.secrets.max_stale, sources, view, environment);
         announce(&built.snapshot, &self.metrics);
         self.live.store(Arc::new(Live { snapshot: built.snapshot, serving: Arc::new(serving) }));
         Ok(settings)
     }
+}
 
-    /// Takes a changed document over, if it can be used; settings stay as they are.
-    fn take(&self, settings: &Settings, arrival: Arrival) {
-        let Arrival { url, document } = arrival;
-        let location = shown_url(&url);
-        let held = self.documents.borrow().get(&url).cloned();
-        let refused = |problem: &Diagnostic| {
-            self.metrics.repository_fetched("refused");
-            self.metrics.reload_failures.inc();
-            log(std::slice::from_ref(problem));
-            tracing::error!(%location, "the changed rules cannot be used; the last good ones stay in force");
-        };
-        if says_nothing(&document.text) && held.is_some_and(|held| !says_nothing(&held.text)) {
-            let finding = Diagnostic::error("the document is empty").at(&Origin::whole(location.as_ref()));
-            return refused(&finding.hint("write `[]` to remove every rule"));
-        }
-        let documents = self.documents.borrow().with(&url, document);
-        let before = self.live.load_full();
-        let lasting = Lasting { side: before.serving.outbound.side.clone(), ..self.lasting.clone() };
-        match self.build(settings, &documents, &lasting) {
-            Ok(built) => {
-                self.metrics.repository_fetched("changed");
-                self.metrics.reloads.inc();
-                *self.documents.borrow_mut() = documents;
-                tracing::info!(%location, "the rules have changed");
-                log(&built.findings);
-                announce(&built.snapshot, &self.metrics);
-                self.live.store(Arc::new(Live { snapshot: built.snapshot, serving: before.serving.clone() }));
-            }
-            Err(problem) => refused(&problem),
-        }
-    }
-
-    /// Every rule of every repository, or an error. What was missing before may go on missing.
-    fn build(&self, settings: &Settings, documents: &Documents, lasting: &Lasting) -> Result<Built, Diagnostic> {
-        let before = &self.live.load().snapshot;
-        let outside = lasting.under(settings);
-        let built = Snapshot::build(settings, documents, self.own_port, &outside, before.generation + 1)?;
-        let mut unread = built.snapshot.missing.iter().zip(&built.unread);
-        match unread.find(|(repository, _)| !before.missing.contains(repository)) {
-            Some((_, problem)) => Err(problem.clone()),
-            None => Ok(built),
-        }
-    }
+/// Waits so long, or until somebody asks for a reload; whether somebody did.
+async fn asked_within(time: Duration, hangup: &mut Option<tokio::signal::unix::Signal>) -> bool {
+    tokio::time::timeout(time, signalled(hangup)).await.is_ok()
 }
 
 async fn signalled(signal: &mut Option<tokio::signal::unix::Signal>) {

@@ -4,10 +4,9 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use keyward_core::diagnostic::{Diagnostic, Origin};
-use tokio::task::JoinSet;
 
-use super::RepositoryUrl;
-use super::remote::{Document, Fetch, fetch_patiently};
+use super::Repository;
+use super::remote::{Document, Fetch};
 use crate::http_client::HttpClient;
 
 /// Documents by URL. Cheap to copy.
@@ -33,6 +32,11 @@ impl Documents {
         self.known.get(url)
     }
 
+    /// All of them, by URL.
+    pub fn all(&self) -> impl Iterator<Item = (&str, &Arc<Document>)> {
+        self.known.iter().map(|(url, document)| (url.as_str(), document))
+    }
+
     /// The same with one document replaced.
     pub fn with(&self, url: &str, document: Document) -> Self {
         let mut others = self.clone();
@@ -40,41 +44,21 @@ impl Documents {
         others
     }
 
-    /// Fetches every document, patiently. One that cannot be had is an error.
-    pub async fn fetch_all(repositories: &[RepositoryUrl], client: &HttpClient) -> Result<Self, Diagnostic> {
-        let mut attempts = JoinSet::new();
-        let client = Arc::new(client.clone());
-        for repository in repositories {
-            if let Some(remote) = repository.remote() {
-                let (url, remote, client) = (repository.text().to_owned(), remote.clone(), client.clone());
-                attempts.spawn_local(async move { (url, fetch_patiently(&*remote, &client).await) });
-            }
-        }
-        let mut documents = Self::default();
-        while let Some(attempt) = attempts.join_next().await {
-            match attempt {
-                Ok((url, Ok(document))) => documents = documents.with(&url, document),
-                Ok((url, Err(error))) => return Err(unreachable(&url, &error.cause)),
-                Err(error) => return Err(Diagnostic::error(format!("rules could not be fetched: {error}"))),
-            }
-        }
-        Ok(documents)
-    }
-
-    /// Those of other settings: what is known stays, what is new is asked for once, what is not named goes.
-    pub async fn renewed(&self, repositories: &[RepositoryUrl], client: &HttpClient) -> Result<Self, Diagnostic> {
+    /// Those of other settings: what is known stays, if it is signed as they say; what is new is asked for once, what is
+    /// not named goes.
+    pub async fn renewed(&self, repositories: &[Repository], client: &HttpClient) -> Result<Self, Diagnostic> {
         let mut documents = Self::default();
         for repository in repositories {
-            let Some(remote) = repository.remote() else { continue };
+            let Some(source) = repository.remote() else { continue };
             let url = repository.text();
-            match self.known.get(url) {
+            match self.known.get(url).filter(|known| source.accepts(known).is_ok()) {
                 Some(known) => {
                     documents.known.insert(url.to_owned(), known.clone());
                 }
-                None => match remote.fetch(client, None).await {
+                None => match source.fetch(client, None).await {
                     Ok(Fetch::Document(document)) => documents = documents.with(url, document),
-                    Ok(Fetch::Unchanged) => return Err(unreachable(url, "no document was sent")),
-                    Err(error) => return Err(unreachable(url, &error.cause)),
+                    Ok(Fetch::Unchanged) => return Err(unreachable(repository, "no document was sent")),
+                    Err(error) => return Err(unreachable(repository, &error.cause)),
                 },
             }
         }
@@ -82,8 +66,9 @@ impl Documents {
     }
 }
 
-fn unreachable(url: &str, cause: &str) -> Diagnostic {
+/// Why the rules of a repository cannot be had.
+pub(super) fn unreachable(repository: &Repository, cause: &str) -> Diagnostic {
     Diagnostic::error(format!("the rules cannot be fetched: {cause}"))
-        .at(&Origin::whole(keyward_core::secret::shown_url(url)))
+        .at(&Origin::whole(repository.name()))
         .hint("check the URL, and that this machine reaches it; `curl` shows what is answered")
 }

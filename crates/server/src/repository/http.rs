@@ -1,23 +1,23 @@
 //! `http://` and `https://`: one document behind a URL.
 
-use std::time::Duration;
-
-use http::header::{CONTENT_ENCODING, ETAG, IF_MODIFIED_SINCE, IF_NONE_MATCH, LAST_MODIFIED, RETRY_AFTER};
+use http::header::{CONTENT_ENCODING, ETAG, IF_MODIFIED_SINCE, IF_NONE_MATCH, LAST_MODIFIED};
 use http::{HeaderMap, StatusCode};
 use keyward_core::ports::LocalFuture;
 use keyward_core::side_url::SideUrl;
 
-use super::remote::{ATTEMPT_TIME, Document, Fetch, FetchError, Fetched, RemoteRepository, Version};
-use crate::config::yaml::MAX_BYTES;
-use crate::http_client::{HttpClient, Limits};
+use super::remote::{Document, Fetch, FetchError, Fetched, Nature, RemoteRepository, Version};
+use crate::http_client::{HttpClient, Limits, retry_after};
 use crate::side_client::is_retried;
 
 #[derive(Debug)]
-struct Web(String);
+struct Web {
+    url: String,
+    limits: Limits,
+}
 
-pub(super) fn open(url: &str) -> Result<Box<dyn RemoteRepository>, String> {
+pub(super) fn open(url: &str, limits: Limits) -> Result<Box<dyn RemoteRepository>, String> {
     SideUrl::parse(url).map_err(|problem| format!("the URL of the rules is not usable: {problem}"))?;
-    Ok(Box::new(Web(url.to_owned())))
+    Ok(Box::new(Web { url: url.to_owned(), limits }))
 }
 
 impl RemoteRepository for Web {
@@ -34,8 +34,7 @@ impl Web {
             conditions.extend(known.modified.clone().map(|modified| (IF_MODIFIED_SINCE, modified)));
         }
         let is_conditional = !conditions.is_empty();
-        let limits = Limits { time: ATTEMPT_TIME, bytes: MAX_BYTES };
-        let answer = client.ask(&self.0, conditions, limits).await.map_err(FetchError::passing)?;
+        let answer = client.ask(&self.url, conditions, self.limits).await.map_err(FetchError::passing)?;
         let (head, body) = answer.into_parts();
         match head.status {
             StatusCode::OK => {}
@@ -50,20 +49,18 @@ impl Web {
         Ok(Fetch::Document(Document {
             text,
             version: Version { etag: validator(ETAG), modified: validator(LAST_MODIFIED) },
+            signature: None,
         }))
     }
 }
 
 fn refused(status: StatusCode, headers: &HeaderMap) -> FetchError {
-    let is_overload = matches!(status, StatusCode::TOO_MANY_REQUESTS | StatusCode::SERVICE_UNAVAILABLE);
-    let asks = headers.get(RETRY_AFTER).filter(|_| is_overload);
-    let seconds = asks.and_then(|value| value.to_str().ok()).and_then(|text| text.trim().parse().ok());
     FetchError {
         cause: match status.is_redirection() {
             true => format!("status {}; redirects are not followed", status.as_u16()),
             false => format!("status {}", status.as_u16()),
         },
-        may_pass: is_retried(status),
-        wait: seconds.map(Duration::from_secs),
+        nature: if is_retried(status) { Nature::Passing } else { Nature::Lasting },
+        wait: retry_after(status, headers),
     }
 }

@@ -1,83 +1,112 @@
 //! Where rules come from: one file per kind of location, one table of schemes.
 
+mod backoff;
+pub mod cache;
+mod directory;
 pub mod documents;
 mod http;
 mod inline;
+pub mod keeper;
 mod object;
+mod place;
 pub mod polling;
+mod read;
 pub mod remote;
+pub mod signature;
+pub mod standing;
+pub mod start;
 
 use std::borrow::Cow;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::Duration;
 
-use aws_lc_rs::digest::{Digest, SHA256, digest};
-use keyward_core::diagnostic::{Diagnostic, Origin};
 use keyward_core::secret::shown_url;
 
-use self::documents::Documents;
-use self::remote::RemoteRepository;
-use crate::config::text_file;
-use crate::config::yaml::{self, Dialect, TakeItem};
-use crate::file_url;
+use self::place::{Place, place};
+use self::remote::{ATTEMPT_TIME, Source};
+use self::signature::PublicKey;
+use crate::config::yaml::MAX_BYTES;
+use crate::http_client::Limits;
 
-/// A checked repository URL.
+/// A checked repository.
 #[derive(Clone, Debug)]
-pub struct RepositoryUrl {
+pub struct Repository {
     text: String,
     location: Location,
+    terms: Terms,
+}
+
+/// What the configuration says of a repository besides its URL.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Terms {
+    /// How often it is asked, when it is asked over the network.
+    pub refresh_interval: Duration,
+    /// How large a document may be, and how long one attempt to fetch it may take.
+    pub limits: Limits,
+    /// Who must have signed its documents, if anybody.
+    pub key: Option<PublicKey>,
+}
+
+impl Default for Terms {
+    fn default() -> Self {
+        let limits = Limits { time: ATTEMPT_TIME, bytes: MAX_BYTES };
+        Self { refresh_interval: Duration::from_secs(60), limits, key: None }
+    }
 }
 
 #[derive(Clone, Debug)]
 enum Location {
     File(PathBuf),
     Inline(String),
-    Remote(Arc<dyn RemoteRepository>),
+    Remote(Arc<Source>),
 }
 
-/// Makes a location of a URL, and of what follows its scheme.
-type Open = fn(&str, &str) -> Result<Location, String>;
-
-/// Every scheme.
-const SCHEMES: &[(&str, Open)] = &[
-    ("file", |_, rest| file_url::path(rest).map(Location::File)),
-    ("inline", |_, encoded| inline::decode(encoded).map(Location::Inline)),
-    ("http", |url, _| http::open(url).map(|web| Location::Remote(web.into()))),
-    ("https", |url, _| http::open(url).map(|web| Location::Remote(web.into()))),
-    ("s3", |url, _| object::open(url).map(|object| Location::Remote(object.into()))),
-    ("gs", |url, _| object::open(url).map(|object| Location::Remote(object.into()))),
-    ("azblob", |url, _| object::open(url).map(|object| Location::Remote(object.into()))),
-];
-
-impl RepositoryUrl {
+impl Repository {
     /// Parses `file://PATH` (absolute, or relative to the working directory), `file:PATH`, `PATH`,
-    /// `inline://BASE64`, `http://…`, `https://…`, `s3://…`, `gs://…` or `azblob://…` (serving spec 6.1).
-    pub fn parse(text: &str) -> Result<Self, String> {
-        if text.is_empty() {
-            return Err("it names no file".to_owned());
-        }
-        let Some((scheme, rest)) = scheme(text) else {
-            return Ok(Self { text: text.to_owned(), location: Location::File(text.into()) });
+    /// `inline://BASE64`, `http://…`, `https://…`, `s3://…`, `gs://…` or `azblob://…` (serving spec 6.1). The path
+    /// of a file may be that of a directory. The error is for the operator.
+    pub fn parse(text: &str, terms: Terms) -> Result<Self, String> {
+        let location = match place(text, terms.limits)? {
+            Place::File(path) => Location::File(path),
+            Place::Inline(_) if terms.key.is_some() => {
+                return Err(
+                    "inline rules are part of the configuration and carry no signature: remove `public_key`".to_owned()
+                );
+            }
+            Place::Inline(text) => Location::Inline(text),
+            Place::Remote(document) => {
+                let limits = Limits { bytes: signature::MAX_SIGNATURE_BYTES, ..terms.limits };
+                let signed = match &terms.key {
+                    None => None,
+                    Some(key) => match place(&signature::url_of(text), limits)? {
+                        Place::Remote(signature) => Some((signature, key.clone())),
+                        _ => return Err("the URL of the signature is not usable".to_owned()),
+                    },
+                };
+                Location::Remote(Arc::new(Source::new(document, signed)))
+            }
         };
-        let location = match SCHEMES.iter().find(|(known, _)| *known == scheme) {
-            Some((_, open)) => open(text, rest)?,
-            None => return Err(format!("`{scheme}://` is not a scheme of rule repositories")),
-        };
-        Ok(Self { text: text.to_owned(), location })
+        Ok(Self { text: text.to_owned(), location, terms })
     }
 
-    /// The file behind it, to be watched.
-    pub fn file(&self) -> Option<&std::path::Path> {
+    /// The file or directory behind it, to be watched.
+    pub fn file(&self) -> Option<&Path> {
         match &self.location {
             Location::File(path) => Some(path),
             _ => None,
         }
     }
 
+    /// The file with the signature of the file behind it, when it must have one.
+    pub fn signature_file(&self) -> Option<PathBuf> {
+        self.terms.key.as_ref().and(self.file()).map(signature::file_of)
+    }
+
     /// The server behind it, to be asked.
-    pub fn remote(&self) -> Option<&Arc<dyn RemoteRepository>> {
+    pub fn remote(&self) -> Option<&Arc<Source>> {
         match &self.location {
-            Location::Remote(remote) => Some(remote),
+            Location::Remote(source) => Some(source),
             _ => None,
         }
     }
@@ -85,6 +114,11 @@ impl RepositoryUrl {
     /// As it is written.
     pub fn text(&self) -> &str {
         &self.text
+    }
+
+    /// What the configuration says of it besides its URL.
+    pub fn terms(&self) -> &Terms {
+        &self.terms
     }
 
     /// For messages; an inline document is not repeated, and no credential of a URL.
@@ -95,47 +129,15 @@ impl RepositoryUrl {
             Location::Remote(_) => shown_url(&self.text),
         }
     }
-
-    /// Reads the rule document and hands every rule over. Returns the document's digest. After an error
-    /// the rules so far are void.
-    pub fn read(&self, documents: &Documents, rule: &mut TakeItem<'_>) -> Result<Digest, Diagnostic> {
-        let mut read = |text: &str| {
-            yaml::parse_items(text, &self.name(), Dialect::Rules, rule)?;
-            Ok(digest(&SHA256, text.as_bytes()))
-        };
-        match &self.location {
-            Location::File(path) => text_file::read(path, "the rule file", read),
-            Location::Inline(text) => read(text),
-            Location::Remote(_) => match documents.get(&self.text) {
-                Some(document) => read(&document.text),
-                None => Err(Diagnostic::error("the rules were never fetched").at(&Origin::whole(self.name()))),
-            },
-        }
-    }
 }
 
-impl PartialEq for RepositoryUrl {
+impl PartialEq for Repository {
     fn eq(&self, other: &Self) -> bool {
-        self.text == other.text
+        self.text == other.text && self.terms == other.terms
     }
 }
 
-impl Eq for RepositoryUrl {}
-
-/// The scheme of a URL, and what follows it; none of a plain path.
-fn scheme(text: &str) -> Option<(String, &str)> {
-    if let Some((scheme, rest)) = text.split_once("://") {
-        return Some((scheme.to_ascii_lowercase(), rest));
-    }
-    let (scheme, rest) = text.split_once(':')?;
-    scheme.eq_ignore_ascii_case("file").then(|| ("file".to_owned(), rest))
-}
-
-/// Nothing but blanks, comments and `null`: hardly what anybody means to say about all rules. Who means it
-/// writes `[]`.
-pub fn says_nothing(text: &str) -> bool {
-    text.lines().map(str::trim).all(|line| matches!(line, "" | "---" | "null" | "~") || line.starts_with('#'))
-}
+impl Eq for Repository {}
 
 #[cfg(test)]
 mod tests {
@@ -153,12 +155,13 @@ mod tests {
             ("/a/b%2Eyaml?v=1#top", "/a/b%2Eyaml?v=1#top"),
             ("b:c.yaml", "b:c.yaml"),
         ];
+        let parse = |text| Repository::parse(text, Terms::default());
         for (text, path) in rows {
-            assert_eq!(RepositoryUrl::parse(text).unwrap().file(), Some(std::path::Path::new(path)), "{text}");
+            assert_eq!(parse(text).unwrap().file(), Some(Path::new(path)), "{text}");
         }
         for text in ["", "file://", "file://?x", "file:///a%", "file:///a%zz", "file:///a%ff", "inline://", "ftp://a/b"]
         {
-            assert!(RepositoryUrl::parse(text).is_err(), "{text}");
+            assert!(parse(text).is_err(), "{text}");
         }
     }
 }

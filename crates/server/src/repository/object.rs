@@ -2,13 +2,11 @@
 
 use keyward_core::ports::LocalFuture;
 
-use super::remote::{ATTEMPT_TIME, Document, Fetch, FetchError, Fetched, RemoteRepository, Version};
-use crate::config::yaml::MAX_BYTES;
+use super::remote::{Document, Fetch, FetchError, Fetched, Nature, RemoteRepository, Version};
 use crate::http_client::{HttpClient, Limits};
 use crate::objects::{Found, Object};
 
-pub(super) fn open(url: &str) -> Result<Box<dyn RemoteRepository>, String> {
-    let limits = Limits { time: ATTEMPT_TIME, bytes: MAX_BYTES };
+pub(super) fn open(url: &str, limits: Limits) -> Result<Box<dyn RemoteRepository>, String> {
     let object =
         Object::parse(url, limits).map_err(|problem| format!("the URL of the rules is not usable: {problem}"))?;
     Ok(Box::new(object))
@@ -23,9 +21,14 @@ impl RemoteRepository for Object {
                 Ok(Found::Document { bytes, etag }) => {
                     let text = String::from_utf8(bytes.into());
                     let text = text.map_err(|_| FetchError::lasting("the document is not UTF-8"))?;
-                    Ok(Fetch::Document(Document { text, version: Version { etag, modified: None } }))
+                    let version = Version { etag, modified: None };
+                    Ok(Fetch::Document(Document { text, version, signature: None }))
                 }
-                Err(failure) => Err(FetchError { cause: failure.cause, may_pass: failure.may_pass, wait: None }),
+                Err(failure) => Err(FetchError {
+                    cause: failure.cause,
+                    nature: if failure.may_pass { Nature::Passing } else { Nature::Lasting },
+                    wait: failure.wait,
+                }),
             }
         })
     }

@@ -6,14 +6,17 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use arc_swap::ArcSwap;
-use keyward_core::secret::shown_url;
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 
-use super::RepositoryUrl;
+use super::Repository;
+use super::backoff::Backoff;
 use super::documents::Documents;
-use super::remote::{Document, Fetch, RemoteRepository};
+use super::keeper::Keeper;
+use super::remote::{Document, Fetch, Nature, Source};
+use super::standing::Standings;
 use crate::config::settings::Settings;
+use crate::jitter::jittered;
 use crate::metrics::Metrics;
 use crate::serving::Live;
 
@@ -32,6 +35,10 @@ pub struct Pollers {
     pub documents: Rc<RefCell<Documents>>,
     /// Where the way out is.
     pub live: Arc<ArcSwap<Live>>,
+    /// Who reports how repositories are doing.
+    pub standings: Arc<Standings>,
+    /// Who keeps copies of documents.
+    pub keeper: Rc<Keeper>,
     /// Where outcomes are counted.
     pub metrics: Arc<Metrics>,
     /// Where changed documents go.
@@ -41,59 +48,80 @@ pub struct Pollers {
 /// Polling that goes on until it is dropped.
 pub struct Polling {
     /// What is asked for, and how often.
-    terms: (Vec<RepositoryUrl>, Duration),
+    repositories: Vec<Repository>,
     _tasks: JoinSet<()>,
 }
 
 impl Pollers {
     /// Goes on as before when nothing has changed, or begins anew.
     pub fn follow(&self, settings: &Settings, before: Option<Polling>) -> Polling {
-        let terms = (settings.repositories.clone(), settings.refresh_interval);
-        if let Some(before) = before.filter(|before| before.terms == terms) {
+        if let Some(before) = before.filter(|before| before.repositories == settings.repositories) {
             return before;
         }
         let mut tasks = JoinSet::new();
         for repository in &settings.repositories {
-            if let Some(remote) = repository.remote() {
-                let (pollers, url, remote) = (self.clone(), repository.text().to_owned(), remote.clone());
-                let interval = settings.refresh_interval;
+            if let Some(source) = repository.remote() {
+                let (pollers, repository, source) = (self.clone(), repository.clone(), source.clone());
                 tasks.spawn_local(async move {
+                    let mut backoff = Backoff::new(repository.terms().refresh_interval);
+                    let mut pause = backoff.answered();
                     loop {
-                        tokio::time::sleep(jittered(interval)).await;
-                        pollers.ask(&url, &*remote).await;
+                        tokio::time::sleep(jittered(pause)).await;
+                        pause = match pollers.ask(&repository, &source).await {
+                            Ok(()) => backoff.answered(),
+                            Err(wait) => backoff.failed(wait),
+                        };
                     }
                 });
             }
         }
-        Polling { terms, _tasks: tasks }
+        Polling { repositories: settings.repositories.clone(), _tasks: tasks }
     }
 
-    async fn ask(&self, url: &str, remote: &dyn RemoteRepository) {
+    /// The error is how long the server asks to be left alone, where it does.
+    async fn ask(&self, repository: &Repository, source: &Source) -> Result<(), Option<Duration>> {
+        let url = repository.text();
         let known = self.documents.borrow().get(url).cloned();
         let client = self.live.load().serving.outbound.http_client();
-        match remote.fetch(&client, known.as_ref().map(|known| &known.version)).await {
-            Ok(Fetch::Unchanged) => self.metrics.repository_fetched("unchanged"),
-            // A server without versions sends the same text every time.
-            Ok(Fetch::Document(document)) if known.as_ref().is_some_and(|known| known.text == document.text) => {
+        let error = match source.fetch(&client, known.as_deref()).await {
+            Ok(Fetch::Unchanged) => {
                 self.metrics.repository_fetched("unchanged");
+                self.standings.confirmed(url);
+                if let Some(known) = known {
+                    self.keeper.confirm(url, &known);
+                }
+                return Ok(());
             }
             Ok(Fetch::Document(document)) => {
                 // It fails when the process is about to end.
                 let _ = self.arrivals.send(Arrival { url: url.to_owned(), document }).await;
+                return Ok(());
             }
-            Err(error) => {
+            Err(error) => error,
+        };
+        let (location, cause, hint) = (repository.name(), &error.cause, hint(error.nature));
+        self.standings.failed(url, cause.clone());
+        // A server that answers is asked again at its usual time, whatever it says.
+        match error.nature {
+            Nature::Refused => {
+                self.metrics.repository_fetched("refused");
+                tracing::error!(%location, cause, hint, "the changed rules cannot be used; the last good ones stay in force");
+                Ok(())
+            }
+            Nature::Lasting | Nature::Passing => {
                 self.metrics.repository_fetched("failed");
-                let (location, cause) = (shown_url(url), error.cause);
-                tracing::warn!(%location, cause, "rules could not be fetched; the last good ones stay in force");
+                tracing::warn!(%location, cause, hint, "rules could not be fetched; the last good ones stay in force");
+                Err(error.wait)
             }
         }
     }
 }
 
-/// A tenth more or less, so that many servers do not ask at once.
-fn jittered(interval: Duration) -> Duration {
-    let mut random = [0_u8; 1];
-    // Without randomness everybody asks at once, which is no reason not to ask.
-    let _ = aws_lc_rs::rand::fill(&mut random);
-    interval.mul_f64(0.9 + 0.2 * f64::from(random[0]) / 255.0)
+/// What an operator can do.
+fn hint(nature: Nature) -> &'static str {
+    match nature {
+        Nature::Lasting => "check the URL and what the source answers to it; it is asked again, less and less often",
+        Nature::Passing => "check that the source runs and can be reached; it is asked again, less and less often",
+        Nature::Refused => "sign the document with `minisign -S`, with the key of `public_key`, and upload both files",
+    }
 }

@@ -7,9 +7,10 @@ use std::time::Duration;
 use http::HeaderValue;
 use keyward_core::ports::LocalFuture;
 
+use super::signature::PublicKey;
 use crate::http_client::HttpClient;
 
-/// One attempt, connecting included (serving spec 6.3).
+/// One attempt by default, connecting included (serving spec 6.3).
 pub(super) const ATTEMPT_TIME: Duration = Duration::from_secs(15);
 /// Attempts at the start.
 const ATTEMPTS: u32 = 5;
@@ -43,6 +44,8 @@ pub struct Document {
     pub text: String,
     /// Which one it is, as the server says.
     pub version: Version,
+    /// The signature that it has passed, where one is needed.
+    pub signature: Option<String>,
 }
 
 /// How a server tells one version of a document from another (RFC 9110 section 8.8).
@@ -59,42 +62,108 @@ pub struct Version {
 pub struct FetchError {
     /// For the operator.
     pub cause: String,
-    /// Asking again may help.
-    pub may_pass: bool,
+    /// What it means for the next attempt.
+    pub nature: Nature,
     /// How long the server asks to wait.
     pub wait: Option<Duration>,
+}
+
+/// What a failure means for the next attempt.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Nature {
+    /// Only an operator can mend it.
+    Lasting,
+    /// Asking again may help.
+    Passing,
+    /// There is an answer, and it must not be believed.
+    Refused,
 }
 
 impl FetchError {
     /// A failure that asking again may mend.
     pub fn passing(cause: impl Into<String>) -> Self {
-        Self { cause: cause.into(), may_pass: true, wait: None }
+        Self { cause: cause.into(), nature: Nature::Passing, wait: None }
     }
 
     /// A failure that only an operator can mend.
     pub fn lasting(cause: impl Into<String>) -> Self {
-        Self { cause: cause.into(), may_pass: false, wait: None }
+        Self { cause: cause.into(), nature: Nature::Lasting, wait: None }
+    }
+
+    /// An answer that must not be believed.
+    pub fn refused(cause: impl Into<String>) -> Self {
+        Self { cause: cause.into(), nature: Nature::Refused, wait: None }
     }
 }
 
-/// The first fetch of a document, tried as often as the reference does.
-pub async fn fetch_patiently(repository: &dyn RemoteRepository, client: &HttpClient) -> Result<Document, FetchError> {
-    let mut wait = FIRST_WAIT;
-    let mut attempt = 1;
-    loop {
-        match repository.fetch(client, None).await {
-            Ok(Fetch::Document(document)) => return Ok(document),
-            Ok(Fetch::Unchanged) => {
+/// Where a document is asked for, and who must have signed it.
+#[derive(Debug)]
+pub struct Source {
+    document: Box<dyn RemoteRepository>,
+    signed: Option<(Box<dyn RemoteRepository>, PublicKey)>,
+}
+
+impl Source {
+    pub(super) fn new(
+        document: Box<dyn RemoteRepository>,
+        signed: Option<(Box<dyn RemoteRepository>, PublicKey)>,
+    ) -> Self {
+        Self { document, signed }
+    }
+
+    /// Makes one attempt. A document that is not `known`, which must have been accepted, comes with its signature, where
+    /// one is needed, and has passed it.
+    pub async fn fetch(&self, client: &HttpClient, known: Option<&Document>) -> Fetched {
+        let mut document = match self.document.fetch(client, known.map(|known| &known.version)).await? {
+            // A server without versions sends the same text every time.
+            Fetch::Document(document) if known.is_some_and(|known| known.text == document.text) => {
+                return Ok(Fetch::Unchanged);
+            }
+            Fetch::Document(document) => document,
+            Fetch::Unchanged if known.is_none() => {
                 return Err(FetchError::lasting("the server says that an unknown document is unchanged"));
             }
-            Err(error) if !error.may_pass || attempt == ATTEMPTS => return Err(error),
-            Err(error) => {
-                let pause = error.wait.unwrap_or(wait).min(MAX_WAIT);
-                tracing::warn!(cause = error.cause, attempt, ?pause, "rules could not be fetched; trying again");
-                tokio::time::sleep(pause).await;
-            }
+            Fetch::Unchanged => return Ok(Fetch::Unchanged),
+        };
+        if let Some((signature, _)) = &self.signed {
+            document.signature = Some(match signature.fetch(client, None).await {
+                Ok(Fetch::Document(signature)) => signature.text,
+                Ok(Fetch::Unchanged) => return Err(FetchError::refused("its signature was not sent")),
+                Err(error) => {
+                    let nature = if error.nature == Nature::Passing { Nature::Passing } else { Nature::Refused };
+                    let cause = format!("it is not signed: `.minisig` beside it: {}", error.cause);
+                    return Err(FetchError { cause, nature, ..error });
+                }
+            });
+            self.accepts(&document).map_err(FetchError::refused)?;
         }
-        wait *= 2;
-        attempt += 1;
+        Ok(Fetch::Document(document))
+    }
+
+    /// Whether a document carries the signature that it needs. The error is for the operator.
+    pub fn accepts(&self, document: &Document) -> Result<(), String> {
+        match (&self.signed, &document.signature) {
+            (None, _) => Ok(()),
+            (Some((_, key)), Some(signature)) => key.check(&document.text, signature),
+            (Some(_), None) => Err("it carries no signature".to_owned()),
+        }
+    }
+
+    /// The first fetch of a document, tried as often as the reference does.
+    pub async fn fetch_patiently(&self, client: &HttpClient) -> Fetched {
+        let mut wait = FIRST_WAIT;
+        let mut attempt = 1;
+        loop {
+            match self.fetch(client, None).await {
+                Err(error) if error.nature == Nature::Passing && attempt < ATTEMPTS => {
+                    let pause = error.wait.unwrap_or(wait).min(MAX_WAIT);
+                    tracing::warn!(cause = error.cause, attempt, ?pause, "rules could not be fetched; trying again");
+                    tokio::time::sleep(pause).await;
+                }
+                outcome => return outcome,
+            }
+            wait *= 2;
+            attempt += 1;
+        }
     }
 }

@@ -5,6 +5,7 @@ use keyward_handlers::TABLES;
 use serde_json::{Value, json};
 
 use super::settings;
+use crate::config::yaml::MAX_BYTES;
 
 /// Adds every condition where it belongs.
 pub(super) fn add_to(schema: &mut Value) {
@@ -43,6 +44,8 @@ fn table() -> Vec<(&'static str, Value)> {
         ("serve.proxy.limits.header_field_bytes", some()),
         ("serve.proxy.limits.headers", some()),
         ("serve.proxy.limits.target_bytes", some()),
+        ("access_rules.max_document_bytes", json!({"minimum": 1, "maximum": MAX_BYTES})),
+        ("access_rules.repositories[]", json!({"if": {"type": "object"}, "then": {"required": ["url"]}})),
         ("serve.proxy.cors.allowed_origins", once()),
         ("serve.proxy.cors.allowed_origins[]", text()),
         ("serve.proxy.cors.allowed_headers", once()),

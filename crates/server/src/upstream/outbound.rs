@@ -24,6 +24,7 @@ pub struct Outbound {
     tls: UpstreamTls,
     /// Calls side services.
     pub side: Arc<PooledSideClient>,
+    documents: HttpClient,
 }
 
 impl Outbound {
@@ -34,7 +35,8 @@ impl Outbound {
         let tls = UpstreamTls { http1: http1_only(&any), any };
         let resolver = Resolver::new(settings.resolve.clone());
         let side = PooledSideClient::new(resolver, tls.http1.clone(), settings.connect_timeout);
-        Ok(Arc::new(Self { settings: settings.clone(), trusted, tls, side: Arc::new(side) }))
+        let documents = HttpClient::new(Resolver::new(settings.resolve.clone()), tls.http1.clone());
+        Ok(Arc::new(Self { settings: settings.clone(), trusted, tls, side: Arc::new(side), documents }))
     }
 
     /// The same one, with its connections, unless something has changed.
@@ -57,9 +59,10 @@ impl Outbound {
         )
     }
 
-    /// A client for documents.
+    /// A client for documents: a copy of one and the same, since whoever signs in keeps what that gave for as long
+    /// as the client is the same.
     pub fn http_client(&self) -> HttpClient {
-        HttpClient::new(Resolver::new(self.settings.resolve.clone()), self.tls.http1.clone())
+        self.documents.clone()
     }
 }
 

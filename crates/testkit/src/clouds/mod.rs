@@ -2,14 +2,17 @@
 //! are checked as the providers check them. One server plays all of them, by what a request looks like.
 
 mod azure;
+mod secrets_manager;
 mod sigv4;
+
+pub use secrets_manager::Entry;
 
 use std::collections::BTreeMap;
 use std::io::{BufReader, Write};
 use std::net::TcpStream;
 use std::sync::{Arc, Mutex};
 
-use crate::scripted::upstream;
+use crate::scripted::{drip, upstream};
 use crate::wire::{Message, read_request};
 
 /// A provider on loopback.
@@ -35,8 +38,12 @@ struct State {
     shared: Option<String>,
     /// What servers of identities say: method, path without query, a header that is needed, and the answer.
     spoken: Vec<(String, String, String, String)>,
-    /// Raw answers that come first, one each.
-    faults: Vec<Vec<u8>>,
+    /// Raw answers that come first, one each, and whether they drip.
+    faults: Vec<(Vec<u8>, bool)>,
+    /// What Secrets Manager holds.
+    entries: Vec<Entry>,
+    /// Operations that an access key may not use, such as `GetObject`.
+    forbidden: Vec<(String, String)>,
     asked: Vec<Message>,
 }
 
@@ -47,8 +54,13 @@ impl Cloud {
         let shared = state.clone();
         let port = upstream(move |mut stream: TcpStream| {
             let Ok(Some(request)) = read_request(&mut BufReader::new(&stream)) else { return };
-            let answer = shared.lock().unwrap().answer(request);
-            let _ = stream.write_all(&answer);
+            let (answer, drips) = shared.lock().unwrap().answer(request);
+            if drips {
+                drip(&mut stream, &answer);
+            } else {
+                // Whoever asked may have gone.
+                let _ = stream.write_all(&answer);
+            }
         });
         Self { port, state }
     }
@@ -64,6 +76,16 @@ impl Cloud {
         state.written += 1;
         let number = state.written;
         state.objects.insert(path.to_owned(), (content.into(), number));
+    }
+
+    /// Stores a version of a secret in Secrets Manager; the first of a name and stage is the one that is found.
+    pub fn secret(&self, entry: Entry) {
+        self.state.lock().unwrap().entries.insert(0, entry);
+    }
+
+    /// Forbids an access key an operation: `BatchGetSecretValue`, `GetSecretValue` or `GetObject`.
+    pub fn forbid(&self, key: &str, operation: &str) {
+        self.state.lock().unwrap().forbidden.push((key.to_owned(), operation.to_owned()));
     }
 
     /// Makes an access key of AWS known.
@@ -95,7 +117,12 @@ impl Cloud {
 
     /// Gives raw bytes for the next answer.
     pub fn fail(&self, answer: impl Into<Vec<u8>>) {
-        self.state.lock().unwrap().faults.push(answer.into());
+        self.state.lock().unwrap().faults.push((answer.into(), false));
+    }
+
+    /// The same, slowly.
+    pub fn drip(&self, answer: impl Into<Vec<u8>>) {
+        self.state.lock().unwrap().faults.push((answer.into(), true));
     }
 
     /// Every request so far.
@@ -105,13 +132,27 @@ impl Cloud {
 }
 
 impl State {
-    fn answer(&mut self, request: Message) -> Vec<u8> {
+    fn answer(&mut self, request: Message) -> (Vec<u8>, bool) {
         self.asked.push(request.clone());
         if !self.faults.is_empty() {
             return self.faults.remove(0);
         }
+        (self.honest_answer(&request), false)
+    }
+
+    fn honest_answer(&self, request: &Message) -> Vec<u8> {
         let (method, target) = request.method_and_target();
         let (path, query) = target.split_once('?').unwrap_or((target, ""));
+        if let Some(operation) = request.header("x-amz-target").and_then(|t| t.strip_prefix("secretsmanager.")) {
+            let answer = self.judge(request, query).and_then(|()| match self.forbids(request, operation) {
+                true => Err("AccessDeniedException"),
+                false => secrets_manager::answer(operation, &request.body, &self.entries),
+            });
+            return match answer {
+                Ok(answer) => with_body("200 OK", "", answer.to_string().as_bytes()),
+                Err(code) => with_body("400 Bad Request", "", secrets_manager::error(code).to_string().as_bytes()),
+            };
+        }
         if let Some((_, _, needs, said)) = self.spoken.iter().find(|said| said.0 == method && said.1 == path) {
             let has = |(name, value): &(String, String)| format!("{}: {value}", name.to_ascii_lowercase()) == *needs;
             return match needs.is_empty() || request.headers.iter().any(has) || query.split('&').any(|one| one == needs)
@@ -120,7 +161,11 @@ impl State {
                 false => with_body("401 Unauthorized", "", b""),
             };
         }
-        if let Err(code) = self.judge(&request, query) {
+        let allowed = self.judge(request, query).and_then(|()| match self.forbids(request, "GetObject") {
+            true => Err("AccessDenied"),
+            false => Ok(()),
+        });
+        if let Err(code) = allowed {
             let error = format!("<?xml version=\"1.0\"?><Error><Code>{code}</Code><Message>no</Message></Error>");
             return with_body("403 Forbidden", "", error.as_bytes());
         }
@@ -135,6 +180,14 @@ impl State {
                 with_body("200 OK", &about, content)
             }
         }
+    }
+
+    fn forbids(&self, request: &Message, operation: &str) -> bool {
+        let authorization = request.header("authorization").unwrap_or_default();
+        let is_it = |(key, forbidden): &(String, String)| {
+            forbidden == operation && authorization.contains(&format!("Credential={key}/"))
+        };
+        self.forbidden.iter().any(is_it)
     }
 
     fn judge(&self, request: &Message, query: &str) -> Result<(), &'static str> {

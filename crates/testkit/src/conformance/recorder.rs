@@ -63,6 +63,16 @@ impl Recorder {
         *self.state.script.lock().unwrap() = script;
     }
 
+    /// Takes what was recorded and returns the values of a header, one for each request; empty where it is missing.
+    pub fn take_header(&self, name: &str) -> Vec<String> {
+        let value = |request: &Value| {
+            let mut lines = request["headers"].as_array().unwrap().iter();
+            let line = lines.find(|line| line[0].as_str().unwrap().eq_ignore_ascii_case(name));
+            line.map(|line| line[1].as_str().unwrap().to_owned()).unwrap_or_default()
+        };
+        self.take().iter().map(value).collect()
+    }
+
     /// What arrived since the last call.
     pub fn take(&self) -> Vec<Value> {
         std::mem::take(&mut *self.state.seen.lock().unwrap())

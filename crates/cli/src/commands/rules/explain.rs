@@ -98,6 +98,7 @@ fn explained_request(arguments: &Arguments, files: &[PathBuf]) -> Result<bool, V
         keys: Arc::new(OfflineKeys::new(keys, None)),
         side: Arc::new(ScriptedSide::default()),
         env: Default::default(),
+        secrets: Default::default(),
         now: now(),
     };
     let built = world.compile(&loaded.settings).map_err(one)?;

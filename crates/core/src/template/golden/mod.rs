@@ -7,6 +7,7 @@ use std::time::Duration;
 use http::{HeaderMap, HeaderName, HeaderValue};
 use serde_json::Value as Json;
 
+use crate::credential::{Absent, NamedSecret};
 use crate::ports::{Clock, Random, SecretSource};
 use crate::secret::Secret;
 use crate::template::{Template, TemplateData};
@@ -43,6 +44,10 @@ pub(super) struct Fixed;
 impl SecretSource for Fixed {
     fn env(&self, _: &str) -> Option<Secret> {
         None
+    }
+
+    fn secret(&self, _: &str) -> Result<NamedSecret, Absent> {
+        Err(Absent { cause: "there is none".to_owned(), remedy: None })
     }
 }
 

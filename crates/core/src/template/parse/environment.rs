@@ -1,6 +1,7 @@
-//! `env` and `expandenv`: resolved here and now, so that a request never meets a missing secret.
+//! `env`, `expandenv` and `secret`: resolved here and now, so that a request never meets a missing secret.
 
 use super::{Parsed, Parser};
+use crate::credential::{Absent, Credential, NamedSecret};
 use crate::secret::Secret;
 use crate::template::ast::{Command, Operand};
 use crate::template::error::TemplateError;
@@ -15,18 +16,25 @@ impl Parser<'_> {
         piped: bool,
     ) -> Parsed<Command> {
         let ([Token::Text(text)], false) = (tokens, piped) else {
-            let example = if function == "env" { "env \"NAME\"" } else { "expandenv \"Bearer $NAME\"" };
+            let example = match function {
+                "env" => "env \"NAME\"",
+                "secret" => "secret \"NAME\"",
+                _ => "expandenv \"Bearer $NAME\"",
+            };
             let message = format!("`{function}` takes one constant text and no piped value, such as `{example}`");
             return self.fail(offset, message);
         };
         let text = &*String::from_utf8_lossy(text);
-        let secret = if function == "env" { self.variable(text, offset)? } else { self.expanded(text, offset)? };
-        self.facts.reads_secret = true;
+        let secret = match function {
+            "env" => self.variable(text, offset)?,
+            "secret" => self.named(text, offset)?,
+            _ => self.expanded(text, offset)?,
+        };
         Ok(Command::Value(Operand::Secret(secret)))
     }
 
     /// A text with variables written `$NAME` or `${NAME}`.
-    fn expanded(&self, text: &str, offset: usize) -> Parsed<Secret> {
+    fn expanded(&mut self, text: &str, offset: usize) -> Parsed<Secret> {
         let mut made = zeroize::Zeroizing::new(String::new());
         let mut rest = text;
         while let Some((before, after)) = rest.split_once('$') {
@@ -56,9 +64,30 @@ impl Parser<'_> {
         Ok(Secret::new(made.as_str()))
     }
 
-    fn variable(&self, name: &str, offset: usize) -> Parsed<Secret> {
+    fn named(&mut self, name: &str, offset: usize) -> Parsed<Secret> {
+        let NamedSecret { value, version, hosts } = self.secrets.secret(name).map_err(|Absent { cause, remedy }| {
+            let error = TemplateError::new(self.text, offset, format!("secret `{name}`: {cause}"));
+            remedy.into_iter().fold(error, TemplateError::with_hint)
+        })?;
+        if value.expose().is_empty() {
+            return self.fail(offset, format!("secret `{name}`: it is empty"));
+        }
+        self.note(Credential::Named { name: name.into(), version, hosts });
+        Ok(value)
+    }
+
+    fn note(&mut self, credential: Credential) {
+        if !self.facts.credentials.contains(&credential) {
+            self.facts.credentials.push(credential);
+        }
+    }
+
+    fn variable(&mut self, name: &str, offset: usize) -> Parsed<Secret> {
         match self.secrets.env(name) {
-            Some(secret) if !secret.expose().is_empty() => Ok(secret),
+            Some(secret) if !secret.expose().is_empty() => {
+                self.note(Credential::Environment(name.into()));
+                Ok(secret)
+            }
             found => {
                 let state = if found.is_some() { "empty" } else { "not set" };
                 let error = TemplateError::new(self.text, offset, format!("environment variable `{name}` is {state}"));

@@ -1,4 +1,4 @@
-//! From tokens to a checked tree: names resolved, argument counts checked, `env` looked up.
+//! From tokens to a checked tree: names resolved, argument counts checked, secrets looked up.
 
 mod environment;
 mod operand;

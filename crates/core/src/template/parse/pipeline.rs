@@ -67,7 +67,7 @@ impl Parser<'_> {
     }
 
     pub(super) fn call(&mut self, name: &str, tokens: &[Token], offset: usize, piped: bool) -> Parsed<Command> {
-        if matches!(name, "env" | "expandenv") {
+        if matches!(name, "env" | "expandenv" | "secret") {
             return self.environment(name, tokens, offset, piped);
         }
         let function = self.function(name, offset)?;

@@ -9,6 +9,8 @@ use keyward_core::rule::pattern::Strategy;
 use schemars::JsonSchema;
 use serde::Deserialize;
 
+use self::repository::RepositoryItem;
+use self::secrets::Secrets;
 use self::serve::Serve;
 use self::tracing::Tracing;
 
@@ -37,6 +39,9 @@ macro_rules! names {
 }
 
 // The macros come first: these modules use them.
+pub mod repository;
+pub mod secret_places;
+pub mod secrets;
 pub mod serve;
 pub mod tracing;
 
@@ -77,8 +82,8 @@ mirror! {
     }
     /// Where rules come from and how they match.
     AccessRules {
-        /// URLs of rule documents: `file://`, `inline://`, `http://`, `https://`.
-        #[schemars(with = "Option<Vec<String>>")]
+        /// Rule documents: `file://` (also directories), `inline://`, `http://`, `https://`, `s3://`, `gs://`, `azblob://`.
+        #[schemars(with = "Option<Vec<RepositoryItem>>")]
         repositories: Vec<Node>,
         /// `glob` or `regexp`.
         matching_strategy: StrategyName,
@@ -86,6 +91,13 @@ mirror! {
         match_authority: MatchAuthority,
         /// Extension: how often documents behind URLs are asked for again; one minute by default.
         refresh_interval: GoDuration,
+        /// Extension: how long one attempt to fetch such a document may take; 15s by default.
+        fetch_timeout: GoDuration,
+        /// Extension: the largest rule document, in bytes; 16777216 by default, which is also the most.
+        max_document_bytes: usize,
+        /// Extension: a directory with the last good copy of each document behind a URL, for starts while its source is
+        /// down. It is made, for this process alone; one that others can write to is refused.
+        cache_dir: String,
     }
     /// How denials are answered.
     Errors {
@@ -115,12 +127,6 @@ mirror! {
         redaction_text: String,
         /// Without effect: no header values are logged at all.
         additional_redacted_headers: Vec<String>,
-    }
-    /// Where secrets come from.
-    Secrets {
-        /// A directory with one file per variable, such as a mounted Kubernetes secret; looked at before
-        /// the environment.
-        env_dir: String,
     }
     /// The audit log.
     Audit {

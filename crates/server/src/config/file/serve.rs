@@ -38,6 +38,8 @@ mirror! {
         upstream: UpstreamFile,
         /// Extension: limits on requests and connections.
         limits: Limits,
+        /// Extension: answers carry the version of the rules that they were given under, as `X-Keyward-Rules-Version`.
+        rules_version_header: bool,
         /// Extension: how many cores serve; all by default.
         workers: u16,
         /// Extension: how long requests in flight may take after SIGTERM.

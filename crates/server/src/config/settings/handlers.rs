@@ -23,6 +23,18 @@ pub struct KeySetSettings {
     pub refresh: Duration,
     /// How long a request waits for a fetch.
     pub max_wait: Duration,
+    /// How long a set that should be fetched again, and cannot be, goes on counting.
+    pub max_stale: Duration,
+}
+
+/// The shortest `jwks_max_stale`: two fetches may take that long to fail.
+const LEAST_MAX_STALE: Duration = Duration::from_secs(10);
+
+impl KeySetSettings {
+    /// How old a set may become before it counts no more.
+    pub fn ceiling(&self) -> Duration {
+        self.refresh.saturating_add(self.max_stale)
+    }
 }
 
 impl Check<'_> {
@@ -120,8 +132,8 @@ impl Check<'_> {
         self.handlers("errors.handlers", Some(written), &TABLES.error_handlers)
     }
 
-    /// `jwks_ttl` and `jwks_max_wait` are global only, in the jwt authenticator's settings.
-    pub(super) fn key_sets(handlers: &HandlerSettings) -> KeySetSettings {
+    /// `jwks_ttl`, `jwks_max_wait` and `jwks_max_stale` are global only, in the jwt authenticator's settings.
+    pub(super) fn key_sets(&mut self, handlers: &HandlerSettings) -> KeySetSettings {
         let read = |key: &str, seconds: u64| {
             let written = handlers.authenticators.get("jwt").and_then(|setting| setting.config.get(key));
             // What cannot be read was found with the handler's other settings, if it is enabled.
@@ -130,6 +142,15 @@ impl Check<'_> {
                 _ => Duration::from_secs(seconds),
             }
         };
-        KeySetSettings { refresh: read("jwks_ttl", 30).max(Duration::from_secs(1)), max_wait: read("jwks_max_wait", 1) }
+        let settings = KeySetSettings {
+            refresh: read("jwks_ttl", 30).max(Duration::from_secs(1)),
+            max_wait: read("jwks_max_wait", 1),
+            max_stale: read("jwks_max_stale", 3600),
+        };
+        if settings.max_stale < LEAST_MAX_STALE {
+            let problem = "less than `10s`: one fetch that fails would take every key away; write at least `10s`";
+            self.refuse("authenticators.jwt.config.jwks_max_stale", problem);
+        }
+        settings
     }
 }

@@ -7,9 +7,9 @@ pub mod listeners;
 pub mod log;
 pub mod proxy;
 mod rules;
+pub mod secrets;
 
 use std::path::PathBuf;
-use std::time::Duration;
 
 use keyward_core::diagnostic::{Diagnostic, Origin};
 use keyward_core::document::decode::decode;
@@ -23,9 +23,10 @@ use self::handlers::KeySetSettings;
 use self::listeners::{ApiSettings, MetricsSettings};
 use self::log::LogSettings;
 use self::proxy::ProxySettings;
+use self::secrets::SecretSettings;
 use super::file::{ConfigFile, MatchAuthority};
 use crate::issuer::settings::IssuerSettings;
-use crate::repository::RepositoryUrl;
+use crate::repository::Repository;
 
 /// Everything the server needs to know.
 #[derive(Debug)]
@@ -37,9 +38,9 @@ pub struct Settings {
     /// `serve.prometheus`
     pub metrics: MetricsSettings,
     /// `access_rules.repositories`
-    pub repositories: Vec<RepositoryUrl>,
-    /// `access_rules.refresh_interval`
-    pub refresh_interval: Duration,
+    pub repositories: Vec<Repository>,
+    /// `access_rules.cache_dir`
+    pub cache_dir: Option<PathBuf>,
     /// `access_rules.matching_strategy`
     pub strategy: Strategy,
     /// `access_rules.match_authority`
@@ -52,12 +53,16 @@ pub struct Settings {
     pub log: LogSettings,
     /// `secrets.env_dir`
     pub env_dir: Option<PathBuf>,
+    /// The other places that hold secrets.
+    pub secrets: SecretSettings,
     /// `audit`
     pub audit: AuditSettings,
     /// `issuer`
     pub issuer: Option<IssuerSettings>,
     /// How key sets are kept fresh.
     pub key_sets: KeySetSettings,
+    /// Configuration files that say nothing.
+    pub empty_files: Vec<PathBuf>,
 }
 
 /// Checks a file's contents. All findings are collected; errors are in `Err`, warnings beside the settings.
@@ -127,6 +132,7 @@ impl Check<'_> {
         let serve = file.serve.unwrap_or_default();
         let rules = file.access_rules.unwrap_or_default();
         let errors = file.errors.unwrap_or_default();
+        let secrets = file.secrets.unwrap_or_default();
         for (path, is_set) in [("profiling", file.profiling.is_some()), ("sqa", file.sqa.is_some())] {
             if is_set {
                 self.warn(path, "has no effect");
@@ -149,21 +155,24 @@ impl Check<'_> {
             .filter(|node| !matches!(node.value, Value::Null))
             .and_then(|node| IssuerSettings::check(&node).map_err(|problem| self.errors.push(problem)).ok())
             .map(|settings| IssuerSettings { listener: self.listener(settings.listener.clone()), ..settings });
+        let sources = self.sources(&rules);
         Settings {
             proxy: self.proxy(serve.proxy.unwrap_or_default()),
             api: self.api(serve.api.unwrap_or_default()),
             metrics: self.metrics(serve.prometheus.unwrap_or_default()),
-            repositories: self.repositories(&rules.repositories.unwrap_or_default()),
-            refresh_interval: self.refresh_interval(rules.refresh_interval),
+            repositories: sources.repositories,
+            cache_dir: sources.cache_dir,
             strategy: rules.matching_strategy.map(Strategy::from).unwrap_or_default(),
             match_authority: rules.match_authority.unwrap_or(MatchAuthority::Loopback),
-            key_sets: Self::key_sets(&handlers),
+            key_sets: self.key_sets(&handlers),
             handlers,
             fallback: self.fallback(errors.fallback),
             log: self.log(&file.log.unwrap_or_default()),
-            env_dir: file.secrets.and_then(|secrets| secrets.env_dir).filter(|path| !path.is_empty()).map(Into::into),
+            env_dir: secrets.env_dir.clone().filter(|path| !path.is_empty()).map(Into::into),
+            secrets: self.secrets(secrets),
             audit: self.audit(file.audit.unwrap_or_default()),
             issuer,
+            empty_files: Vec::new(),
         }
     }
 }

@@ -40,6 +40,8 @@ pub struct ProxySettings {
     pub cors: Option<CorsSettings>,
     /// Further names of this proxy.
     pub authorities: Vec<String>,
+    /// Answers carry the version of the rules.
+    pub rules_version_header: bool,
     /// Cores that serve.
     pub workers: usize,
     /// How long requests in flight may take after SIGTERM.
@@ -128,6 +130,7 @@ impl Check<'_> {
             max_held_body_bytes: limits.held_body_bytes.unwrap_or(1024 * 1024),
             cors,
             authorities,
+            rules_version_header: file.rules_version_header.unwrap_or(false),
             workers,
             shutdown_timeout: or(file.shutdown_timeout, 30),
             upstream: UpstreamSettings {

@@ -26,6 +26,9 @@ pub struct TestFile {
     /// Values of `{{ env "NAME" }}`, before the environment's.
     #[serde(default)]
     pub env: BTreeMap<String, String>,
+    /// Values of `{{ secret "NAME" }}`, before those of the sources; `hosts` still count.
+    #[serde(default)]
+    pub secrets: BTreeMap<String, String>,
     /// What time it is, as `2026-01-31T12:00:00Z`; the real time by default.
     #[serde(default)]
     pub now: Option<String>,

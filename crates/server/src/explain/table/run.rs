@@ -39,6 +39,7 @@ pub async fn run(file: &TestFile, settings: &Settings) -> Result<Vec<CaseResult>
             keys: Arc::new(OfflineKeys::new(keys.set(), Some(signing_set()?))),
             side: Arc::new(ScriptedSide::new(script)),
             env: file.env.clone(),
+            secrets: file.secrets.clone(),
             now,
         })
     };

@@ -1,0 +1,301 @@
+//! Copies of rules on disk, signatures of rules behind URLs, and the version of the rules in answers.
+
+#![allow(clippy::unwrap_used)]
+
+use std::fs;
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
+
+use keyward_testkit::documents::DocumentServer;
+use keyward_testkit::process::{Keyward, Running};
+
+const HANDLERS: &str = "authenticators: {anonymous: {enabled: true}}\nauthorizers: {allow: {enabled: true}, deny: {enabled: true}}\n\
+                        mutators: {noop: {enabled: true}}\n";
+
+/// A rule that denies, with 403, this path of every host; other paths have none, and get 404.
+fn rule(path: &str) -> String {
+    format!(
+        "- id: {path}\n  match: {{url: \"http://<[^/]*>/{path}\", methods: [GET]}}\n  \
+         authenticators: [{{handler: anonymous}}]\n  authorizer: {{handler: deny}}\n  mutators: [{{handler: noop}}]\n"
+    )
+}
+
+/// A server that keeps copies of the rules at a URL.
+fn keyward(url: &str, cache: &Path) -> Keyward {
+    let keyward = Keyward::new(env!("CARGO_BIN_EXE_keyward"));
+    let config = format!(
+        "{HANDLERS}access_rules: {{repositories: [\"{url}\"], refresh_interval: 1s, cache_dir: \"{}\"}}\n",
+        cache.display()
+    );
+    let path = keyward.write("config.yaml", &config);
+    keyward.config(path)
+}
+
+fn status(running: &Running, path: &str) -> u16 {
+    running.get(path, &[]).status()
+}
+
+/// Stale, and from a copy.
+fn standing(running: &Running) -> [Option<f64>; 2] {
+    ["stale", "from_copy"].map(|name| running.metric(&format!("keyward_repository_{name}{{repository=\"0\"")))
+}
+
+/// The copies of a directory.
+fn copies(cache: &Path) -> Vec<PathBuf> {
+    let files = fs::read_dir(cache).into_iter().flatten().map(|entry| entry.unwrap().path());
+    files.filter(|path| path.extension().is_some_and(|extension| extension == "rules")).collect()
+}
+
+fn copied(running: &Running, cache: &Path, text: &str) {
+    let has = |path: &PathBuf| fs::read_to_string(path).is_ok_and(|found| found.ends_with(text));
+    running.until("the copy", |_| copies(cache).iter().any(has));
+}
+
+#[test]
+fn a_start_while_the_source_is_down_serves_the_last_good_rules() {
+    let (server, directory) = (DocumentServer::start(), tempfile::tempdir().unwrap());
+    let cache = directory.path().join("cache");
+    let url = server.url("/rules.yaml?token=s3cr3t").replace("http://", "http://user:s3cr3t@");
+    server.put("/rules.yaml", &rule("a"), Some("one"));
+    let running = keyward(&url, &cache).start();
+    copied(&running, &cache, &rule("a"));
+    server.put("/rules.yaml", &rule("b"), Some("two"));
+    running.until("the change", |running| status(running, "/b") == 403);
+    copied(&running, &cache, &rule("b"));
+    // What is not put in force is not kept.
+    server.put("/rules.yaml", "- just a text\n", Some("three"));
+    running.until("the refusal", |running| running.log().contains("cannot be used"));
+    drop(running);
+    let copy = copies(&cache);
+    assert_eq!(copy.len(), 1);
+    assert!(!fs::read_to_string(&copy[0]).unwrap().contains("s3cr3t"));
+
+    // It answers, but nothing of use.
+    let running = keyward(&url, &cache).start();
+    assert_eq!((status(&running, "/b"), standing(&running)), (403, [Some(1.0), Some(1.0)]));
+    drop(running);
+    for document in ["", "{}"] {
+        server.put("/rules.yaml", document, None);
+        let running = keyward(&url, &cache).start();
+        assert_eq!((status(&running, "/b"), standing(&running)), (403, [Some(1.0), Some(1.0)]), "{document}");
+    }
+
+    server.be_down(true);
+    let running = keyward(&url, &cache).start();
+    assert_eq!((status(&running, "/b"), standing(&running)), (403, [Some(1.0), Some(1.0)]));
+    assert!(running.log().contains("the last good ones are used, from the copy on disk"), "{}", running.log());
+    assert!(!running.log().contains("s3cr3t"), "{}", running.log());
+    let ready = running.api("/health/ready?verbose").unwrap();
+    assert_eq!(ready.status(), 200);
+    let source = serde_json::from_str::<serde_json::Value>(&ready.text()).unwrap()["sources"][0].clone();
+    assert_eq!((source["kind"].as_str(), source["state"].as_str()), (Some("rules"), Some("stale")), "{source}");
+    assert!(source["age_seconds"].is_u64() && source["problem"].is_string(), "{source}");
+    assert!(!ready.text().contains("s3cr3t"), "{source}");
+    // It is asked again; that it knows the copy is as good as sending it.
+    server.put("/rules.yaml", &rule("b"), Some("two"));
+    server.be_down(false);
+    running.until("recovery", |running| standing(running) == [Some(0.0), Some(0.0)]);
+    assert!(server.heads().last().unwrap().contains("if-none-match: \"two\""));
+    drop(running);
+    // So is a start.
+    let asked = server.heads().len();
+    let running = keyward(&url, &cache).start();
+    assert_eq!((status(&running, "/b"), standing(&running)), (403, [Some(0.0), Some(0.0)]));
+    assert!(server.heads()[asked].contains("if-none-match: \"two\""));
+}
+
+/// An empty document is not worse than an empty copy.
+#[test]
+fn a_source_that_said_nothing_before_may_say_nothing_again() {
+    let (server, directory) = (DocumentServer::start(), tempfile::tempdir().unwrap());
+    let cache = directory.path().join("cache");
+    server.put("/rules.yaml", "# nothing yet\n", None);
+    for _ in 0..2 {
+        let running = keyward(&server.url("/rules.yaml"), &cache).start();
+        copied(&running, &cache, "# nothing yet\n");
+        assert_eq!(standing(&running), [Some(0.0), Some(0.0)], "{}", running.log());
+    }
+}
+
+#[test]
+fn a_start_while_the_source_is_down_needs_a_copy_that_can_be_believed() {
+    let (server, directory) = (DocumentServer::start(), tempfile::tempdir().unwrap());
+    let cache = directory.path().join("cache");
+    let url = server.url("/rules.yaml");
+    server.put("/rules.yaml", &rule("a"), None);
+    let running = keyward(&url, &cache).start();
+    copied(&running, &cache, &rule("a"));
+    drop(running);
+    let copy = copies(&cache).remove(0);
+    let whole = fs::read(&copy).unwrap();
+    type Damage<'a> = &'a dyn Fn();
+    let rows: [(&str, Damage<'_>); 4] = [
+        ("its checksum differs", &|| fs::write(&copy, &whole[..whole.len() - 1]).unwrap()),
+        ("it is no copy of rules", &|| fs::write(&copy, rule("a")).unwrap()),
+        ("others can write to it", &|| fs::set_permissions(&copy, fs::Permissions::from_mode(0o666)).unwrap()),
+        ("", &|| fs::remove_file(&copy).unwrap()),
+    ];
+    for (said, damage) in rows {
+        fs::write(&copy, &whole).unwrap();
+        damage();
+        server.fail("HTTP/1.1 404 Gone\r\nContent-Length: 0\r\n\r\n");
+        let (code, _, error) = keyward(&url, &cache).run(&["serve"]);
+        assert!(code == 1 && error.contains(said) && error.contains("status 404"), "{said}: {code} {error}");
+    }
+    // With the source up it does not matter, and the copy is made anew.
+    fs::write(&copy, "damaged").unwrap();
+    fs::set_permissions(&copy, fs::Permissions::from_mode(0o600)).unwrap();
+    let running = keyward(&url, &cache).start();
+    copied(&running, &cache, &rule("a"));
+    drop(running);
+    fs::set_permissions(&cache, fs::Permissions::from_mode(0o777)).unwrap();
+    let (code, _, error) = keyward(&url, &cache).run(&["serve"]);
+    assert!(code == 1 && error.contains("`access_rules.cache_dir`: others can write to it"), "{code} {error}");
+}
+
+/// The longest wait of these tests: a server that hangs up is tried five times.
+#[test]
+fn a_start_without_a_copy_ends_when_the_source_stays_down() {
+    let (server, directory) = (DocumentServer::start(), tempfile::tempdir().unwrap());
+    server.be_down(true);
+    let (code, _, error) = keyward(&server.url("/rules.yaml"), &directory.path().join("cache")).run(&["serve"]);
+    assert!(code == 1 && error.contains("the rules cannot be fetched"), "{code} {error}");
+    assert_eq!(server.asked("/rules.yaml"), 5);
+}
+
+#[test]
+fn a_disk_that_takes_nothing_more_stops_no_request() {
+    let (server, directory) = (DocumentServer::start(), tempfile::tempdir().unwrap());
+    let cache = directory.path().join("cache");
+    let url = server.url("/rules.yaml");
+    server.put("/rules.yaml", &rule("a"), None);
+    let running = keyward(&url, &cache).with_full_disk(400).start();
+    copied(&running, &cache, &rule("a"));
+    // More than fits.
+    let large = format!("{}# {}\n", rule("b"), "x".repeat(500_000));
+    server.put("/rules.yaml", &large, None);
+    running.until("the change", |running| status(running, "/b") == 403);
+    let failures = |running: &Running| running.metric("keyward_repository_copy_failures_total").unwrap();
+    running.until("saying so", |running| failures(running) >= 1.0);
+    assert!(
+        running.log().contains("could not be copied to disk") && running.log().contains("File too large"),
+        "{}",
+        running.log()
+    );
+    // It is tried again and said once, the older copy stays whole, and nothing half-written is left.
+    running.until("trying again", |running| failures(running) >= 2.0);
+    assert_eq!(running.log().matches("could not be copied to disk").count(), 1, "{}", running.log());
+    assert_eq!(fs::read_dir(&cache).unwrap().count(), 1);
+    copied(&running, &cache, &rule("a"));
+    server.put("/rules.yaml", &rule("c"), None);
+    running.until("the next change", |running| status(running, "/c") == 403);
+    copied(&running, &cache, &rule("c"));
+    // As good as a file system that is read-only.
+    fs::remove_dir_all(&cache).unwrap();
+    fs::write(&cache, "").unwrap();
+    server.put("/rules.yaml", &rule("d"), None);
+    let before = failures(&running);
+    running.until("the last change", |running| status(running, "/d") == 403 && failures(running) > before);
+}
+
+#[test]
+fn a_process_that_is_killed_while_it_writes_leaves_a_whole_copy() {
+    let (server, directory) = (DocumentServer::start(), tempfile::tempdir().unwrap());
+    let cache = directory.path().join("cache");
+    let url = server.url("/rules.yaml");
+    let padding = format!("# {}\n", "x".repeat(2_000_000));
+    server.put("/rules.yaml", &(rule("v0") + &padding), None);
+    let running = keyward(&url, &cache).start();
+    copied(&running, &cache, &padding);
+    drop(running);
+    for round in 1..=5 {
+        let running = keyward(&url, &cache).start();
+        server.put("/rules.yaml", &(rule(&format!("v{round}")) + &padding), None);
+        // The copy is being written as soon as this can be seen.
+        running.until("the change", |running| status(running, &format!("/v{round}")) == 403);
+        running.signal("KILL");
+        drop(running);
+        server.be_down(true);
+        let running = keyward(&url, &cache).start();
+        let found = [round, round - 1].map(|version| status(&running, &format!("/v{version}")));
+        assert!(matches!(found, [403, 404] | [404, 403]), "{found:?}");
+        assert!(!running.log().contains("is not used"), "{}", running.log());
+        server.be_down(false);
+    }
+}
+
+macro_rules! signed {
+    ($name:literal) => {
+        include_str!(concat!("signed/", $name))
+    };
+}
+
+#[test]
+fn rules_behind_a_url_need_their_signature_when_a_key_is_named() {
+    let (server, directory) = (DocumentServer::start(), tempfile::tempdir().unwrap());
+    let cache = directory.path().join("cache");
+    let url = server.url("/rules.yaml");
+    let signed = || {
+        let keyward = keyward(&url, &cache);
+        let item = serde_json::json!([{"url": url, "public_key": signed!("public_key").trim()}]);
+        keyward.env("ACCESS_RULES_REPOSITORIES", &item.to_string())
+    };
+    let refused =
+        |running: &Running| running.metric("keyward_repository_fetches_total{outcome=\"refused\"}").unwrap_or_default();
+    server.put("/rules.yaml", signed!("rules.yaml"), None);
+    let (code, _, error) = signed().run(&["serve"]);
+    assert!(code == 1 && error.contains("it is not signed"), "{code} {error}");
+    server.put("/rules.yaml.minisig", signed!("stranger.minisig"), None);
+    let (code, _, error) = signed().run(&["serve"]);
+    assert!(code == 1 && error.contains("the signature was made with another key"), "{code} {error}");
+    server.put("/rules.yaml.minisig", signed!("rules.yaml.minisig"), None);
+    let running = signed().start();
+    copied(&running, &cache, signed!("rules.yaml"));
+    server.put("/rules.yaml", signed!("changed.yaml"), None);
+    running.until("the mismatch", |running| running.log().contains("the signature is not one of this document"));
+    running.until("a second look", |running| refused(running) >= 2.0);
+    assert_eq!((status(&running, "/a"), status(&running, "/b"), standing(&running)[0]), (403, 404, Some(1.0)));
+    server.put("/rules.yaml.minisig", signed!("changed.yaml.minisig"), None);
+    running.until("the signed change", |running| status(running, "/b") == 403);
+    copied(&running, &cache, signed!("changed.yaml"));
+    drop(running);
+
+    // The copy is checked again, by the key of now.
+    server.be_down(true);
+    let running = signed().start();
+    assert_eq!((status(&running, "/b"), standing(&running)), (403, [Some(1.0), Some(1.0)]));
+    drop(running);
+    server.be_down(false);
+    let unsigned = keyward(&url, &cache).start();
+    server.put("/rules.yaml", &rule("c"), None);
+    unsigned.until("an unsigned change", |running| status(running, "/c") == 403);
+    copied(&unsigned, &cache, &rule("c"));
+    drop(unsigned);
+    server.fail("HTTP/1.1 404 Gone\r\nContent-Length: 0\r\n\r\n");
+    let (code, _, error) = signed().run(&["serve"]);
+    assert!(code == 1 && error.contains("it carries no signature"), "{code} {error}");
+}
+
+#[test]
+fn answers_carry_the_version_of_their_rules_when_asked_to() {
+    let directory = tempfile::tempdir().unwrap();
+    let config = |shows: bool| format!("{HANDLERS}serve: {{proxy: {{rules_version_header: {shows}}}}}\n");
+    let running = Keyward::new(env!("CARGO_BIN_EXE_keyward")).with(&config(true), &rule("a")).start();
+    let version = |path: &str| running.get(path, &[]).header("x-keyward-rules-version").map(str::to_owned);
+    let first = version("/a").unwrap();
+    // Whatever the answer is.
+    assert_eq!(version("/nosuch").as_ref(), Some(&first));
+    assert_eq!(version("/a%00").as_ref(), Some(&first));
+    for record in running.audit(3) {
+        assert_eq!(record["rules_version"].as_str(), Some(first.as_str()));
+    }
+    running.replace("rules.yaml", &rule("b"));
+    running.until("the change", |running| status(running, "/b") == 403);
+    let second = version("/b").unwrap();
+    assert_ne!(second, first);
+    running.replace("rules.yaml", &rule("a"));
+    running.until("the first rules again", |_| version("/a").as_ref() == Some(&first));
+    running.replace("config.yaml", &config(false));
+    running.until("silence", |_| version("/a").is_none());
+    drop(directory);
+}

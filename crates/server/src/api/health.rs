@@ -1,0 +1,135 @@
+//! `/health/ready`: whether every source of what is served has delivered, and in detail how each is doing.
+
+use bytes::Bytes;
+use http::{Response, StatusCode};
+use http_body_util::Full;
+use serde_json::{Map, Value, json};
+
+use super::{Api, error};
+use crate::http_server::json as json_answer;
+use crate::snapshot::Snapshot;
+use crate::sources::{SourceReport, SourceState};
+
+impl Api {
+    /// Ready: a usable rule is loaded, and every source has delivered one complete set, or a copy of one was
+    /// there. The body names what is missing; with `verbose` in the query, it names every source.
+    ///
+    /// Once it was ready, only a set without a usable rule makes it unready: a source that fails later, or a new one
+    /// that a reload brings, concerns the rules that use it. Were all servers of a fleet to leave at once for
+    /// that, the others would be lost as well.
+    pub(super) fn ready(&self, query: &str) -> Response<Full<Bytes>> {
+        let live = self.live.load();
+        let reports: Vec<SourceReport> = self.sources.iter().flat_map(|reports| reports()).collect();
+        let usable = live.snapshot.rules.rules().iter().any(|rule| rule.broken().is_none());
+        let mut errors = Map::new();
+        if !usable {
+            errors.insert("rules_loaded".into(), "no usable rule is loaded".into());
+        }
+        if !self.was_ready.get() {
+            errors.extend(missing(&reports));
+        }
+        let is_ready = errors.is_empty();
+        let mut body = if is_ready { json!({"status": "ok"}) } else { unready(errors) };
+        if is_verbose(query) {
+            body["rules"] = rules(&live.snapshot);
+            body["sources"] = reports.iter().map(shown).collect();
+        }
+        if is_ready {
+            self.was_ready.set(true);
+            return json_answer(StatusCode::OK, &body);
+        }
+        let mut answer = json_answer(StatusCode::SERVICE_UNAVAILABLE, &body);
+        let headers = error(StatusCode::SERVICE_UNAVAILABLE, "").headers().clone();
+        *answer.headers_mut() = headers;
+        answer
+    }
+}
+
+/// What has never been had, by kind: `key_sets`, `secrets`.
+fn missing(reports: &[SourceReport]) -> Map<String, Value> {
+    let mut names: Vec<(&str, Vec<&str>)> = Vec::new();
+    for report in reports.iter().filter(|report| report.state == SourceState::Missing) {
+        match names.iter_mut().find(|(kind, _)| *kind == report.kind) {
+            Some((_, names)) => names.push(&report.name),
+            None => names.push((report.kind, vec![&report.name])),
+        }
+    }
+    let row = |(kind, names): (&str, Vec<&str>)| {
+        let text = format!("not fetched yet: {}", names.join(", "));
+        (format!("{}s", kind.trim_end_matches('s')), text.into())
+    };
+    names.into_iter().map(row).collect()
+}
+
+/// As the reference words it.
+fn unready(errors: Map<String, Value>) -> Value {
+    json!({
+        "error": {
+            "code": 500,
+            "status": "Internal Server Error",
+            "message": "The requested resource could not be found",
+        },
+        "errors": errors,
+    })
+}
+
+/// `?verbose`, `?verbose=true`.
+fn is_verbose(query: &str) -> bool {
+    let mut pairs = form_urlencoded::parse(query.as_bytes());
+    pairs.any(|(key, value)| key == "verbose" && matches!(&*value, "" | "true" | "1"))
+}
+
+fn rules(snapshot: &Snapshot) -> Value {
+    json!({
+        "version": snapshot.rules.version(),
+        "loaded": snapshot.rules.rules().len(),
+        "broken": snapshot.broken_rules(),
+    })
+}
+
+fn shown(report: &SourceReport) -> Value {
+    json!({
+        "kind": report.kind,
+        "name": report.name,
+        "state": report.state.as_str(),
+        "age_seconds": report.age.map(|age| age.as_secs()),
+        "problem": report.problem,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_query_decides_how_much_is_said() {
+        let rows = [
+            ("", false),
+            ("verbose", true),
+            ("verbose=", true),
+            ("verbose=true", true),
+            ("a=b&verbose=1", true),
+            ("verbose=false", false),
+            ("verbose=0", false),
+            ("quiet&verbosely", false),
+        ];
+        for (query, expected) in rows {
+            assert_eq!(is_verbose(query), expected, "{query}");
+        }
+    }
+
+    #[test]
+    fn what_is_missing_is_named_by_kind() {
+        let report =
+            |kind, name: &str, state| SourceReport { kind, name: name.to_owned(), state, age: None, problem: None };
+        let reports = [
+            report("key_set", "one", SourceState::Missing),
+            report("rules", "file:///rules", SourceState::Missing),
+            report("key_set", "two", SourceState::Stale),
+            report("key_set", "three", SourceState::Missing),
+            report("secret", "jira", SourceState::Fresh),
+        ];
+        let expected = json!({"key_sets": "not fetched yet: one, three", "rules": "not fetched yet: file:///rules"});
+        assert_eq!(Value::Object(missing(&reports)), expected);
+    }
+}

@@ -1,0 +1,103 @@
+//! What a reload does with rule documents: takes changed ones over, and refuses what is worse than what is in force.
+
+use std::sync::Arc;
+
+use keyward_core::diagnostic::{Diagnostic, Origin};
+use keyward_core::secret::shown_url;
+
+use super::{Reloader, announce, log};
+use crate::config::settings::Settings;
+use crate::outside::Lasting;
+use crate::repository::Repository;
+use crate::repository::cache::CacheDirectory;
+use crate::repository::documents::Documents;
+use crate::repository::polling::Arrival;
+use crate::repository::standing::shown;
+use crate::serving::Live;
+use crate::snapshot::{Built, Snapshot};
+
+impl Reloader {
+    /// Takes a changed document over, if it can be used; settings stay as they are.
+    pub(super) fn take(&self, settings: &Settings, arrival: Arrival) {
+        let Arrival { url, document } = arrival;
+        let named = settings.repositories.iter().find(|repository| repository.text() == url);
+        // Who is not named any more, or has to sign now, was asked under other settings.
+        if named.and_then(Repository::remote).is_none_or(|source| source.accepts(&document).is_err()) {
+            return;
+        }
+        let location = shown_url(&url);
+        let documents = self.documents.borrow().with(&url, document);
+        let before = self.live.load_full();
+        let (side, secrets) = (before.serving.outbound.side.clone(), self.secrets.in_force());
+        let lasting = Lasting { side, secrets, ..self.lasting.clone() };
+        match self.build(settings, &documents, &lasting) {
+            Ok(built) => {
+                self.metrics.repository_fetched("changed");
+                self.metrics.reloads.inc();
+                self.standings.confirmed(&url);
+                self.standings.read(&settings.repositories, &built);
+                if let Some(document) = documents.get(&url) {
+                    self.keeper.confirm(&url, document);
+                }
+                *self.documents.borrow_mut() = documents;
+                tracing::info!(%location, "the rules have changed");
+                log(&built.findings);
+                announce(&built.snapshot, &self.metrics);
+                self.live.store(Arc::new(Live { snapshot: built.snapshot, serving: before.serving.clone() }));
+            }
+            Err(problem) => {
+                self.metrics.repository_fetched("refused");
+                self.metrics.reload_failures.inc();
+                log(std::slice::from_ref(&problem));
+                tracing::error!(%location, "the changed rules cannot be used; the last good ones stay in force");
+            }
+        }
+    }
+
+    /// The documents of settings that are put in force: they are reported of, and kept.
+    pub(super) fn adopt(
+        &self,
+        settings: &Settings,
+        documents: Documents,
+        built: &Built,
+        cache: Option<&Arc<CacheDirectory>>,
+    ) {
+        self.standings.follow(&settings.repositories);
+        self.standings.read(&settings.repositories, built);
+        let held = self.documents.replace(documents);
+        let documents = self.documents.borrow();
+        for (url, document) in documents.all() {
+            // Others were fetched just now.
+            if !held.get(url).is_some_and(|held| Arc::ptr_eq(held, document)) {
+                self.standings.confirmed(url);
+            }
+        }
+        self.keeper.keep(&documents, cache);
+    }
+
+    /// Every rule of every repository, or an error. What was missing or empty before may be so again.
+    pub(super) fn build(
+        &self,
+        settings: &Settings,
+        documents: &Documents,
+        lasting: &Lasting,
+    ) -> Result<Built, Diagnostic> {
+        let before = &self.live.load().snapshot;
+        let outside = lasting.under(settings);
+        let built = Snapshot::build(settings, documents, self.own_port, &outside, before.generation + 1)?;
+        let mut unread = built.snapshot.missing.iter().zip(&built.unread);
+        if let Some((repository, problem)) = unread.find(|(repository, _)| !before.missing.contains(repository)) {
+            self.standings.failed(repository, shown(problem));
+            return Err(problem.clone());
+        }
+        match built.snapshot.silent.iter().find(|silent| !before.silent.contains(silent)) {
+            Some(silent) => {
+                let finding = Diagnostic::error("the document is empty").at(&Origin::whole(silent.place.as_str()));
+                let finding = finding.hint("write `[]` where there are to be no rules");
+                self.standings.failed(&silent.repository, shown(&finding));
+                Err(finding)
+            }
+            None => Ok(built),
+        }
+    }
+}

@@ -1,0 +1,87 @@
+//! Reads the documents of a repository, each after its limit and its signature.
+
+use std::path::Path;
+
+use aws_lc_rs::digest::{Context, Digest, SHA256, digest};
+use keyward_core::diagnostic::{Diagnostic, Origin};
+
+use super::directory::Listing;
+use super::documents::Documents;
+use super::{Location, Repository, signature};
+use crate::config::text_file;
+use crate::config::yaml::{self, Dialect, TakeItem};
+
+/// What was found in a repository.
+pub struct Outline {
+    /// Changes when anything in it changes.
+    pub digest: Digest,
+    /// The documents that say nothing: hardly what anybody means to say about all rules. Who means it writes `[]`.
+    pub silent: Vec<String>,
+}
+
+impl Repository {
+    /// Reads the rule documents and hands every rule over. After an error the rules so far are void.
+    pub fn read(&self, documents: &Documents, rule: &mut TakeItem<'_>) -> Result<Outline, Diagnostic> {
+        let mut reading = Reading { digest: Context::new(&SHA256), silent: Vec::new() };
+        match &self.location {
+            Location::File(path) if path.is_dir() => {
+                let listing = Listing::of(path)?;
+                for file in listing.paths() {
+                    self.read_file(file, &mut reading, rule)?;
+                }
+                listing.check(path)?;
+            }
+            Location::File(path) => self.read_file(path, &mut reading, rule)?,
+            Location::Inline(text) => reading.add(text, &self.name(), rule)?,
+            // Its signature was checked when it was fetched.
+            Location::Remote(_) => match documents.get(&self.text) {
+                Some(document) => reading.add(&document.text, &self.name(), rule)?,
+                None => return Err(Diagnostic::error("the rules were never fetched").at(&Origin::whole(self.name()))),
+            },
+        }
+        Ok(Outline { digest: reading.digest.finish(), silent: reading.silent })
+    }
+
+    fn read_file(&self, path: &Path, reading: &mut Reading, rule: &mut TakeItem<'_>) -> Result<(), Diagnostic> {
+        let name = path.display().to_string();
+        text_file::read(path, "the rule file", |text| {
+            let refuse = |problem: String| Diagnostic::error(problem).at(&Origin::whole(name.as_str()));
+            let limit = self.terms.limits.bytes;
+            if text.len() > limit {
+                let finding = refuse(format!("the rule file is larger than {limit} bytes"));
+                return Err(finding.hint("split it, or raise `access_rules.max_document_bytes`"));
+            }
+            if let Some(key) = &self.terms.key {
+                let signed = text_file::read(&signature::file_of(path), "the signature", |signature| {
+                    key.check(text, signature).map_err(refuse)
+                });
+                signed.map_err(|problem| {
+                    problem.hint("sign the file with `minisign -S`, with the key of `public_key`")
+                })?;
+            }
+            reading.add(text, &name, rule)
+        })
+    }
+}
+
+/// What was read so far.
+struct Reading {
+    digest: Context,
+    silent: Vec<String>,
+}
+
+impl Reading {
+    fn add(&mut self, text: &str, name: &str, rule: &mut TakeItem<'_>) -> Result<(), Diagnostic> {
+        yaml::parse_items(text, name, Dialect::Rules, rule)?;
+        self.digest.update(digest(&SHA256, text.as_bytes()).as_ref());
+        if says_nothing(text) {
+            self.silent.push(name.to_owned());
+        }
+        Ok(())
+    }
+}
+
+/// Nothing but blanks, comments and `null`.
+pub(super) fn says_nothing(text: &str) -> bool {
+    text.lines().map(str::trim).all(|line| matches!(line, "" | "---" | "null" | "~") || line.starts_with('#'))
+}

@@ -1,0 +1,143 @@
+//! The first documents of a process: from their sources, or from copies on disk where a source fails.
+
+use std::collections::HashMap;
+use std::time::Duration;
+
+use keyward_core::diagnostic::Diagnostic;
+use tokio::task::JoinSet;
+
+use super::Repository;
+use super::cache::{CacheDirectory, Copy};
+use super::documents::{Documents, unreachable};
+use super::keeper::Keeper;
+use super::read::says_nothing;
+use super::remote::{Fetch, FetchError, Fetched};
+use super::standing::{Standings, shown};
+use crate::http_client::HttpClient;
+use crate::snapshot::Built;
+
+/// The one attempt that a source gets when there is a copy.
+const QUICK: Duration = Duration::from_secs(5);
+
+/// What a start has to begin with.
+pub struct Beginning {
+    /// The documents to be used.
+    pub documents: Documents,
+    /// Copies that were not needed yet, by URL.
+    spare: HashMap<String, Copy>,
+    /// What the sources say, and copies in use, by URL.
+    outcomes: HashMap<String, Outcome>,
+}
+
+enum Outcome {
+    /// The source said so.
+    Confirmed,
+    /// A copy is used, this old, because of this.
+    Copied(Duration, String),
+}
+
+impl Beginning {
+    /// Fetches every document, patiently where there is no copy. One that cannot be had is an error.
+    pub async fn fetch(
+        repositories: &[Repository],
+        client: &HttpClient,
+        cache: Option<&CacheDirectory>,
+    ) -> Result<Self, Diagnostic> {
+        let mut attempts = JoinSet::new();
+        for repository in repositories {
+            let Some(source) = repository.remote().cloned() else { continue };
+            let copy = cache.and_then(|cache| cache.read(repository));
+            let (repository, client) = (repository.clone(), client.clone());
+            attempts.spawn_local(async move {
+                let fetched = match &copy {
+                    None => source.fetch_patiently(&client).await,
+                    Some(copy) => {
+                        let quick = tokio::time::timeout(QUICK, source.fetch(&client, Some(&copy.document)));
+                        quick.await.unwrap_or_else(|_| Err(FetchError::passing("no complete answer within 5 s")))
+                    }
+                };
+                (repository, copy, fetched)
+            });
+        }
+        let (documents, spare, outcomes) = (Documents::default(), HashMap::new(), HashMap::new());
+        let mut beginning = Self { documents, spare, outcomes };
+        while let Some(attempt) = attempts.join_next().await {
+            let (repository, copy, fetched) =
+                attempt.map_err(|error| Diagnostic::error(format!("rules could not be fetched: {error}")))?;
+            beginning.take(&repository, copy, fetched)?;
+        }
+        Ok(beginning)
+    }
+
+    fn take(&mut self, repository: &Repository, copy: Option<Copy>, fetched: Fetched) -> Result<(), Diagnostic> {
+        let url = repository.text();
+        match (fetched, copy) {
+            (Ok(Fetch::Document(document)), copy) => {
+                self.documents = self.documents.with(url, document);
+                self.outcomes.insert(url.to_owned(), Outcome::Confirmed);
+                self.spare.extend(copy.map(|copy| (url.to_owned(), copy)));
+            }
+            (Ok(Fetch::Unchanged), Some(copy)) => {
+                self.documents = self.documents.with(url, copy.document);
+                self.outcomes.insert(url.to_owned(), Outcome::Confirmed);
+            }
+            (Ok(Fetch::Unchanged), None) => return Err(unreachable(repository, "no document was sent")),
+            (Err(error), Some(copy)) => self.fall_back(repository, copy, error.cause),
+            (Err(error), None) => return Err(unreachable(repository, &error.cause)),
+        }
+        Ok(())
+    }
+
+    /// Puts copies in the place of documents that hold no rules that can be read. Says whether there were any; a document
+    /// without a copy is an error: a source that never said anything of use is as good as one that cannot be reached.
+    pub fn retreat(&mut self, repositories: &[Repository], built: &Built) -> Result<bool, Diagnostic> {
+        let mut has_changed = false;
+        for repository in repositories.iter().filter(|repository| repository.remote().is_some()) {
+            let url = repository.text();
+            let mut unread = built.snapshot.missing.iter().zip(&built.unread);
+            let unread = unread.find(|(missing, _)| *missing == url).map(|(_, problem)| problem);
+            let is_silent = built.snapshot.silent.iter().any(|silent| silent.repository == url);
+            match (unread, self.spare.remove(url)) {
+                (Some(problem), Some(copy)) => self.fall_back(repository, copy, shown(problem)),
+                (Some(problem), None) => return Err(problem.clone()),
+                (None, Some(copy)) if is_silent && !says_nothing(&copy.document.text) => {
+                    self.fall_back(repository, copy, "the document is empty".to_owned());
+                }
+                (None, _) => continue,
+            }
+            has_changed = true;
+        }
+        Ok(has_changed)
+    }
+
+    fn fall_back(&mut self, repository: &Repository, copy: Copy, cause: String) {
+        let (location, age) = (repository.name(), copy.age);
+        tracing::warn!(%location, cause, ?age, "the source of the rules fails; the last good ones are used, from the copy on disk");
+        self.documents = self.documents.with(repository.text(), copy.document);
+        self.outcomes.insert(repository.text().to_owned(), Outcome::Copied(age, cause));
+    }
+
+    /// What is in force now: says so to who reports it and to who keeps copies of it, and hands it over.
+    pub fn settle(
+        self,
+        repositories: &[Repository],
+        built: &Built,
+        standings: &Standings,
+        keeper: &Keeper,
+    ) -> Documents {
+        standings.follow(repositories);
+        standings.read(repositories, built);
+        for (url, outcome) in self.outcomes {
+            match outcome {
+                Outcome::Confirmed => standings.confirmed(&url),
+                Outcome::Copied(age, problem) => {
+                    standings.copied(&url, age, problem);
+                    if let Some(document) = self.documents.get(&url) {
+                        keeper.has(&url, document);
+                    }
+                }
+            }
+        }
+        self.documents
+    }
+}

@@ -1,0 +1,133 @@
+//! What ten thousand rules cost: until the server is ready, and for the requests that a reload of them meets.
+
+use std::fmt::Write;
+use std::path::Path;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::time::{Duration, Instant};
+
+use keyward_testkit::process::{Keyward, Running};
+use keyward_testkit::scripted;
+use keyward_testkit::soak::Latencies;
+
+use super::show_latencies;
+use crate::workload::{Caller, answer};
+
+const RULES: usize = 10_000;
+/// Times of a start.
+const STARTS: usize = 5;
+const RELOADS: u64 = 10;
+const CALLERS: usize = 4;
+/// Of one caller, between two requests.
+const PAUSE: Duration = Duration::from_millis(4);
+/// A debug build takes its time.
+const PATIENCE: Duration = Duration::from_secs(120);
+
+const CONFIG: &str = "
+access_rules: {matching_strategy: glob}
+authenticators: {anonymous: {enabled: true}}
+authorizers: {allow: {enabled: true}}
+mutators: {header: {enabled: true}}
+log: {level: warn}
+";
+
+pub(super) fn run(binary: &Path) -> Result<(), String> {
+    let upstream = scripted::upstream(answer);
+    let mut starts = Vec::new();
+    for _ in 1..STARTS {
+        starts.push(start(binary, upstream)?.1);
+    }
+    let (running, took) = start(binary, upstream)?;
+    starts.push(took);
+    starts.sort_unstable();
+    println!("{RULES} rules: start to ready {:.0?} (median of {STARTS})", starts[STARTS / 2]);
+
+    let (reloading, stop) = (AtomicUsize::new(0), AtomicBool::new(false));
+    let [calm, during, reloads] = std::thread::scope(|scope| {
+        let callers: Vec<_> = (0..CALLERS).map(|_| scope.spawn(|| call(&running, &reloading, &stop))).collect();
+        std::thread::sleep(Duration::from_secs(5));
+        let reloaded = reload_all(&running, upstream, &reloading);
+        stop.store(true, Ordering::Relaxed);
+        let (mut calm, mut during) = (Latencies::default(), Latencies::default());
+        for caller in callers {
+            let [own_calm, own_during] = caller.join().map_err(|_| "a caller panicked".to_owned())??;
+            calm.add(own_calm);
+            during.add(own_during);
+        }
+        reloaded.map(|reloads| [calm, during, reloads])
+    })?;
+    let [until] = reloads.quantiles([0.5]);
+    println!("{RULES} rules: from a change to the new rules {until:.0?} (median of {RELOADS}), with the debounce");
+    show_latencies("  latency while nothing is reloaded", &calm);
+    show_latencies("  latency while they are reloaded", &during);
+    let p99 = |latencies: &Latencies| latencies.quantiles([0.99])[0].as_secs_f64();
+    println!("  p99 with reloads is {:.2} times that without", p99(&during) / p99(&calm));
+    Ok(())
+}
+
+/// A server, and how long it took until it was ready.
+fn start(binary: &Path, upstream: u16) -> Result<(Running, Duration), String> {
+    let keyward = Keyward::new(binary);
+    let rules = rules(keyward.proxy, upstream, 0);
+    let keyward = keyward.with(CONFIG, &rules);
+    let begun = Instant::now();
+    let running = keyward.launch();
+    while !running.api("/health/ready").is_ok_and(|answer| answer.status() == 200) {
+        if begun.elapsed() > PATIENCE {
+            return Err(format!("the server is not ready:\n{}", running.log()));
+        }
+        std::thread::sleep(Duration::from_millis(2));
+    }
+    Ok((running, begun.elapsed()))
+}
+
+/// Replaces the rules again and again, and notes how long each took to be taken over.
+fn reload_all(running: &Running, upstream: u16, reloading: &AtomicUsize) -> Result<Latencies, String> {
+    let mut taken = Latencies::default();
+    let count = || running.metric("keyward_reloads_total").unwrap_or(0.0) as u64;
+    for version in 1..=RELOADS {
+        let text = rules(running.proxy, upstream, version);
+        let begun = Instant::now();
+        reloading.store(1, Ordering::Relaxed);
+        running.replace("rules.yaml", &text);
+        while count() < version {
+            if begun.elapsed() > PATIENCE {
+                return Err(format!("a reload did not end:\n{}", running.log()));
+            }
+            std::thread::sleep(Duration::from_millis(5));
+        }
+        taken.note(begun.elapsed());
+        reloading.store(0, Ordering::Relaxed);
+        // What is freed afterwards counts for neither.
+        std::thread::sleep(Duration::from_millis(200));
+    }
+    Ok(taken)
+}
+
+/// One caller; its latencies apart from reloads, and during them.
+fn call(running: &Running, reloading: &AtomicUsize, stop: &AtomicBool) -> Result<[Latencies; 2], String> {
+    let mut caller = Caller::connect(running)?;
+    let mut latencies = [Latencies::default(), Latencies::default()];
+    let mut due = Instant::now();
+    while !stop.load(Ordering::Relaxed) {
+        due += PAUSE;
+        std::thread::sleep(due.saturating_duration_since(Instant::now()));
+        caller.expect("GET /service-5000/x", "", "", 200)?;
+        latencies[reloading.load(Ordering::Relaxed)].note(due.elapsed());
+    }
+    Ok(latencies)
+}
+
+fn rules(port: u16, upstream: u16, version: u64) -> String {
+    let mut text = String::new();
+    for number in 0..RULES {
+        // Writing into a string cannot fail.
+        let _ = write!(
+            text,
+            "- id: rule-{number}\n  match: {{url: \"http://127.0.0.1:{port}/service-{number}/<**>\", methods: [GET, POST]}}\n  \
+             authenticators: [{{handler: anonymous}}]\n  authorizer: {{handler: allow}}\n  \
+             mutators: [{{handler: header, config: {{headers: {{X-Version: \"{version}\"}}}}}}]\n  \
+             upstream: {{url: \"http://127.0.0.1:{upstream}\", strip_path: /service-{number}}}\n"
+        );
+    }
+    text
+}
