@@ -197,6 +197,7 @@ impl App {
                 standings,
                 keeper,
                 started_with: Fixed::of(&settings),
+                compiling: Cell::new(false),
             };
             let mut ended = begun.clone();
             tokio::task::spawn_local(async move {

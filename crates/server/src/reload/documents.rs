@@ -5,6 +5,7 @@ use std::sync::Arc;
 use keyward_core::diagnostic::{Diagnostic, Origin};
 use keyward_core::secret::shown_url;
 
+use super::compile::Work;
 use super::{Reloader, announce, log};
 use crate::config::settings::Settings;
 use crate::outside::Lasting;
@@ -14,11 +15,11 @@ use crate::repository::documents::Documents;
 use crate::repository::polling::Arrival;
 use crate::repository::standing::shown;
 use crate::serving::Live;
-use crate::snapshot::{Built, Snapshot};
+use crate::snapshot::Built;
 
 impl Reloader {
     /// Takes a changed document over, if it can be used; settings stay as they are.
-    pub(super) fn take(&self, settings: &Settings, arrival: Arrival) {
+    pub(super) async fn take(&self, settings: &Arc<Settings>, arrival: Arrival) {
         let Arrival { url, document } = arrival;
         let named = settings.repositories.iter().find(|repository| repository.text() == url);
         // Who is not named any more, or has to sign now, was asked under other settings.
@@ -30,7 +31,7 @@ impl Reloader {
         let before = self.live.load_full();
         let (side, secrets) = (before.serving.outbound.side.clone(), self.secrets.in_force());
         let lasting = Lasting { side, secrets, ..self.lasting.clone() };
-        match self.build(settings, &documents, &lasting) {
+        match self.build(settings, &documents, &lasting).await {
             Ok(built) => {
                 self.metrics.repository_fetched("changed");
                 self.metrics.reloads.inc();
@@ -76,15 +77,15 @@ impl Reloader {
     }
 
     /// Every rule of every repository, or an error. What was missing or empty before may be so again.
-    pub(super) fn build(
+    pub(super) async fn build(
         &self,
-        settings: &Settings,
+        settings: &Arc<Settings>,
         documents: &Documents,
         lasting: &Lasting,
     ) -> Result<Built, Diagnostic> {
-        let before = &self.live.load().snapshot;
-        let outside = lasting.under(settings);
-        let built = Snapshot::build(settings, documents, self.own_port, &outside, before.generation + 1)?;
+        let live = self.live.load_full();
+        let before = &live.snapshot;
+        let built = self.compile(settings, documents, lasting, before.generation + 1).await?;
         let mut unread = built.snapshot.missing.iter().zip(&built.unread);
         if let Some((repository, problem)) = unread.find(|(repository, _)| !before.missing.contains(repository)) {
             self.standings.failed(repository, shown(problem));
@@ -99,5 +100,20 @@ impl Reloader {
             }
             None => Ok(built),
         }
+    }
+
+    /// Every rule that can be read.
+    pub(super) async fn compile(
+        &self,
+        settings: &Arc<Settings>,
+        documents: &Documents,
+        lasting: &Lasting,
+        generation: u64,
+    ) -> Result<Built, Diagnostic> {
+        let (settings, documents, outside) = (settings.clone(), documents.clone(), lasting.under(settings));
+        self.compiling.set(true);
+        let built = Work { settings, documents, own_port: self.own_port, outside, generation }.done().await;
+        self.compiling.set(false);
+        built
     }
 }

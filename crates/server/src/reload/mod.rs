@@ -1,13 +1,14 @@
 //! Replaces what is in force when a file changes or on SIGHUP: rules and settings together, all or nothing.
 //! What cannot be used changes nothing: what was in force goes on serving, and the log says why.
 
+mod compile;
 mod documents;
 mod emptied;
 pub mod fixed;
 pub mod secrets;
 mod watched;
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::path::PathBuf;
 use std::rc::Rc;
 use std::sync::Arc;
@@ -76,6 +77,8 @@ pub struct Reloader {
     pub keeper: Rc<Keeper>,
     /// What was started with.
     pub started_with: Fixed,
+    /// Whether rules are being compiled.
+    pub compiling: Cell<bool>,
 }
 
 /// Says in the log and the metrics what is in force.
@@ -118,7 +121,8 @@ impl From<Diagnostic> for Unusable {
 
 impl Reloader {
     /// Waits for changes, for as long as the process lives. `settings` are those in force.
-    pub async fn run(self, mut settings: Settings) {
+    pub async fn run(self, settings: Settings) {
+        let mut settings = Arc::new(settings);
         let (sender, mut changes) = mpsc::channel(1);
         let (arrivals, mut arrived) = mpsc::channel(1);
         let pollers = Pollers {
@@ -146,10 +150,10 @@ impl Reloader {
         let mut hangup = tokio::signal::unix::signal(tokio::signal::unix::SignalKind::hangup()).ok();
         let mut again = None;
         loop {
-            self.look_at_secrets(&settings);
+            self.look_at_secrets(&settings).await;
             let asked = tokio::select! {
                 Some(arrival) = arrived.recv() => {
-                    self.take(&settings, arrival);
+                    self.take(&settings, arrival).await;
                     continue;
                 }
                 Some(()) = attempts.recv() => continue,
@@ -211,8 +215,9 @@ impl Reloader {
     }
 
     /// Prepares everything that can fail, and only then puts anything in force.
-    async fn put_in_force(&self, loaded: Loaded) -> Result<Settings, Unusable> {
+    async fn put_in_force(&self, loaded: Loaded) -> Result<Arc<Settings>, Unusable> {
         let Loaded { settings, warnings, .. } = loaded;
+        let settings = Arc::new(settings);
         let environment = environment_of(&settings);
         let before = self.live.load_full();
         let outbound = before.serving.outbound.renewed(&settings.proxy.upstream)?;
@@ -223,7 +228,7 @@ impl Reloader {
         let sources = self.secrets.store.renewed(&settings.secrets, &outbound.http_client()).await;
         let (sources, view) = self.usable_secrets(&settings, sources)?;
         let lasting = Lasting { side: outbound.side.clone(), secrets: view.clone(), ..self.lasting.clone() };
-        let built = self.build(&settings, &documents, &lasting)?;
+        let built = self.build(&settings, &documents, &lasting).await?;
         let issuer = match (&self.issuer, &settings.issuer) {
             (Some(running), Some(wanted)) => {
                 let secrets = EnvironmentSecrets::new(settings.env_dir.clone());

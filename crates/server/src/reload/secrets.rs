@@ -18,7 +18,6 @@ use crate::secrets::refresh::tell;
 use crate::secrets::store::{SecretStore, Source, Sources};
 use crate::secrets::view::View;
 use crate::serving::Live;
-use crate::snapshot::Snapshot;
 use crate::sources::SourceReport;
 
 /// The values of secrets, and which of them the rules in force were compiled with.
@@ -144,18 +143,23 @@ impl Reloader {
     }
 
     /// Goes on looking at secrets while a reload waits for repositories: how old values may be waits for nobody.
-    pub(super) async fn patiently<T>(&self, reload: impl Future<Output = T>, settings: &Settings) -> T {
+    pub(super) async fn patiently<T>(&self, reload: impl Future<Output = T>, settings: &Arc<Settings>) -> T {
         tokio::pin!(reload);
         loop {
             tokio::select! {
                 outcome = &mut reload => return outcome,
-                () = tokio::time::sleep(POLL) => self.look_at_secrets(settings),
+                // What is compiled is put in force as soon as it is there; values that change meanwhile come after it.
+                () = tokio::time::sleep(POLL) => {
+                    if !self.compiling.get() {
+                        self.look_at_secrets(settings).await;
+                    }
+                }
             }
         }
     }
 
     /// Puts rules with other values in force, if there are any. Settings and rules stay as they are.
-    pub(super) fn look_at_secrets(&self, settings: &Settings) {
+    pub(super) async fn look_at_secrets(&self, settings: &Arc<Settings>) {
         let secrets = &self.secrets;
         secrets.read_files(&settings.secrets, &self.metrics);
         let now = Instant::now();
@@ -169,17 +173,14 @@ impl Reloader {
         let before = self.live.load_full();
         let (side, documents) = (before.serving.outbound.side.clone(), self.documents.borrow().clone());
         let lasting = Lasting { side, secrets: view.clone(), ..self.lasting.clone() };
-        let built = self.build(settings, &documents, &lasting).or_else(|problem| {
-            if !view.lacks(&secrets.in_force()) {
-                return Err(problem);
-            }
-            log(std::slice::from_ref(&problem));
+        let mut built = self.build(settings, &documents, &lasting).await;
+        if let (Err(problem), true) = (&built, view.lacks(&secrets.in_force())) {
+            log(std::slice::from_ref(problem));
             tracing::error!(
                 "rules that cannot be read now are given up: a secret that they may use is no longer usable"
             );
-            let outside = lasting.under(settings);
-            Snapshot::build(settings, &documents, self.own_port, &outside, before.snapshot.generation + 1)
-        });
+            built = self.compile(settings, &documents, &lasting, before.snapshot.generation + 1).await;
+        }
         match built {
             Ok(built) => {
                 self.metrics.reloads.inc();
