@@ -6,18 +6,8 @@ use std::fs;
 use std::os::unix::fs::symlink;
 use std::path::Path;
 
+use keyward_testkit::documents::{HANDLERS, denying_rule as rule};
 use keyward_testkit::process::{Keyward, Running};
-
-const HANDLERS: &str = "authenticators: {anonymous: {enabled: true}}\nauthorizers: {allow: {enabled: true}, deny: {enabled: true}}\n\
-                        mutators: {noop: {enabled: true}}\n";
-
-/// A rule that denies, with 403, this path of every host; other paths have none, and get 404.
-fn rule(path: &str) -> String {
-    format!(
-        "- id: {path}\n  match: {{url: \"http://<[^/]*>/{path}\", methods: [GET]}}\n  \
-         authenticators: [{{handler: anonymous}}]\n  authorizer: {{handler: deny}}\n  mutators: [{{handler: noop}}]\n"
-    )
-}
 
 /// A server with the rules of a file or directory.
 fn keyward(repository: &str) -> Keyward {

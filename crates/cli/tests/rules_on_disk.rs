@@ -6,19 +6,8 @@ use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
-use keyward_testkit::documents::DocumentServer;
+use keyward_testkit::documents::{DocumentServer, HANDLERS, denying_rule as rule};
 use keyward_testkit::process::{Keyward, Running};
-
-const HANDLERS: &str = "authenticators: {anonymous: {enabled: true}}\nauthorizers: {allow: {enabled: true}, deny: {enabled: true}}\n\
-                        mutators: {noop: {enabled: true}}\n";
-
-/// A rule that denies, with 403, this path of every host; other paths have none, and get 404.
-fn rule(path: &str) -> String {
-    format!(
-        "- id: {path}\n  match: {{url: \"http://<[^/]*>/{path}\", methods: [GET]}}\n  \
-         authenticators: [{{handler: anonymous}}]\n  authorizer: {{handler: deny}}\n  mutators: [{{handler: noop}}]\n"
-    )
-}
 
 /// A server that keeps copies of the rules at a URL.
 fn keyward(url: &str, cache: &Path) -> Keyward {

@@ -13,7 +13,7 @@ use keyward_server::secrets::backend::{Backend, Fetched, Wanted};
 use keyward_server::upstream::resolve::Resolver;
 use keyward_server::upstream::tls::client_config;
 use keyward_testkit::clouds::{Cloud, Entry};
-use keyward_testkit::scripted::{read_head, upstream};
+use keyward_testkit::scripted::{drip, read_head, upstream};
 
 const LIMITS: Limits = Limits { time: Duration::from_secs(5), bytes: 64 * 1024 };
 const VALUE: &str = "s3cr3t-of-the-test";
@@ -269,9 +269,7 @@ fn a_service_that_drips_is_given_up_once() {
     let port = upstream(|mut stream| {
         read_head(&mut stream);
         let _ = stream.write_all(b"HTTP/1.1 200 OK\r\nContent-Length: 1000\r\n\r\n");
-        while stream.write_all(b" ").is_ok() {
-            std::thread::sleep(Duration::from_millis(20));
-        }
+        drip(&mut stream, &[b' '; 1000]);
     });
     let limits = Limits { time: Duration::from_millis(300), ..LIMITS };
     let manager = manager(&format!("http://127.0.0.1:{port}"), limits, &[]);

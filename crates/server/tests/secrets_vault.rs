@@ -15,7 +15,7 @@ use keyward_server::secrets::backend::{Backend, Fetched, Wanted};
 use keyward_server::secrets::vault::{Credentials, Given, Login, Options, Vault};
 use keyward_server::upstream::resolve::Resolver;
 use keyward_server::upstream::tls::client_config;
-use keyward_testkit::scripted::{read_head, upstream};
+use keyward_testkit::scripted::{drip, read_head, upstream};
 use keyward_testkit::vault::{Vault as Double, Version};
 use serde_json::json;
 
@@ -339,9 +339,7 @@ fn a_vault_that_hands_out_nothing_is_asked_once() {
     let port = upstream(|mut stream| {
         read_head(&mut stream);
         let _ = stream.write_all(b"HTTP/1.1 200 OK\r\nContent-Length: 1000\r\n\r\n");
-        while stream.write_all(b" ").is_ok() {
-            std::thread::sleep(Duration::from_millis(20));
-        }
+        drip(&mut stream, &[b' '; 1000]);
     });
     let limits = Limits { time: Duration::from_millis(300), ..LIMITS };
     let asked = Asked::new(&format!("http://127.0.0.1:{port}"), limits, by_file);

@@ -1,4 +1,4 @@
-//! A server of documents over plain HTTP, whose next answers a test decides.
+//! Documents with rules, and a server of documents over plain HTTP whose next answers a test decides.
 
 use std::collections::BTreeMap;
 use std::io::Write;
@@ -6,6 +6,18 @@ use std::net::TcpStream;
 use std::sync::{Arc, Mutex};
 
 use crate::scripted::{drip, read_head, upstream};
+
+/// Settings under which [`denying_rule`] works.
+pub const HANDLERS: &str = "authenticators: {anonymous: {enabled: true}}\nauthorizers: {allow: {enabled: true}, deny: {enabled: true}}\n\
+                            mutators: {noop: {enabled: true}}\n";
+
+/// A rule that denies, with 403, this path of every host; other paths have none, and get 404.
+pub fn denying_rule(path: &str) -> String {
+    format!(
+        "- id: {path}\n  match: {{url: \"http://<[^/]*>/{path}\", methods: [GET]}}\n  \
+         authenticators: [{{handler: anonymous}}]\n  authorizer: {{handler: deny}}\n  mutators: [{{handler: noop}}]\n"
+    )
+}
 
 /// A server on loopback.
 #[derive(Clone)]

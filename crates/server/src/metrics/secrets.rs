@@ -1,13 +1,11 @@
 //! What is counted of secrets. Labels are names of the configuration, or of files in directories that it names.
 
-use std::sync::atomic::AtomicI64;
-
 use prometheus_client::encoding::EncodeLabelSet;
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
-use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::registry::Registry;
 
+use super::Gauge64;
 use crate::sources::SourceReport;
 
 #[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
@@ -20,8 +18,6 @@ struct AttemptLabels {
 struct SourceLabels {
     source: String,
 }
-
-type Gauge64 = Gauge<i64, AtomicI64>;
 
 /// Everything that is counted of secrets.
 #[derive(Default)]

@@ -63,12 +63,13 @@ impl Recorder {
         *self.state.script.lock().unwrap() = script;
     }
 
-    /// Takes what was recorded and returns the values of a header, one for each request; empty where it is missing.
+    /// Takes what was recorded and returns the values of a header, one for each request: empty where it is missing,
+    /// joined with `+` where it is there more than once.
     pub fn take_header(&self, name: &str) -> Vec<String> {
         let value = |request: &Value| {
-            let mut lines = request["headers"].as_array().unwrap().iter();
-            let line = lines.find(|line| line[0].as_str().unwrap().eq_ignore_ascii_case(name));
-            line.map(|line| line[1].as_str().unwrap().to_owned()).unwrap_or_default()
+            let lines = request["headers"].as_array().unwrap().iter();
+            let found = lines.filter(|line| line[0].as_str().unwrap().eq_ignore_ascii_case(name));
+            found.map(|line| line[1].as_str().unwrap()).collect::<Vec<_>>().join("+")
         };
         self.take().iter().map(value).collect()
     }
