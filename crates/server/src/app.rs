@@ -21,6 +21,7 @@ use crate::audit::writer::AuditLog;
 use crate::config::load::Loaded;
 use crate::config::settings::Settings;
 use crate::config::settings::listeners::ListenerSettings;
+use crate::courtesy::Courtesy;
 use crate::http_server::{self, PortInForce};
 use crate::issuer::live::LiveIssuer;
 use crate::issuer::routes::Issuer;
@@ -29,6 +30,7 @@ use crate::metrics::Metrics;
 use crate::outside::Lasting;
 use crate::proxy::listener::{address, bind};
 use crate::proxy::workers::{self, WorkerSetup};
+use crate::reload::compile::RuleThread;
 use crate::reload::fixed::Fixed;
 use crate::reload::secrets::LiveSecrets;
 use crate::reload::{self, Reloader};
@@ -115,7 +117,7 @@ impl App {
 
         let built = loop {
             let outside = lasting.under(&settings);
-            let built = Snapshot::build(&settings, &beginning.documents, proxy.port(), &outside, 1)?;
+            let built = Snapshot::build(&settings, &beginning.documents, proxy.port(), &outside, 1, &Courtesy::none())?;
             if !beginning.retreat(repositories, &built)? {
                 break built;
             }
@@ -197,6 +199,7 @@ impl App {
                 standings,
                 keeper,
                 started_with: Fixed::of(&settings),
+                thread: RuleThread::start()?,
                 compiling: Cell::new(false),
             };
             let mut ended = begun.clone();

@@ -15,6 +15,7 @@ use keyward_core::secret::shown_url;
 use crate::config::load::{Loaded, load};
 use crate::config::notes::Note;
 use crate::config::settings::Settings;
+use crate::courtesy::Courtesy;
 use crate::outside::Lasting;
 use crate::repository::documents::Documents;
 use crate::secrets::offline;
@@ -104,7 +105,7 @@ fn load_named(files: &[PathBuf], variables: &[(String, String)]) -> Result<Loade
 fn compile(settings: &Settings) -> Result<Built, Vec<Diagnostic>> {
     let (documents, lasting) = (Documents::offline(), Lasting::offline(settings));
     let outside = lasting.under(settings);
-    let mut built = Snapshot::build(settings, &documents, settings.proxy.listener.port, &outside, 0)
+    let mut built = Snapshot::build(settings, &documents, settings.proxy.listener.port, &outside, 0, &Courtesy::none())
         .map_err(|problem| vec![problem])?;
     for (url, problem) in lasting.keys.absent_files() {
         let is_idle = built.snapshot.idle_signing.as_ref() == Some(&url);

@@ -9,6 +9,7 @@ pub mod audit;
 pub mod check;
 pub mod config;
 pub mod cors;
+pub mod courtesy;
 pub mod explain;
 mod file_url;
 mod http2;

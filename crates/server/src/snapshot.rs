@@ -18,6 +18,7 @@ use keyward_handlers::TABLES;
 
 use crate::config::file::MatchAuthority;
 use crate::config::settings::Settings;
+use crate::courtesy::Courtesy;
 use crate::repository::documents::Documents;
 
 /// The rules in use, with what surrounds them.
@@ -67,13 +68,14 @@ pub struct Built {
 
 impl Snapshot {
     /// Reads every repository, remote ones from `documents`, and compiles every rule. `own_port` is the port the proxy really listens
-    /// on. An error means that the settings themselves cannot be used.
+    /// on; `courtesy` is shown to others after each rule. An error means that the settings themselves cannot be used.
     pub fn build(
         settings: &Settings,
         documents: &Documents,
         own_port: u16,
         outside: &Outside,
         generation: u64,
+        courtesy: &Courtesy,
     ) -> Result<Built, Diagnostic> {
         let compiler = Compiler {
             handlers: TABLES,
@@ -95,7 +97,8 @@ impl Snapshot {
                 continue;
             }
             let (rules_before, findings_before) = (rules.len(), findings.len());
-            let read = repository.read(documents, &mut |node, doubled| {
+            let read = repository.read(documents, courtesy, &mut |node, doubled| {
+                courtesy.give_way();
                 places.push(node.origin.clone());
                 let number = u32::try_from(rules.len()).unwrap_or(u32::MAX);
                 rules.push(Arc::new(compiler.compile(number, &model::read_rule(node, doubled)?, &mut findings)));
@@ -116,7 +119,7 @@ impl Snapshot {
                 }
             }
         }
-        findings.extend(repeated_ids(&rules, &places));
+        findings.extend(repeated_ids(&rules, &places, courtesy));
         let authorities = match settings.match_authority {
             MatchAuthority::Strict => Authorities::default(),
             MatchAuthority::Loopback => {
@@ -129,7 +132,7 @@ impl Snapshot {
         let (signing, idle_signing) = signing_sources(settings, &rules, outside);
         Ok(Built {
             snapshot: Snapshot {
-                rules: RuleSet::new(rules, authorities, version),
+                rules: RuleSet::new(rules, authorities, version, &|| courtesy.give_way()),
                 fallback,
                 gate: settings.proxy.gate.clone(),
                 generation,
@@ -152,10 +155,11 @@ impl Snapshot {
     }
 }
 
-fn repeated_ids(rules: &[Arc<Rule>], places: &[Origin]) -> Vec<Diagnostic> {
+fn repeated_ids(rules: &[Arc<Rule>], places: &[Origin], courtesy: &Courtesy) -> Vec<Diagnostic> {
     let mut first = HashMap::new();
     let mut findings = Vec::new();
     for (rule, place) in rules.iter().zip(places).filter(|(rule, _)| !rule.id().is_empty()) {
+        courtesy.give_way();
         if let Some(other) = first.get(rule.id()) {
             let finding = Diagnostic::warning(format!("rule id `{}` is used more than once", rule.id()));
             findings.push(finding.at(place).hint(format!("the other one is at {other}")));

@@ -28,6 +28,7 @@ use keyward_handlers::TABLES;
 use keyward_server::audit::writer::AuditLog;
 use keyward_server::config::load::load;
 use keyward_server::config::settings::Settings;
+use keyward_server::courtesy::Courtesy;
 use keyward_server::metrics::Metrics;
 use keyward_server::outside::Lasting;
 use keyward_server::proxy::workers::{WorkerSetup, start};
@@ -85,7 +86,8 @@ fn snapshot(settings: &mut Settings, upstream: u16) -> Snapshot {
     let config = Node { value: Value::Map(Vec::new()), origin };
     settings.handlers.authorizers.insert("panicking".to_owned(), HandlerSetting { enabled: true, config });
     let outside = Lasting::offline(settings).under(settings);
-    let mut snapshot = Snapshot::build(settings, &Documents::offline(), 0, &outside, 1).unwrap().snapshot;
+    let mut snapshot =
+        Snapshot::build(settings, &Documents::offline(), 0, &outside, 1, &Courtesy::none()).unwrap().snapshot;
     let kinds: [&dyn AuthorizerKind; 1] = [&Panicking];
     let compiler = Compiler {
         handlers: HandlerTables { authorizers: Table { all: &kinds, ..TABLES.authorizers }, ..TABLES },
@@ -106,7 +108,7 @@ fn snapshot(settings: &mut Settings, upstream: u16) -> Snapshot {
     let mut findings = Vec::new();
     let rule = compiler.compile(0, &read_rule(Node::from_json(&rule, "test"), None).unwrap(), &mut findings);
     assert!(findings.is_empty(), "{findings:?}");
-    snapshot.rules = RuleSet::new(vec![Arc::new(rule)], Authorities::default(), "test".to_owned());
+    snapshot.rules = RuleSet::new(vec![Arc::new(rule)], Authorities::default(), "test".to_owned(), &|| {});
     snapshot
 }
 

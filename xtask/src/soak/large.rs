@@ -1,6 +1,7 @@
 //! What ten thousand rules cost: until the server is ready, and for the requests that a reload of them meets.
 
 use std::fmt::Write;
+use std::fs;
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
@@ -15,12 +16,24 @@ use crate::workload::{Caller, answer};
 const RULES: usize = 10_000;
 /// Times of a start.
 const STARTS: usize = 5;
-const RELOADS: u64 = 10;
+const RELOADS: u64 = 20;
+/// How long requests are looked at without a reload, and from the beginning of one: until the new rules are in force
+/// and the old ones are freed.
+const STRETCH: Duration = Duration::from_millis(700);
+/// Between two questions whether a reload has ended.
+const LOOK: Duration = Duration::from_millis(20);
+/// After a stretch, and for what this process does meanwhile.
+const SETTLE: Duration = Duration::from_millis(200);
 const CALLERS: usize = 4;
 /// Of one caller, between two requests.
 const PAUSE: Duration = Duration::from_millis(4);
 /// A debug build takes its time.
 const PATIENCE: Duration = Duration::from_secs(120);
+
+/// Where latencies are noted: of no interest, while nothing is reloaded, and while rules are.
+const IGNORED: usize = 0;
+const CALM: usize = 1;
+const RELOADING: usize = 2;
 
 const CONFIG: &str = "
 access_rules: {matching_strategy: glob}
@@ -41,15 +54,14 @@ pub(super) fn run(binary: &Path) -> Result<(), String> {
     starts.sort_unstable();
     println!("{RULES} rules: start to ready {:.0?} (median of {STARTS})", starts[STARTS / 2]);
 
-    let (reloading, stop) = (AtomicUsize::new(0), AtomicBool::new(false));
+    let (reloading, stop) = (AtomicUsize::new(IGNORED), AtomicBool::new(false));
     let [calm, during, reloads] = std::thread::scope(|scope| {
         let callers: Vec<_> = (0..CALLERS).map(|_| scope.spawn(|| call(&running, &reloading, &stop))).collect();
-        std::thread::sleep(Duration::from_secs(5));
         let reloaded = reload_all(&running, upstream, &reloading);
         stop.store(true, Ordering::Relaxed);
         let (mut calm, mut during) = (Latencies::default(), Latencies::default());
         for caller in callers {
-            let [own_calm, own_during] = caller.join().map_err(|_| "a caller panicked".to_owned())??;
+            let [_, own_calm, own_during] = caller.join().map_err(|_| "a caller panicked".to_owned())??;
             calm.add(own_calm);
             during.add(own_during);
         }
@@ -80,33 +92,45 @@ fn start(binary: &Path, upstream: u16) -> Result<(Running, Duration), String> {
     Ok((running, begun.elapsed()))
 }
 
-/// Replaces the rules again and again, and notes how long each took to be taken over.
+/// Replaces the rules again and again, with stretches in which nothing is replaced between them; notes how long each
+/// took to be taken over. The server is asked for its counters in both, so that they differ in nothing else.
 fn reload_all(running: &Running, upstream: u16, reloading: &AtomicUsize) -> Result<Latencies, String> {
     let mut taken = Latencies::default();
     let count = || running.metric("keyward_reloads_total").unwrap_or(0.0) as u64;
     for version in 1..=RELOADS {
-        let text = rules(running.proxy, upstream, version);
+        // Written beforehand: that is not the server's work.
+        let written = running.path("next.yaml");
+        fs::write(&written, rules(running.proxy, upstream, version)).map_err(|error| error.to_string())?;
+        std::thread::sleep(SETTLE);
+        reloading.store(CALM, Ordering::Relaxed);
         let begun = Instant::now();
-        reloading.store(1, Ordering::Relaxed);
-        running.replace("rules.yaml", &text);
-        while count() < version {
+        while begun.elapsed() < STRETCH {
+            count();
+            std::thread::sleep(LOOK);
+        }
+        reloading.store(RELOADING, Ordering::Relaxed);
+        let begun = Instant::now();
+        fs::rename(&written, running.path("rules.yaml")).map_err(|error| error.to_string())?;
+        let mut until = None;
+        while until.is_none() || begun.elapsed() < STRETCH {
             if begun.elapsed() > PATIENCE {
                 return Err(format!("a reload did not end:\n{}", running.log()));
             }
-            std::thread::sleep(Duration::from_millis(5));
+            if until.is_none() && count() >= version {
+                until = Some(begun.elapsed());
+            }
+            std::thread::sleep(LOOK);
         }
-        taken.note(begun.elapsed());
-        reloading.store(0, Ordering::Relaxed);
-        // What is freed afterwards counts for neither.
-        std::thread::sleep(Duration::from_millis(200));
+        reloading.store(IGNORED, Ordering::Relaxed);
+        taken.note(until.unwrap_or_default());
     }
     Ok(taken)
 }
 
-/// One caller; its latencies apart from reloads, and during them.
-fn call(running: &Running, reloading: &AtomicUsize, stop: &AtomicBool) -> Result<[Latencies; 2], String> {
+/// One caller; its latencies by what is done meanwhile.
+fn call(running: &Running, reloading: &AtomicUsize, stop: &AtomicBool) -> Result<[Latencies; 3], String> {
     let mut caller = Caller::connect(running)?;
-    let mut latencies = [Latencies::default(), Latencies::default()];
+    let mut latencies = [Latencies::default(), Latencies::default(), Latencies::default()];
     let mut due = Instant::now();
     while !stop.load(Ordering::Relaxed) {
         due += PAUSE;

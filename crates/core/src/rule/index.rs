@@ -17,15 +17,22 @@ pub struct RuleIndex {
 }
 
 impl RuleIndex {
-    /// Indexes patterns under rule numbers, for URLs in a spelling.
-    pub fn build<'a>(patterns: impl IntoIterator<Item = (u32, &'a Pattern)>, spelling: Spelling) -> Self {
+    /// Indexes patterns under rule numbers, for URLs in a spelling. `step` is called after each pattern, and each prefix.
+    pub fn build<'a>(
+        patterns: impl IntoIterator<Item = (u32, &'a Pattern)>,
+        spelling: Spelling,
+        step: &dyn Fn(),
+    ) -> Self {
         let mut by_length: BTreeMap<usize, ByPrefix<Vec<u32>>> = BTreeMap::new();
         for (number, pattern) in patterns {
             let prefix = pattern.prefix_of(spelling);
             by_length.entry(prefix.len()).or_default().entry(prefix.clone()).or_default().push(number);
+            step();
         }
-        let compact =
-            |numbers: ByPrefix<Vec<u32>>| numbers.into_iter().map(|(prefix, list)| (prefix, list.into())).collect();
+        let compact = |numbers: ByPrefix<Vec<u32>>| {
+            let lists = numbers.into_iter().map(|(prefix, list)| (prefix, list.into()));
+            lists.inspect(|_| step()).collect()
+        };
         Self { by_length: by_length.into_iter().map(|(length, numbers)| (length, compact(numbers))).collect() }
     }
 
@@ -71,7 +78,7 @@ mod tests {
                     Pattern::compile(&text, Strategy::Glob).unwrap()
                 })
                 .collect();
-            let index = RuleIndex::build(patterns.iter().enumerate().map(|(n, pattern)| (n as u32, pattern)), Spelling::Sent);
+            let index = RuleIndex::build(patterns.iter().enumerate().map(|(n, pattern)| (n as u32, pattern)), Spelling::Sent, &|| {});
             let url = format!("http://{host}:4455/{segment}/{rest}");
             let mut candidates = Vec::new();
             index.candidates(&url, |number| candidates.push(number));
@@ -88,7 +95,7 @@ mod tests {
         fn candidates_hold_every_match_of_any_patterns(rules in prop::collection::vec(rule(), 1..40)) {
             let compiled: Vec<Pattern> =
                 rules.iter().map(|(text, strategy, _)| Pattern::compile(text, *strategy).unwrap()).collect();
-            let index = RuleIndex::build(compiled.iter().enumerate().map(|(n, pattern)| (n as u32, pattern)), Spelling::Sent);
+            let index = RuleIndex::build(compiled.iter().enumerate().map(|(n, pattern)| (n as u32, pattern)), Spelling::Sent, &|| {});
             for (own, (text, _, url)) in rules.iter().enumerate() {
                 prop_assert_eq!(compiled[own].is_match(url), Ok(true), "{} {}", text, url);
                 let mut candidates = Vec::new();

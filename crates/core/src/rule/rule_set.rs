@@ -37,12 +37,13 @@ struct Aliases {
 }
 
 impl RuleSet {
-    /// Indexes compiled rules; `rules[n].number` must be `n`.
-    pub fn new(rules: Vec<Arc<Rule>>, authorities: Authorities, version: String) -> Self {
-        let patterns = || rules.iter().filter_map(|rule| rule.pattern.as_ref().map(|pattern| (rule.number, pattern)));
-        let index = RuleIndex::build(patterns(), Spelling::Sent);
+    /// Indexes compiled rules; `rules[n].number` must be `n`. `step` is called again and again, after each
+    /// rule: indexing many takes a while, for which the caller may have to let others past.
+    pub fn new(rules: Vec<Arc<Rule>>, authorities: Authorities, version: String, step: &dyn Fn()) -> Self {
+        let patterns = || rules.iter().filter_map(indexed);
+        let index = RuleIndex::build(patterns(), Spelling::Sent, step);
         let has_escaped_text = patterns().any(|(_, pattern)| pattern.has_escaped_text());
-        let unescaped_index = has_escaped_text.then(|| RuleIndex::build(patterns(), Spelling::Unescaped));
+        let unescaped_index = has_escaped_text.then(|| RuleIndex::build(patterns(), Spelling::Unescaped, step));
         let targets: BTreeSet<String> = patterns()
             .filter_map(|(_, pattern)| literal_authority(pattern.literal_prefix()))
             .filter(|(scheme, authority)| {
@@ -57,6 +58,11 @@ impl RuleSet {
     /// The rules, in order.
     pub fn rules(&self) -> &[Arc<Rule>] {
         &self.rules
+    }
+
+    /// The rules alone, in order.
+    pub fn into_rules(self) -> Vec<Arc<Rule>> {
+        self.rules
     }
 
     /// The rule of a number.
@@ -133,6 +139,10 @@ impl RuleSet {
             _ => &self.index,
         }
     }
+}
+
+fn indexed(rule: &Arc<Rule>) -> Option<(u32, &Pattern)> {
+    rule.pattern.as_ref().map(|pattern| (rule.number, pattern))
 }
 
 struct Search<'s, 'r> {

@@ -13,6 +13,7 @@ use keyward_core::secret::Secret;
 use super::keys::OfflineKeys;
 use super::side::ScriptedSide;
 use crate::config::settings::Settings;
+use crate::courtesy::Courtesy;
 use crate::outside::SystemRandom;
 use crate::repository::documents::Documents;
 use crate::secrets::{self, EnvironmentSecrets, offline};
@@ -50,7 +51,7 @@ impl World {
             clock: Arc::new(Stopped(self.now)),
             random: Arc::new(SystemRandom),
         };
-        Snapshot::build(settings, &Documents::offline(), settings.proxy.listener.port, &outside, 0)
+        Snapshot::build(settings, &Documents::offline(), settings.proxy.listener.port, &outside, 0, &Courtesy::none())
     }
 }
 

@@ -6,7 +6,7 @@ use keyward_core::diagnostic::{Diagnostic, Origin};
 use keyward_core::secret::shown_url;
 
 use super::compile::Work;
-use super::{Reloader, announce, log};
+use super::{Reloader, log};
 use crate::config::settings::Settings;
 use crate::outside::Lasting;
 use crate::repository::Repository;
@@ -14,7 +14,6 @@ use crate::repository::cache::CacheDirectory;
 use crate::repository::documents::Documents;
 use crate::repository::polling::Arrival;
 use crate::repository::standing::shown;
-use crate::serving::Live;
 use crate::snapshot::Built;
 
 impl Reloader {
@@ -43,8 +42,7 @@ impl Reloader {
                 *self.documents.borrow_mut() = documents;
                 tracing::info!(%location, "the rules have changed");
                 log(&built.findings);
-                announce(&built.snapshot, &self.metrics);
-                self.live.store(Arc::new(Live { snapshot: built.snapshot, serving: before.serving.clone() }));
+                self.replace(built.snapshot, before.serving.clone());
             }
             Err(problem) => {
                 self.metrics.repository_fetched("refused");
@@ -112,7 +110,8 @@ impl Reloader {
     ) -> Result<Built, Diagnostic> {
         let (settings, documents, outside) = (settings.clone(), documents.clone(), lasting.under(settings));
         self.compiling.set(true);
-        let built = Work { settings, documents, own_port: self.own_port, outside, generation }.done().await;
+        let work = Work { settings, documents, own_port: self.own_port, outside, generation };
+        let built = self.thread.compile(work).await;
         self.compiling.set(false);
         built
     }

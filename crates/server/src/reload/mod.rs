@@ -1,7 +1,7 @@
 //! Replaces what is in force when a file changes or on SIGHUP: rules and settings together, all or nothing.
 //! What cannot be used changes nothing: what was in force goes on serving, and the log says why.
 
-mod compile;
+pub mod compile;
 mod documents;
 mod emptied;
 pub mod fixed;
@@ -18,6 +18,7 @@ use arc_swap::ArcSwap;
 use keyward_core::diagnostic::{Diagnostic, Severity};
 use tokio::sync::mpsc;
 
+use self::compile::RuleThread;
 use self::fixed::Fixed;
 use self::secrets::{LiveSecrets, environment_of};
 use self::watched::{Watched, watch, watcher};
@@ -77,6 +78,8 @@ pub struct Reloader {
     pub keeper: Rc<Keeper>,
     /// What was started with.
     pub started_with: Fixed,
+    /// Where rules are compiled.
+    pub thread: RuleThread,
     /// Whether rules are being compiled.
     pub compiling: Cell<bool>,
 }
@@ -253,9 +256,14 @@ impl Reloader {
         }
         self.adopt(&settings, documents, &built, cache.as_ref());
         self.secrets.adopt(settings.secrets.max_stale, sources, view, environment);
-        announce(&built.snapshot, &self.metrics);
-        self.live.store(Arc::new(Live { snapshot: built.snapshot, serving: Arc::new(serving) }));
+        self.replace(built.snapshot, Arc::new(serving));
         Ok(settings)
+    }
+
+    /// Swaps what is in force.
+    fn replace(&self, snapshot: Snapshot, serving: Arc<Serving>) {
+        announce(&snapshot, &self.metrics);
+        self.thread.free(self.live.swap(Arc::new(Live { snapshot, serving })));
     }
 }
 

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use keyward_core::diagnostic::Diagnostic;
 
-use super::{POLL, RETRY, Reloader, Unusable, announce, log};
+use super::{POLL, RETRY, Reloader, Unusable, log};
 use crate::config::settings::Settings;
 use crate::config::settings::secrets::SecretSettings;
 use crate::metrics::Metrics;
@@ -17,7 +17,6 @@ use crate::secrets::kinds::Place;
 use crate::secrets::refresh::tell;
 use crate::secrets::store::{SecretStore, Source, Sources};
 use crate::secrets::view::View;
-use crate::serving::Live;
 use crate::sources::SourceReport;
 
 /// The values of secrets, and which of them the rules in force were compiled with.
@@ -187,8 +186,7 @@ impl Reloader {
                 self.standings.read(&settings.repositories, &built);
                 tracing::info!(missing = view.missing(), "secrets have changed");
                 log(&built.findings);
-                announce(&built.snapshot, &self.metrics);
-                self.live.store(Arc::new(Live { snapshot: built.snapshot, serving: before.serving.clone() }));
+                self.replace(built.snapshot, before.serving.clone());
                 secrets.in_force.replace(view);
                 secrets.environment.set(environment);
                 secrets.environment_waits.set(false);

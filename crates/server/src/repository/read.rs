@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use aws_lc_rs::digest::{Context, Digest, SHA256, digest};
+use aws_lc_rs::digest::{Context, Digest, SHA256};
 use keyward_core::diagnostic::{Diagnostic, Origin};
 
 use super::directory::Listing;
@@ -10,6 +10,10 @@ use super::documents::Documents;
 use super::{Location, Repository, signature};
 use crate::config::text_file;
 use crate::config::yaml::{self, Dialect, TakeItem};
+use crate::courtesy::Courtesy;
+
+/// How much of a document is hashed at a time, in bytes.
+const PART: usize = 64 * 1024;
 
 /// What was found in a repository.
 pub struct Outline {
@@ -20,9 +24,14 @@ pub struct Outline {
 }
 
 impl Repository {
-    /// Reads the rule documents and hands every rule over. After an error the rules so far are void.
-    pub fn read(&self, documents: &Documents, rule: &mut TakeItem<'_>) -> Result<Outline, Diagnostic> {
-        let mut reading = Reading { digest: Context::new(&SHA256), silent: Vec::new() };
+    /// Reads the rule documents and hands every rule over; `courtesy` is shown meanwhile. After an error the rules so far are void.
+    pub fn read(
+        &self,
+        documents: &Documents,
+        courtesy: &Courtesy,
+        rule: &mut TakeItem<'_>,
+    ) -> Result<Outline, Diagnostic> {
+        let mut reading = Reading { digest: Context::new(&SHA256), silent: Vec::new(), courtesy };
         match &self.location {
             Location::File(path) if path.is_dir() => {
                 let listing = Listing::of(path)?;
@@ -42,7 +51,7 @@ impl Repository {
         Ok(Outline { digest: reading.digest.finish(), silent: reading.silent })
     }
 
-    fn read_file(&self, path: &Path, reading: &mut Reading, rule: &mut TakeItem<'_>) -> Result<(), Diagnostic> {
+    fn read_file(&self, path: &Path, reading: &mut Reading<'_>, rule: &mut TakeItem<'_>) -> Result<(), Diagnostic> {
         let name = path.display().to_string();
         text_file::read(path, "the rule file", |text| {
             let refuse = |problem: String| Diagnostic::error(problem).at(&Origin::whole(name.as_str()));
@@ -65,15 +74,21 @@ impl Repository {
 }
 
 /// What was read so far.
-struct Reading {
+struct Reading<'a> {
     digest: Context,
     silent: Vec<String>,
+    courtesy: &'a Courtesy,
 }
 
-impl Reading {
+impl Reading<'_> {
     fn add(&mut self, text: &str, name: &str, rule: &mut TakeItem<'_>) -> Result<(), Diagnostic> {
         yaml::parse_items(text, name, Dialect::Rules, rule)?;
-        self.digest.update(digest(&SHA256, text.as_bytes()).as_ref());
+        let mut digest = Context::new(&SHA256);
+        for part in text.as_bytes().chunks(PART) {
+            digest.update(part);
+            self.courtesy.give_way();
+        }
+        self.digest.update(digest.finish().as_ref());
         if says_nothing(text) {
             self.silent.push(name.to_owned());
         }
