@@ -29,7 +29,16 @@ fn faults_are_bounded_and_named() {
             status("307 Temporary Redirect\r\nLocation: http://127.0.0.1:1/"),
             "redirects are not followed: a standby",
         ),
-        ("a bad request", status("400 Bad Request"), "`keyward-test` must be a KV engine, version 2"),
+        (
+            "a bad request",
+            "HTTP/1.1 400 Bad Request\r\nContent-Length: 15\r\n\r\n{\"errors\":[\"\"]}".to_owned(),
+            "`keyward-test` must be a KV engine, version 2",
+        ),
+        (
+            "a port for TLS, which answers a request without",
+            "HTTP/1.0 400 Bad Request\r\n\r\nClient sent an HTTP request to an HTTPS server.\n".to_owned(),
+            "is not what Vault answers; check that `address` is that of a Vault, and begins with `https` if",
+        ),
         ("a seal", status("503 Service Unavailable"), "Vault is sealed or not ready: unseal it"),
     ];
     for (what, answer, expected) in rows {

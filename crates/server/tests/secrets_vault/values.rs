@@ -1,6 +1,7 @@
 //! Which values come, and what is said of those that do not.
 
 use keyward_server::secrets::backend::Wanted;
+use keyward_server::secrets::vault::Options;
 use keyward_testkit::vault::{MOUNT, on_every_server};
 use serde_json::json;
 
@@ -82,6 +83,9 @@ fn a_namespace_is_named() {
             let said = within(elsewhere);
             assert!(said.contains("to the login at `auth/keyward-test-approle`; check that"), "{elsewhere}: {said}");
         }
+        let set = |options: &mut Options| options.namespace = Some("keyward-test-none".to_owned());
+        let said = Asked::at(&url, LIMITS, by_file, set).say("app");
+        assert!(said.starts_with("Vault answered 404 when asked about the token; check `namespace`"), "{said}");
     });
 }
 

@@ -35,7 +35,7 @@ impl Problem {
             Self::NoAnswer(cause) => return Failure::new(cause).remedy("check `address`, and the way to it"),
             Self::Malformed => {
                 return Failure::new(format!("the answer about {what} is not what Vault answers"))
-                    .remedy("check that `address` is that of a Vault");
+                    .remedy("check that `address` is that of a Vault, and begins with `https` if TLS is spoken there");
             }
             Self::Refused(status) => *status,
         };
