@@ -22,7 +22,12 @@ fn faults_are_bounded_and_named() {
         ("another JSON", ok(24, &format!("{{\"a\":\"{VALUE}\"}}")), malformed),
         ("KV of the first version", ok(33, &format!("{{\"data\":{{\"a\":\"{VALUE}\"}}}}")), malformed),
         ("nonsense", "nonsense\r\n\r\n".to_owned(), "; check `address`, and the way to it"),
-        ("an error of the server", status("500 Internal Server Error"), "Vault answered 500 for `app`; no remedy"),
+        (
+            "an error of the server",
+            status("500 Internal Server Error"),
+            "Vault answered 500 for `app`; Vault failed, or is a standby that finds no active node",
+        ),
+        ("a gateway", status("502 Bad Gateway"), "Vault answered 502 for `app`; what stands before Vault does not"),
         ("haste", status("429 Too Many Requests"), "a longer `refresh_interval` asks less often"),
         (
             "a standby",
