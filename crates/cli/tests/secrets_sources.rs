@@ -1,5 +1,6 @@
 //! AWS Secrets Manager and Vault in the configuration: the examples of `docs/secrets-sources.md`, values that change
-//! and places that go down under requests, and what is wrong with settings.
+//! and places that go down under requests, and what is wrong with settings. What is said of Vault holds for the double
+//! of the testkit, and for a running one where `KEYWARD_VAULT_ADDR` names it.
 
 #![allow(clippy::unwrap_used)]
 
@@ -7,8 +8,8 @@ use std::path::Path;
 
 use keyward_testkit::clouds::{Cloud, Entry};
 use keyward_testkit::conformance::recorder::Recorder;
-use keyward_testkit::process::Keyward;
-use keyward_testkit::vault::{Vault, Version};
+use keyward_testkit::process::{Keyward, Running};
+use keyward_testkit::vault::{self, MOUNT, Server};
 use serde_json::{Value, json};
 
 const FIRST: &str = "11111111-1111-1111-1111-111111111111";
@@ -74,95 +75,154 @@ fn the_pages_example_of_aws_finds_its_secrets() {
 
 #[test]
 fn the_pages_example_of_vault_finds_its_secrets() {
-    let vault = Vault::start();
-    let held = [json!({"okta_token": "older-value"}), json!({"okta_token": "okta-value"})];
-    vault.state().secrets.insert("secret/prod/keyward".to_owned(), held.map(Version::There).into());
-    vault.state().logins = vec![("kubernetes/login".to_owned(), json!({"role": "keyward", "jwt": "pod-token"}), 3600)];
-    let keyward = keyward();
-    let token = keyward.write("token", "pod-token").display().to_string();
-    let config = block("yaml vault").replace("https://vault.example.com:8200", &vault.url());
-    // Where Kubernetes mounts it there is nothing here.
-    let config = config.replace("{role: keyward}", &format!("{{role: keyward, token_file: \"{token}\"}}"));
-    let keyward = keyward.with(&format!("{HANDLERS}{config}"), "[]");
-    assert_eq!(versions(&keyward), pairs(&[("okta", "2"), ("okta-before", "1")]));
+    for (number, server) in vault::servers().enumerate() {
+        server.put("prod/keyward", &json!({"okta_token": "older-value"}));
+        server.put("prod/keyward", &json!({"okta_token": "okta-value"}));
+        server.logins(3600, true);
+        let keyward = keyward();
+        let token = keyward.write("token", &vault::account_token()).display().to_string();
+        let config = block("yaml vault").replace("https://vault.example.com:8200", &server.url());
+        // Where Kubernetes mounts it there is nothing here.
+        let mut role = format!("{{role: keyward, token_file: \"{token}\"}}");
+        let mut mount = String::new();
+        // The double's engine and method are where they usually are, too.
+        if number > 0 {
+            role = role.replace('}', &format!(", mount: {}}}", vault::KUBERNETES));
+            mount = format!("mount: {MOUNT}\n        ");
+        }
+        let config = config.replace("{role: keyward}", &role).replace("auth:", &format!("{mount}auth:"));
+        let keyward = keyward.with(&format!("{HANDLERS}{config}"), "[]");
+        assert_eq!(versions(&keyward), pairs(&[("okta", "2"), ("okta-before", "1")]));
+    }
     assert_eq!(block("hcl").lines().next().unwrap(), "path \"secret/data/prod/keyward\" {");
+}
+
+/// A source that holds the secret `app` of a Vault under the name `token`.
+fn app(address: &str, auth: &str) -> String {
+    let place = format!("{{address: \"{address}\", mount: {MOUNT}, auth: {auth}}}");
+    format!("{{vault: {place}, secrets: [{{name: token, id: app, field: token}}]}}")
+}
+
+/// A rule that sends the secret `token`.
+fn sending_rule(upstream: u16) -> String {
+    format!(
+        "- id: r\n  match: {{url: \"http://<[^/]*>/a\", methods: [GET]}}\n  authenticators: [{{handler: anonymous}}]\n  \
+         authorizer: {{handler: allow}}\n  mutators: [{{handler: header, config: {{headers: {{Authorization: 'Bearer \
+         {{{{ secret \"token\" }}}}'}}}}}}]\n  upstream: {{url: \"http://127.0.0.1:{upstream}\"}}\n"
+    )
+}
+
+fn refreshed(source: &str) -> String {
+    format!("{HANDLERS}secrets: {{refresh_interval: 1s, sources: [{source}]}}\n")
 }
 
 /// A place that changes a value, and goes down.
 struct Changing<'a> {
     source: String,
     change: &'a dyn Fn(),
-    go_down: &'a dyn Fn(),
+    /// Whether it can.
+    go_down: &'a dyn Fn() -> bool,
     come_back: &'a dyn Fn(),
     /// What the log says while it is down.
     said: &'a str,
     versions: [&'a str; 2],
 }
 
-#[test]
-fn a_value_that_changes_is_used_and_one_whose_place_is_down_stays() {
-    let cloud = aws();
-    cloud.secret(Entry::text("token", FIRST, "first-value"));
-    let vault = Vault::start();
-    let hold = |value: &str| {
-        let mut state = vault.state();
-        state.secrets.entry("secret/app".to_owned()).or_default().push(Version::There(json!({"token": value})));
-    };
-    hold("first-value");
-    vault.state().tokens.insert("hvs.given".to_owned(), 0);
-    let vault_source = format!(
-        "{{vault: {{address: \"{}\", auth: {{token_env: VAULT_TOKEN}}}}, secrets: [{{name: token, id: app, field: token}}]}}",
-        vault.url()
-    );
-    let rows = [
-        Changing {
-            source: "{aws_secrets_manager: {region: eu-central-1}, secrets: [{name: token, id: token}]}".to_owned(),
-            change: &|| cloud.secret(Entry::text("token", SECOND, "second-value")),
-            go_down: &|| cloud.secret(Entry::text("token", SECOND, "").error("InternalServiceError")),
-            come_back: &|| cloud.secret(Entry::text("token", SECOND, "second-value")),
-            said: "answered 400 InternalServiceError",
-            versions: [FIRST, SECOND],
-        },
-        Changing {
-            source: vault_source,
-            change: &|| hold("second-value"),
-            go_down: &|| vault.state().is_sealed = true,
-            come_back: &|| vault.state().is_sealed = false,
-            said: "unseal it",
-            versions: ["1", "2"],
-        },
-    ];
-    for Changing { source, change, go_down, come_back, said, versions } in rows {
-        let recorder = Recorder::start(true);
-        let rule = format!(
-            "- id: r\n  match: {{url: \"http://<[^/]*>/a\", methods: [GET]}}\n  authenticators: [{{handler: anonymous}}]\n  \
-             authorizer: {{handler: allow}}\n  mutators: [{{handler: header, config: {{headers: {{Authorization: 'Bearer \
-             {{{{ secret \"token\" }}}}'}}}}}}]\n  upstream: {{url: \"http://127.0.0.1:{}\"}}\n",
-            recorder.port
-        );
-        let config = format!("{HANDLERS}secrets: {{refresh_interval: 1s, sources: [{source}]}}\n");
-        let running = with_aws(keyward(), &cloud).env("VAULT_TOKEN", "hvs.given").with(&config, &rule).start();
-        assert_eq!(running.get("/a", &[]).status(), 200, "{source}: {}", running.log());
-        assert_eq!(recorder.take_header("authorization"), ["Bearer first-value"], "{source}");
-        change();
-        running.until("the change", |running| {
-            assert_eq!(running.get("/a", &[]).status(), 200, "{source}");
-            let received = recorder.take_header("authorization");
-            assert!(received == ["Bearer first-value"] || received == ["Bearer second-value"], "{received:?}");
-            received == ["Bearer second-value"]
-        });
-        go_down();
+fn is_used_and_stays(keyward: Keyward, place: Changing<'_>) {
+    let Changing { source, change, go_down, come_back, said, versions } = place;
+    let recorder = Recorder::start(true);
+    let running = keyward.with(&refreshed(&source), &sending_rule(recorder.port)).start();
+    assert_eq!(running.get("/a", &[]).status(), 200, "{source}: {}", running.log());
+    assert_eq!(recorder.take_header("authorization"), ["Bearer first-value"], "{source}");
+    change();
+    running.until("the change", |running| {
+        assert_eq!(running.get("/a", &[]).status(), 200, "{source}");
+        let received = recorder.take_header("authorization");
+        assert!(received == ["Bearer first-value"] || received == ["Bearer second-value"], "{received:?}");
+        received == ["Bearer second-value"]
+    });
+    if go_down() {
         running.until("the failure", |running| running.log().contains(said));
         assert_eq!(running.get("/a", &[]).status(), 200, "{source}");
         assert_eq!(recorder.take_header("authorization"), ["Bearer second-value"], "{source}");
         come_back();
-        let audit = std::fs::read_to_string(running.path("audit.log")).unwrap();
-        for version in versions {
-            assert!(audit.contains(&format!("\"credential\":\"token@{version}\"")), "{audit}");
-        }
-        let shown = format!("{audit}{}", running.log());
-        assert!(!shown.contains("-value") && !shown.contains("hvs.given"), "{shown}");
     }
+    let audit = std::fs::read_to_string(running.path("audit.log")).unwrap();
+    for version in versions {
+        assert!(audit.contains(&format!("\"credential\":\"token@{version}\"")), "{audit}");
+    }
+    let shown = format!("{audit}{}", running.log());
+    assert!(!shown.contains("-value") && !shown.contains("given-to-keyward"), "{shown}");
+}
+
+#[test]
+fn a_value_in_aws_that_changes_is_used_and_stays_while_aws_is_down() {
+    let cloud = aws();
+    cloud.secret(Entry::text("token", FIRST, "first-value"));
+    let place = Changing {
+        source: "{aws_secrets_manager: {region: eu-central-1}, secrets: [{name: token, id: token}]}".to_owned(),
+        change: &|| cloud.secret(Entry::text("token", SECOND, "second-value")),
+        go_down: &|| {
+            cloud.secret(Entry::text("token", SECOND, "").error("InternalServiceError"));
+            true
+        },
+        come_back: &|| cloud.secret(Entry::text("token", SECOND, "second-value")),
+        said: "answered 400 InternalServiceError",
+        versions: [FIRST, SECOND],
+    };
+    is_used_and_stays(with_aws(keyward(), &cloud), place);
+}
+
+#[test]
+fn a_value_in_vault_that_changes_is_used_and_stays_while_vault_is_sealed() {
+    for server in vault::servers() {
+        server.put("app", &json!({"token": "first-value"}));
+        server.token("given-to-keyward", 3600);
+        let place = Changing {
+            source: app(&server.url(), "{token_env: VAULT_TOKEN}"),
+            change: &|| server.put("app", &json!({"token": "second-value"})),
+            go_down: &|| server.seal(),
+            come_back: &|| server.unseal(),
+            said: "unseal it",
+            versions: ["1", "2"],
+        };
+        is_used_and_stays(keyward().env("VAULT_TOKEN", "given-to-keyward"), place);
+    }
+}
+
+/// Neither a token that is renewed, nor one that was revoked, makes a request fail.
+#[test]
+fn tokens_of_vault_that_end_are_renewed_or_replaced_under_requests() {
+    for server in vault::servers() {
+        server.put("app", &json!({"token": "first-value"}));
+        server.logins(3, true);
+        let recorder = Recorder::start(true);
+        let keyward = keyward();
+        let secret_id = keyward.write("secret-id", vault::SECRET_ID).display().to_string();
+        let role = format!("role_id: {}, secret_id_file: \"{secret_id}\", mount: {}", vault::ROLE_ID, vault::APPROLE);
+        let source = app(&server.front().url(), &format!("{{approle: {{{role}}}}}"));
+        let running = keyward.with(&refreshed(&source), &sending_rule(recorder.port)).start();
+        for (what, asked) in [("a renewal", "POST auth/token/renew-self"), ("another", "POST auth/token/renew-self")] {
+            until_asked(&running, &*server, what, asked);
+        }
+        server.revoke_all();
+        until_asked(&running, &*server, "a login", "POST auth/keyward-test-approle/login");
+        server.put("app", &json!({"token": "second-value"}));
+        running.until("the change", |running| {
+            assert_eq!(running.get("/a", &[]).status(), 200, "{}", running.log());
+            recorder.take_header("authorization") == ["Bearer second-value"]
+        });
+        assert!(!running.log().contains("WARN") && !running.log().contains("ERROR"), "{}", running.log());
+    }
+}
+
+/// Sends requests, which must succeed, until the server has been asked for this.
+fn until_asked(running: &Running, server: &dyn Server, what: &str, asked: &str) {
+    server.front().take_asked();
+    running.until(what, |running| {
+        assert_eq!(running.get("/a", &[]).status(), 200, "{}", running.log());
+        server.front().take_asked().iter().any(|request| request == asked)
+    });
 }
 
 #[test]

@@ -1,11 +1,13 @@
 //! What is asked of Vault (<https://developer.hashicorp.com/vault/api-docs>).
 
+use std::collections::BTreeMap;
+
 use bytes::Bytes;
 use http::header::CONTENT_TYPE;
 use http::{HeaderValue, Method, Request, Response, StatusCode};
 use keyward_core::secret::Secret;
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
-use serde::de::DeserializeOwned;
+use serde::de::{DeserializeOwned, IgnoredAny};
 use serde::{Deserialize, Serialize};
 
 use super::Options;
@@ -140,7 +142,12 @@ impl Api<'_> {
         }
         headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
         let answer = self.client.send(request, self.limits).await;
-        answer.map_err(|cause| Problem::NoAnswer(format!("{}: {cause}", self.options.address)))
+        let answer = answer.map_err(|cause| Problem::NoAnswer(format!("{}: {cause}", self.options.address)))?;
+        // Vault says in JSON what is bad about a request; a port for TLS that is sent a request without answers 400, too.
+        match answer.status() {
+            StatusCode::BAD_REQUEST => parse::<BTreeMap<String, IgnoredAny>>(&answer).map(|_| answer),
+            _ => Ok(answer),
+        }
     }
 }
 

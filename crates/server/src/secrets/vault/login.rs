@@ -92,7 +92,11 @@ impl Login {
                     Ok(about) => Ok(Token::given(secret, Some(&about), now)),
                     // It may be good for secrets, and not for asking about itself.
                     Err(Problem::Refused(StatusCode::FORBIDDEN)) => Ok(Token::given(secret, None, now)),
-                    Err(problem) => Err(problem.failure("a token", api)),
+                    Err(Problem::Refused(status @ (StatusCode::BAD_REQUEST | StatusCode::NOT_FOUND))) => {
+                        let cause = format!("Vault answered {} when asked about the token", status.as_u16());
+                        Err(Failure::new(cause).remedy("check `namespace`, and the path of `address` if it has one"))
+                    }
+                    Err(problem) => Err(problem.failure("the token", api)),
                 }
             }
             Self::Method { mount, credentials } => match credentials.show(api, mount).await? {

@@ -24,6 +24,7 @@ impl Problem {
             Self::Malformed => false,
             Self::Refused(status) => {
                 status.is_redirection()
+                    || is_from_before(*status)
                     || matches!(*status, StatusCode::SERVICE_UNAVAILABLE | StatusCode::TOO_MANY_REQUESTS)
             }
         }
@@ -35,7 +36,7 @@ impl Problem {
             Self::NoAnswer(cause) => return Failure::new(cause).remedy("check `address`, and the way to it"),
             Self::Malformed => {
                 return Failure::new(format!("the answer about {what} is not what Vault answers"))
-                    .remedy("check that `address` is that of a Vault");
+                    .remedy("check that `address` is that of a Vault, and begins with `https` if TLS is spoken there");
             }
             Self::Refused(status) => *status,
         };
@@ -55,6 +56,11 @@ fn remedy(status: StatusCode, api: &Api<'_>) -> Option<String> {
             "check `id`, which is the path without `{mount}/data/`, `version`, and that `{mount}` is a KV engine, version 2"
         ),
         StatusCode::SERVICE_UNAVAILABLE => "Vault is sealed or not ready: unseal it".to_owned(),
+        // OpenBao v2.6.2 answers so as a standby without an active node.
+        StatusCode::INTERNAL_SERVER_ERROR => {
+            "Vault failed, or is a standby that finds no active node: its log says which".to_owned()
+        }
+        status if is_from_before(status) => "what stands before Vault does not reach it".to_owned(),
         StatusCode::TOO_MANY_REQUESTS => {
             "it is asked again later; a longer `refresh_interval` asks less often".to_owned()
         }
@@ -66,4 +72,9 @@ fn remedy(status: StatusCode, api: &Api<'_>) -> Option<String> {
         _ => return None,
     };
     Some(remedy)
+}
+
+/// Whether a gateway answers so in place of what is behind it (RFC 9110 sections 15.6.3 and 15.6.5).
+fn is_from_before(status: StatusCode) -> bool {
+    matches!(status, StatusCode::BAD_GATEWAY | StatusCode::GATEWAY_TIMEOUT)
 }
