@@ -28,7 +28,7 @@ fn rule(number: usize, template: &str, value: &str, upstream: &str) -> Value {
         "id": format!("rule {number} {value}"),
         "description": format!("see {value}, {SHORT}, or {}", STANDARD.encode(format!("user:{value}"))),
         "match": {"url": format!("http://<[^/]*>/{number}/<.*>"), "methods": ["GET"]},
-        "authenticators": [{"handler": "anonymous", "config": {"subject": format!("subject {value}")}}],
+        "authenticators": [{"handler": "jwt"}, {"handler": "anonymous", "config": {"subject": format!("subject {value}")}}],
         "authorizer": {"handler": "allow"},
         "mutators": [{"handler": "header", "config": {"headers": {"Authorization": format!("Bearer {template}"), "X-Written": value}}}],
         "upstream": {"url": format!("{upstream}/{}", in_url(value))},
@@ -137,7 +137,9 @@ fn a_value_is_in_nothing_that_a_server_tells() {
             assert_hidden(value, &answers);
             assert_hidden(value, &told(&running));
         }
-        assert!(running.log().contains("[redacted]"), "{format}: a broken rule is named");
+        for (what, text) in told(&running) {
+            assert!(text.contains("[redacted]"), "{format}: it is not because {what} says nothing of them:\n{text}");
+        }
     }
 }
 
@@ -165,21 +167,26 @@ fn a_value_is_in_nothing_that_a_command_prints() {
 fn the_old_value_and_the_new_one_are_hidden_while_one_takes_the_others_place() {
     let recorder = Recorder::start(true);
     let running = keyward("json", &format!("http://127.0.0.1:{}", recorder.port)).start();
-    let values = [SECRETS[0].1, "s3cond-value", "th1rd-value"];
-    for value in &values[1..] {
-        running.replace("file", value);
-        running.until("the rotation", |running| {
-            running.get("/0/a", &[]);
-            recorder.take_header("authorization").contains(&format!("Bearer {value}"))
-        });
+    let mut values = Vec::new();
+    for (number, name) in [(0, "file"), (1, "env/DIRECTORY")] {
+        let later = [format!("s3cond-value-{number}"), format!("th1rd-value-{number}")];
+        for value in &later {
+            running.replace(name, value);
+            running.until("the rotation", |running| {
+                running.get(&format!("/{number}/a"), &[]);
+                recorder.take_header("authorization").contains(&format!("Bearer {value}"))
+            });
+        }
+        values.push(SECRETS[number].1.to_owned());
+        values.extend(later);
     }
-    for value in values {
+    for value in &values {
         running.get(&format!("/nothing/{}", in_url(value)), &[("X-Request-Id", value)]);
     }
     running.until("the last record", |running| {
         std::fs::read_to_string(running.path("audit.log")).unwrap().matches("/nothing/").count() == values.len()
     });
-    for value in values {
+    for value in &values {
         assert_hidden(value, &told(&running));
     }
 }
