@@ -4,6 +4,7 @@ use std::io::{IsTerminal, Write};
 
 use keyward_core::diagnostic::{Diagnostic, Severity};
 use keyward_server::config::report::render;
+use keyward_server::redaction;
 use serde_json::{Value, json};
 
 /// What a command prints.
@@ -15,10 +16,15 @@ pub(crate) enum Format {
     Json,
 }
 
-/// Prints to standard output; a reader that has gone away is no fault.
+/// Prints to standard output, without the values of secrets that were looked up; a reader that has gone away is no
+/// fault.
 pub(crate) fn print(text: &str) {
+    put(redaction::known().text(text).as_bytes());
+}
+
+fn put(bytes: &[u8]) {
     let mut out = std::io::stdout().lock();
-    let _ = out.write_all(text.as_bytes()).and_then(|()| out.flush());
+    let _ = out.write_all(bytes).and_then(|()| out.flush());
 }
 
 /// `1 rule`, `2 rules`.
@@ -26,9 +32,9 @@ pub(crate) fn count(number: usize, one: &str, several: &str) -> String {
     format!("{number} {}", if number == 1 { one } else { several })
 }
 
-/// Prints to standard error.
+/// Prints to standard error, without the values of secrets that were looked up.
 pub(crate) fn complain(text: &str) {
-    let _ = std::io::stderr().lock().write_all(text.as_bytes());
+    let _ = std::io::stderr().lock().write_all(redaction::known().text(text).as_bytes());
 }
 
 /// Prints findings to standard error, in colours only at a terminal.
@@ -39,7 +45,7 @@ pub(crate) fn report(findings: &[Diagnostic]) {
 
 /// Prints one JSON document.
 pub(crate) fn print_json(value: &Value) {
-    print(&format!("{value:#}\n"));
+    put(&redaction::known().json(format!("{value:#}\n").as_bytes()));
 }
 
 /// Findings for programs: what is wrong, where, and what to do.

@@ -23,6 +23,7 @@ pub mod metrics;
 pub mod objects;
 pub mod outside;
 pub mod proxy;
+pub mod redaction;
 pub mod reload;
 pub mod repository;
 pub mod schema;

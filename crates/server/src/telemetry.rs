@@ -2,6 +2,7 @@
 //! changed while it runs.
 
 mod format;
+mod redacted;
 
 use std::io::IsTerminal;
 use std::sync::OnceLock;
@@ -11,6 +12,7 @@ use tracing_subscriber::util::SubscriberInitExt;
 use tracing_subscriber::{EnvFilter, Registry, fmt, reload};
 
 use self::format::Lines;
+use self::redacted::Redacted;
 use crate::config::settings::log::LogSettings;
 
 /// The log of this process.
@@ -25,10 +27,8 @@ struct Running {
 pub fn start(settings: LogSettings) {
     let (filter, handle) = reload::Layer::new(filter(settings));
     let lines = Lines::new(settings.format);
-    let layer = fmt::layer()
-        .with_writer(std::io::stderr)
-        .with_ansi(std::io::stderr().is_terminal())
-        .event_format(lines.clone());
+    let layer =
+        fmt::layer().with_writer(Redacted).with_ansi(std::io::stderr().is_terminal()).event_format(lines.clone());
     // An error means that a log runs already.
     if tracing_subscriber::registry().with(filter).with(layer).try_init().is_ok() {
         // Nobody else gets here: there is one log in a process.

@@ -6,7 +6,8 @@ use http_body_util::Full;
 use serde_json::{Map, Value, json};
 
 use super::{Api, error};
-use crate::http_server::json as json_answer;
+use crate::http_server::typed;
+use crate::redaction;
 use crate::snapshot::Snapshot;
 use crate::sources::{SourceReport, SourceState};
 
@@ -36,13 +37,18 @@ impl Api {
         }
         if is_ready {
             self.was_ready.set(true);
-            return json_answer(StatusCode::OK, &body);
+            return answer(StatusCode::OK, &body);
         }
-        let mut answer = json_answer(StatusCode::SERVICE_UNAVAILABLE, &body);
+        let mut answer = answer(StatusCode::SERVICE_UNAVAILABLE, &body);
         let headers = error(StatusCode::SERVICE_UNAVAILABLE, "").headers().clone();
         *answer.headers_mut() = headers;
         answer
     }
+}
+
+fn answer(status: StatusCode, body: &Value) -> Response<Full<Bytes>> {
+    let shown = redaction::known().json(format!("{body}\n").as_bytes()).into_owned();
+    typed(status, "application/json; charset=utf-8", shown)
 }
 
 /// What has never been had, by kind: `key_sets`, `secrets`.

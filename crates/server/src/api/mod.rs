@@ -29,6 +29,7 @@ use crate::http_server::{Arrived, Handler, json as json_answer, typed};
 use crate::keys::KeySetRegistry;
 use crate::metrics::Metrics;
 use crate::metrics::worker::Finished;
+use crate::redaction;
 use crate::repository::standing::Standings;
 use crate::serving::Live;
 use crate::sources::SourceReports;
@@ -183,7 +184,8 @@ impl Api {
         } else {
             "text/plain; version=0.0.4; charset=utf-8"
         };
-        typed(StatusCode::OK, media_type, self.metrics.render(open_metrics))
+        let text = self.metrics.render(open_metrics);
+        typed(StatusCode::OK, media_type, redaction::known().text(&text).into_owned())
     }
 }
 

@@ -7,6 +7,7 @@ use keyward_core::pipeline::error_response::escape_html;
 use percent_encoding::percent_decode_str;
 
 use crate::http_server::typed;
+use crate::redaction;
 use crate::snapshot::Snapshot;
 
 const MEDIA_TYPE: &str = "application/json; charset=utf-8";
@@ -25,16 +26,20 @@ pub(super) fn list(snapshot: &Snapshot, query: &str) -> Response<Full<Bytes>> {
         .take(limit)
         .map(|rule| rule.document())
         .collect();
-    let text = format!("[{}]\n", shown.join(","));
-    typed(StatusCode::OK, MEDIA_TYPE, escape_html(&text))
+    answer(&format!("[{}]", shown.join(",")))
 }
 
 pub(super) fn get(snapshot: &Snapshot, encoded: &str) -> Response<Full<Bytes>> {
     let id = percent_decode_str(encoded).decode_utf8_lossy();
     match snapshot.rules.rules().iter().find(|rule| rule.is_listed() && **rule.id() == *id) {
-        Some(rule) => typed(StatusCode::OK, MEDIA_TYPE, escape_html(&rule.document()) + "\n"),
+        Some(rule) => answer(&rule.document()),
         None => super::error(StatusCode::NOT_FOUND, "The requested resource could not be found"),
     }
+}
+
+fn answer(document: &str) -> Response<Full<Bytes>> {
+    let shown = redaction::known().json(document.as_bytes());
+    typed(StatusCode::OK, MEDIA_TYPE, escape_html(&String::from_utf8_lossy(&shown)) + "\n")
 }
 
 /// Negative numbers count as zero; what is no number is not there.

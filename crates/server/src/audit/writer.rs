@@ -17,6 +17,7 @@ use super::handle::{AuditHandle, Batch};
 use super::sink::{Prepared, Sink};
 use super::state::AuditState;
 use crate::config::settings::audit::AuditSettings;
+use crate::redaction;
 
 /// Batches that may wait for the writer.
 pub(super) const QUEUE: usize = 64;
@@ -109,16 +110,17 @@ impl Writer {
         true
     }
 
-    /// Writes a batch whole. Under `block` it is tried until it is written; under `drop` what is left is
+    /// Writes a batch whole, without the values of secrets: a path, say, can hold what its caller should not have. Under `block` it is tried until it is written; under `drop` what is left is
     /// lost after the first failure.
     fn write(&mut self, batch: &Batch) {
         self.take_up_next();
         self.report_gap();
-        let done = self.push(&batch.bytes, self.state.blocks());
-        let lines = if done == batch.bytes.len() {
+        let shown = redaction::known().json(&batch.bytes);
+        let done = self.push(&shown, self.state.blocks());
+        let lines = if done == shown.len() {
             batch.records
         } else {
-            batch.bytes[..done].iter().filter(|byte| **byte == b'\n').count() as u64
+            shown[..done].iter().filter(|byte| **byte == b'\n').count() as u64
         };
         self.state.count_written(lines);
         self.state.count_lost(batch.records.saturating_sub(lines));

@@ -10,6 +10,7 @@ use keyward_core::secret::Secret;
 use subtle::ConstantTimeEq;
 
 use super::settings::ClientFile;
+use crate::redaction;
 
 /// Shorter secrets can be guessed.
 const MIN_SECRET: usize = 16;
@@ -59,6 +60,7 @@ impl Client {
             }
             (None, None) => return Err(refuse("has no secret".to_owned())),
         };
+        redaction::known().learn(&format!("client {}", written.id), [&secret]);
         if secret.expose().len() < MIN_SECRET {
             return Err(refuse(format!("its secret is shorter than {MIN_SECRET} characters")));
         }

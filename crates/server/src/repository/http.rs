@@ -1,18 +1,26 @@
 //! `http://` and `https://`: one document behind a URL.
 
+use std::fmt;
+
 use http::header::{CONTENT_ENCODING, ETAG, IF_MODIFIED_SINCE, IF_NONE_MATCH, LAST_MODIFIED};
 use http::{HeaderMap, StatusCode};
 use keyward_core::ports::LocalFuture;
+use keyward_core::secret::shown_url;
 use keyward_core::side_url::SideUrl;
 
 use super::remote::{Document, Fetch, FetchError, Fetched, Nature, RemoteRepository, Version};
 use crate::http_client::{HttpClient, Limits, retry_after};
 use crate::side_client::is_retried;
 
-#[derive(Debug)]
 struct Web {
     url: String,
     limits: Limits,
+}
+
+impl fmt::Debug for Web {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Web({})", shown_url(&self.url))
+    }
 }
 
 pub(super) fn open(url: &str, limits: Limits) -> Result<Box<dyn RemoteRepository>, String> {

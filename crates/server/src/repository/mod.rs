@@ -17,6 +17,7 @@ pub mod standing;
 pub mod start;
 
 use std::borrow::Cow;
+use std::fmt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
@@ -30,7 +31,7 @@ use crate::config::yaml::MAX_BYTES;
 use crate::http_client::Limits;
 
 /// A checked repository.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct Repository {
     text: String,
     location: Location,
@@ -55,7 +56,7 @@ impl Default for Terms {
     }
 }
 
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 enum Location {
     File(PathBuf),
     Inline(String),
@@ -131,6 +132,12 @@ impl Repository {
     }
 }
 
+impl fmt::Debug for Repository {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Repository({})", self.name())
+    }
+}
+
 impl PartialEq for Repository {
     fn eq(&self, other: &Self) -> bool {
         self.text == other.text && self.terms == other.terms
@@ -143,6 +150,16 @@ impl Eq for Repository {}
 mod tests {
     #![allow(clippy::unwrap_used)]
     use super::*;
+
+    #[test]
+    fn what_is_printed_of_a_repository_holds_no_credential() {
+        for text in ["https://u:s3cr3t@h/rules?sig=s3cr3t", "inline://czNjcjN0"] {
+            let repository = Repository::parse(text, Terms::default()).unwrap();
+            let printed = format!("{repository:?} {:?} {:?}", repository.remote(), repository.terms());
+            assert!(printed.starts_with("Repository("), "{printed}");
+            assert!(!printed.contains("s3cr3t") && !printed.contains("czNjcjN0"), "{printed}");
+        }
+    }
 
     #[test]
     fn urls_of_files_are_urls_and_paths_are_paths() {

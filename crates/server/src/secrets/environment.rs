@@ -8,6 +8,7 @@ use keyward_core::secret::Secret;
 
 use super::mounted::Mounted;
 use super::text;
+use crate::redaction;
 
 /// `secrets.env_dir` as it was at one moment, and the environment of this process.
 #[derive(Clone, Debug)]
@@ -23,10 +24,8 @@ impl EnvironmentSecrets {
         let mounted = directory.as_deref().map(|directory| Mounted::look(directory, value)).unwrap_or_default();
         Self { directory, mounted }
     }
-}
 
-impl SecretSource for EnvironmentSecrets {
-    fn env(&self, name: &str) -> Option<Secret> {
+    fn find(&self, name: &str) -> Option<Secret> {
         let directory = self.directory.as_deref();
         if let Some(value) = directory.and_then(|directory| self.mounted.get(directory, name)) {
             return value.cloned();
@@ -36,6 +35,14 @@ impl SecretSource for EnvironmentSecrets {
             Some(path) => value(&path),
             None => std::env::var(name).ok().map(Secret::new),
         }
+    }
+}
+
+impl SecretSource for EnvironmentSecrets {
+    fn env(&self, name: &str) -> Option<Secret> {
+        let found = self.find(name);
+        redaction::known().learn(&format!("env {name}"), &found);
+        found
     }
 
     fn secret(&self, _: &str) -> Result<NamedSecret, Absent> {

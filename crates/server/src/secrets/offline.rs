@@ -34,11 +34,16 @@ pub fn problems(settings: &SecretSettings) -> Vec<Diagnostic> {
 
 fn sources(settings: &SecretSettings) -> Sources {
     let read = |source: &SourceSettings| {
-        let outcome = match &source.place {
-            Place::Files(files) => files.read(),
-            Place::Asked { .. } => stand_ins(source),
+        let (outcome, is_real) = match &source.place {
+            Place::Files(files) => (files.read(), true),
+            Place::Asked { .. } => (stand_ins(source), false),
         };
-        Source { settings: Arc::new(source.clone()), known: Arc::new(Known::default().after(outcome, Instant::now())) }
+        let known = Arc::new(Known::default().after(outcome, Instant::now()));
+        let source = Source { settings: Arc::new(source.clone()), known };
+        if is_real {
+            source.hide();
+        }
+        source
     };
     Sources { max_stale: settings.max_stale, all: settings.sources.iter().map(read).collect() }
 }

@@ -14,6 +14,7 @@ use super::kinds::Place;
 use super::view::View;
 use crate::config::settings::secrets::{SecretSettings, SourceSettings};
 use crate::http_client::HttpClient;
+use crate::redaction;
 use crate::sources::{SourceReport, SourceState};
 
 /// A source with what is known of it.
@@ -54,6 +55,11 @@ impl Source {
             Some(secret) => secret.hosts.clone(),
             None => self.settings.hosts.clone(),
         }
+    }
+
+    /// From now on nothing that this process tells holds its values.
+    pub(super) fn hide(&self) {
+        redaction::known().learn(&self.shown(), self.known.values.values().map(|held| &held.secret));
     }
 
     /// For messages.
@@ -125,6 +131,7 @@ impl SecretStore {
             // What panicked gave nothing.
             let Ok((index, outcome)) = attempted else { continue };
             found[index].known = Arc::new(found[index].known.after(outcome, Instant::now()));
+            found[index].hide();
         }
         found
     }
@@ -152,6 +159,7 @@ impl SecretStore {
         let source = sources.all.iter_mut().find(|source| Arc::ptr_eq(&source.settings, settings))?;
         source.known = Arc::new(source.known.after(outcome, Instant::now()));
         let taken = source.clone();
+        taken.hide();
         self.sources.store(Arc::new(sources));
         Some(taken)
     }
@@ -165,6 +173,7 @@ impl SecretStore {
             let known = source.known.after(files.read(), Instant::now());
             let before = std::mem::replace(&mut source.known, Arc::new(known));
             if !before.is_alike(&source.known) {
+                source.hide();
                 changed.push(source.clone());
             }
         }

@@ -7,6 +7,7 @@ use std::process::ExitCode;
 use keyward_core::diagnostic::Diagnostic;
 use keyward_server::config::load::load;
 use keyward_server::explain::table::{CaseResult, TestFile, run};
+use keyward_server::redaction;
 use serde_json::{Value, json};
 
 use crate::EXIT_USAGE;
@@ -154,8 +155,9 @@ fn junit(results: &[Tested]) -> String {
     out
 }
 
-/// Text inside XML; control characters cannot be written there at all.
+/// Text inside XML; control characters cannot be written there at all. Values of secrets are not found once it is.
 fn escaped(text: &str) -> String {
-    let safe: String = text.chars().filter(|c| !c.is_control() || "\n\t".contains(*c)).collect();
+    let shown = redaction::known().text(text);
+    let safe: String = shown.chars().filter(|c| !c.is_control() || "\n\t".contains(*c)).collect();
     safe.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;").replace('"', "&quot;")
 }

@@ -1,6 +1,6 @@
 //! How to get a token: a given one, or a login. Files are read each time, since they may be replaced.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Instant;
 
 use http::StatusCode;
@@ -11,6 +11,7 @@ use serde::Serialize;
 use super::api::{Api, Auth};
 use super::problem::Problem;
 use super::token::Token;
+use crate::redaction;
 use crate::secrets::EnvironmentSecrets;
 use crate::secrets::backend::Failure;
 use crate::secrets::text;
@@ -114,7 +115,7 @@ impl Login {
 impl Given {
     fn read(&self) -> Result<Secret, Failure> {
         let secret = match self {
-            Self::File(path) => text::read(path)?.secret,
+            Self::File(path) => read(path)?,
             Self::Variable { variables, name } => variables.env(name).ok_or_else(|| {
                 Failure::new(format!("`{name}`, which should hold a token of Vault, is not set"))
                     .remedy("set it, or write a file of that name into `secrets.env_dir`")
@@ -132,11 +133,11 @@ impl Credentials {
     async fn show(&self, api: &Api<'_>, mount: &str) -> Result<Result<Auth, Problem>, Failure> {
         match self {
             Self::Kubernetes { role, token_file } => {
-                let jwt = text::read(token_file)?.secret;
+                let jwt = read(token_file)?;
                 Ok(api.login(mount, &Kubernetes { role, jwt: jwt.expose() }).await)
             }
             Self::AppRole { role_id, secret_id_file } => {
-                let secret_id = text::read(secret_id_file)?.secret;
+                let secret_id = read(secret_id_file)?;
                 Ok(api.login(mount, &AppRole { role_id, secret_id: secret_id.expose() }).await)
             }
         }
@@ -154,6 +155,13 @@ impl Credentials {
             ),
         }
     }
+}
+
+/// A credential for Vault itself is a secret like those that are asked for with it.
+fn read(path: &Path) -> Result<Secret, Failure> {
+    let secret = text::read(path)?.secret;
+    redaction::known().learn(&path.display().to_string(), [&secret]);
+    Ok(secret)
 }
 
 fn is_about_login(status: StatusCode) -> bool {
