@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 
 use keyward_testkit::documents::{DocumentServer, HANDLERS, denying_rule as rule};
 use keyward_testkit::process::{Keyward, Running};
+use keyward_testkit::wire::Message;
 
 /// A server that keeps copies of the rules at a URL.
 fn keyward(url: &str, cache: &Path) -> Keyward {
@@ -267,24 +268,32 @@ fn rules_behind_a_url_need_their_signature_when_a_key_is_named() {
 
 #[test]
 fn answers_carry_the_version_of_their_rules_when_asked_to() {
-    let directory = tempfile::tempdir().unwrap();
     let config = |shows: bool| format!("{HANDLERS}serve: {{proxy: {{rules_version_header: {shows}}}}}\n");
-    let running = Keyward::new(env!("CARGO_BIN_EXE_keyward")).with(&config(true), &rule("a")).start();
-    let version = |path: &str| running.get(path, &[]).header("x-keyward-rules-version").map(str::to_owned);
+    let open = rule("open").replace("handler: deny", "handler: allow");
+    let running = Keyward::new(env!("CARGO_BIN_EXE_keyward")).with(&config(true), &(rule("a") + &open)).start();
+    let in_header = |answer: Message| answer.header("x-keyward-rules-version").map(str::to_owned);
+    let version = |path: &str| in_header(running.get(path, &[]));
     let first = version("/a").unwrap();
-    // Whatever the answer is.
+    // Whatever the answer is, and whoever is asked.
     assert_eq!(version("/nosuch").as_ref(), Some(&first));
     assert_eq!(version("/a%00").as_ref(), Some(&first));
-    for record in running.audit(3) {
+    for (path, status) in [("/open", 200), ("/a", 403), ("/nosuch", 404), ("/a%00", 400)] {
+        let decision = running.decision("GET", path, &[]);
+        assert_eq!((decision.status(), in_header(decision).as_ref()), (status, Some(&first)), "{path}");
+    }
+    for record in running.audit(7) {
         assert_eq!(record["rules_version"].as_str(), Some(first.as_str()));
     }
     running.replace("rules.yaml", &rule("b"));
     running.until("the change", |running| status(running, "/b") == 403);
     let second = version("/b").unwrap();
     assert_ne!(second, first);
-    running.replace("rules.yaml", &rule("a"));
+    assert_eq!(in_header(running.decision("GET", "/b", &[])), Some(second));
+    running.replace("rules.yaml", &(rule("a") + &open));
     running.until("the first rules again", |_| version("/a").as_ref() == Some(&first));
     running.replace("config.yaml", &config(false));
     running.until("silence", |_| version("/a").is_none());
-    drop(directory);
+    for path in ["/open", "/a"] {
+        assert_eq!(in_header(running.decision("GET", path, &[])), None, "{path}");
+    }
 }
