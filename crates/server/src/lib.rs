@@ -24,6 +24,7 @@ pub mod outside;
 pub mod proxy;
 pub mod reload;
 pub mod repository;
+mod retry_after;
 pub mod schema;
 pub mod secrets;
 pub mod serving;
