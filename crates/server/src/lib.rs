@@ -10,6 +10,7 @@ pub mod check;
 pub mod config;
 pub mod cors;
 pub mod explain;
+mod file_identity;
 mod file_url;
 mod http2;
 pub mod http_client;
