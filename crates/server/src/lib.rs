@@ -6,6 +6,7 @@
 pub mod api;
 pub mod app;
 pub mod audit;
+mod backoff;
 pub mod check;
 pub mod config;
 pub mod cors;
