@@ -91,7 +91,7 @@ impl App {
         // No port is opened before the rules are there.
         let cache = settings.cache_dir.as_deref().map(CacheDirectory::open).transpose()?.map(Arc::new);
         let repositories = &settings.repositories;
-        let mut beginning = Beginning::fetch(repositories, &outbound.http_client(), cache.as_deref()).await?;
+        let mut beginning = Beginning::of_start(repositories, &outbound.http_client(), cache.as_deref()).await?;
         let listeners = proxy_listeners(&settings)?;
         let proxy = local_address(listeners.first())?;
         let api_listener = listen(&settings.api.listener)?;
@@ -121,8 +121,7 @@ impl App {
             }
         };
         let (standings, keeper) = (Arc::new(Standings::default()), Keeper::new(metrics.clone()));
-        let documents = beginning.settle(repositories, &built, &standings, &keeper);
-        keeper.keep(&documents, cache.as_ref());
+        let documents = beginning.settle(repositories, &built, &standings, &keeper, cache.as_ref());
         if let Some(cache) = &cache {
             cache.sweep(repositories);
         }
@@ -197,7 +196,6 @@ impl App {
                 standings,
                 keeper,
                 started_with: Fixed::of(&settings),
-                compiling: Cell::new(false),
             };
             let mut ended = begun.clone();
             tokio::task::spawn_local(async move {
