@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 
 use keyward_testkit::documents::{DocumentServer, HANDLERS, denying_rule as rule};
 use keyward_testkit::process::{Keyward, Running};
+use keyward_testkit::wire::Message;
 
 /// A server that keeps copies of the rules at a URL.
 fn keyward(url: &str, cache: &Path) -> Keyward {
@@ -93,6 +94,93 @@ fn a_start_while_the_source_is_down_serves_the_last_good_rules() {
     assert!(server.heads()[asked].contains("if-none-match: \"two\""));
 }
 
+/// As at a start: what an earlier run, or an earlier configuration, has left serves.
+#[test]
+fn a_reload_that_adds_a_source_that_is_down_serves_its_copy() {
+    let (server, other, directory) = (DocumentServer::start(), DocumentServer::start(), tempfile::tempdir().unwrap());
+    let cache = directory.path().join("cache");
+    let (url, second) = (server.url("/rules.yaml"), other.url("/rules.yaml"));
+    server.put("/rules.yaml", &rule("a"), None);
+    other.put("/rules.yaml", &rule("b"), Some("one"));
+    let config = |urls: &str| {
+        format!(
+            "{HANDLERS}access_rules: {{repositories: [{urls}], refresh_interval: 1s, cache_dir: \"{}\"}}\n",
+            cache.display()
+        )
+    };
+    let (one, both) = (config(&format!("\"{url}\"")), config(&format!("\"{url}\", \"{second}\"")));
+    let running = keyward(&url, &cache).start();
+    let reload_fails = |running: &Running| running.metric("keyward_reload_failures_total").unwrap();
+    other.be_down(true);
+    running.replace("config.yaml", &both);
+    running.until("refusing what has no copy", |running| reload_fails(running) >= 1.0);
+    assert!(running.log().contains("the rules cannot be fetched"), "{}", running.log());
+    assert_eq!((status(&running, "/a"), status(&running, "/b")), (403, 404));
+    other.be_down(false);
+    running.replace("config.yaml", &(both.clone() + "log: {level: debug}\n"));
+    running.until("both", |running| status(running, "/b") == 403);
+    copied(&running, &cache, &rule("b"));
+    let copy = copies(&cache).into_iter().find(|path| fs::read_to_string(path).unwrap().ends_with(&rule("b"))).unwrap();
+    let hour = std::time::Duration::from_secs(3600);
+
+    let of_second = |running: &Running| {
+        ["stale", "from_copy"].map(|name| running.metric(&format!("keyward_repository_{name}{{repository=\"1\"")))
+    };
+    for (what, fault) in [("down", None), ("nothing of use", Some("- just a text\n")), ("empty", Some(""))] {
+        running.replace("config.yaml", &one);
+        running.until("one", |running| status(running, "/b") == 404);
+        fs::File::open(&copy).unwrap().set_modified(std::time::SystemTime::now() - hour).unwrap();
+        match fault {
+            Some(document) => other.put("/rules.yaml", document, None),
+            None => other.be_down(true),
+        }
+        let said = running.log().matches("the last good ones are used, from the copy on disk").count();
+        running.replace("config.yaml", &both);
+        running.until("both", |running| status(running, "/b") == 403);
+        assert_eq!((status(&running, "/a"), of_second(&running)), (403, [Some(1.0), Some(1.0)]), "{what}");
+        assert_eq!(
+            running.log().matches("the last good ones are used, from the copy on disk").count(),
+            said + 1,
+            "{what}: {}",
+            running.log()
+        );
+        let age = running.metric("keyward_repository_age_seconds{repository=\"1\"").unwrap();
+        assert!((3600.0..3700.0).contains(&age), "{what}: {age}");
+        // That it was read is no news of its source.
+        assert!(fs::metadata(&copy).unwrap().modified().unwrap().elapsed().unwrap() >= hour, "{what}");
+        let ready = running.api("/health/ready?verbose").unwrap();
+        let source = serde_json::from_str::<serde_json::Value>(&ready.text()).unwrap()["sources"][1].clone();
+        assert_eq!((ready.status(), source["state"].as_str()), (200, Some("stale")), "{what}: {source}");
+        assert!(source["age_seconds"].as_u64() >= Some(3600) && source["problem"].is_string(), "{what}: {source}");
+        other.be_down(false);
+        other.put("/rules.yaml", &rule("b"), Some("one"));
+        running.until("recovery", |running| of_second(running) == [Some(0.0), Some(0.0)]);
+    }
+}
+
+/// What can change does, whatever stands in the way of something else.
+#[test]
+fn a_source_that_changes_does_not_wait_for_a_file_that_cannot_be_read() {
+    let server = DocumentServer::start();
+    server.put("/rules.yaml", &rule("b"), None);
+    let keyward = Keyward::new(env!("CARGO_BIN_EXE_keyward"));
+    let file = keyward.write("rules.yaml", &rule("a")).display().to_string();
+    let url = server.url("/rules.yaml");
+    let path = keyward.write(
+        "config.yaml",
+        &format!("{HANDLERS}access_rules: {{repositories: [\"{file}\", \"{url}\"], refresh_interval: 1s}}\n"),
+    );
+    let running = keyward.config(path).start();
+    running.replace("rules.yaml", "- no: [such\n");
+    running.until("refusing the file", |running| running.log().contains("the reload failed"));
+    server.put("/rules.yaml", &rule("c"), None);
+    running.until("the change", |running| status(running, "/c") == 403);
+    assert_eq!((status(&running, "/a"), status(&running, "/b"), standing(&running)[0]), (403, 404, Some(1.0)));
+    running.replace("rules.yaml", &rule("d"));
+    running.until("the file again", |running| status(running, "/d") == 403);
+    assert_eq!((status(&running, "/a"), status(&running, "/c"), standing(&running)[0]), (404, 403, Some(0.0)));
+}
+
 /// An empty document is not worse than an empty copy.
 #[test]
 fn a_source_that_said_nothing_before_may_say_nothing_again() {
@@ -150,6 +238,54 @@ fn a_start_without_a_copy_ends_when_the_source_stays_down() {
     let (code, _, error) = keyward(&server.url("/rules.yaml"), &directory.path().join("cache")).run(&["serve"]);
     assert!(code == 1 && error.contains("the rules cannot be fetched"), "{code} {error}");
     assert_eq!(server.asked("/rules.yaml"), 5);
+}
+
+#[test]
+fn a_check_says_whether_copies_can_be_kept_and_leaves_nothing_behind() {
+    let directory = tempfile::tempdir().unwrap();
+    let at = |name: &str| directory.path().join(name);
+    let with_mode = |name: &str, mode: u32| {
+        fs::create_dir(at(name)).unwrap();
+        fs::set_permissions(at(name), fs::Permissions::from_mode(mode)).unwrap();
+    };
+    with_mode("own", 0o700);
+    with_mode("open", 0o777);
+    with_mode("closed", 0o500);
+    fs::write(at("file"), "").unwrap();
+    std::os::unix::fs::symlink("nowhere", at("dangling")).unwrap();
+    let refused = [
+        ("file", "`access_rules.cache_dir`: it is not a directory"),
+        ("open", "`access_rules.cache_dir`: others can write to it"),
+    ];
+    let unwritable = "`access_rules.cache_dir`: no copy of rules can be written there: ";
+    let mut warned = vec![("file/below", unwritable), ("dangling", unwritable), ("dangling/below", unwritable)];
+    // Nothing is closed to root.
+    if fs::write(at("closed/probe"), "").is_err() {
+        warned.extend([("closed", unwritable), ("closed/below", unwritable)]);
+    }
+    let check = |name: &str| {
+        let server = keyward("http://127.0.0.1:1/rules.yaml", &at(name));
+        let before = fs::read_dir(directory.path()).unwrap().count();
+        let (code, out, err) = server.run(&["config", "check"]);
+        assert_eq!(fs::read_dir(directory.path()).unwrap().count(), before, "{name}");
+        (code, out + &err, server)
+    };
+    for name in ["own", "new", "new/below", "own/below"] {
+        let (code, said, _) = check(name);
+        assert!(code == 0 && !said.contains("cache_dir"), "{name}: {said}");
+        assert!(name == "own" || !at(name).exists());
+    }
+    for (name, expected) in refused {
+        let (code, said, server) = check(name);
+        assert!(code == 1 && said.contains(expected), "{name}: {said}");
+        // In the same words.
+        let (code, _, err) = server.run(&["serve"]);
+        assert!(code == 1 && err.contains(expected), "{name}: {err}");
+    }
+    for (name, expected) in warned {
+        let (code, said, _) = check(name);
+        assert!(code == 0 && said.contains(expected), "{name}: {said}");
+    }
 }
 
 #[test]
@@ -267,24 +403,32 @@ fn rules_behind_a_url_need_their_signature_when_a_key_is_named() {
 
 #[test]
 fn answers_carry_the_version_of_their_rules_when_asked_to() {
-    let directory = tempfile::tempdir().unwrap();
     let config = |shows: bool| format!("{HANDLERS}serve: {{proxy: {{rules_version_header: {shows}}}}}\n");
-    let running = Keyward::new(env!("CARGO_BIN_EXE_keyward")).with(&config(true), &rule("a")).start();
-    let version = |path: &str| running.get(path, &[]).header("x-keyward-rules-version").map(str::to_owned);
+    let open = rule("open").replace("handler: deny", "handler: allow");
+    let running = Keyward::new(env!("CARGO_BIN_EXE_keyward")).with(&config(true), &(rule("a") + &open)).start();
+    let in_header = |answer: Message| answer.header("x-keyward-rules-version").map(str::to_owned);
+    let version = |path: &str| in_header(running.get(path, &[]));
     let first = version("/a").unwrap();
-    // Whatever the answer is.
+    // Whatever the answer is, and whoever is asked.
     assert_eq!(version("/nosuch").as_ref(), Some(&first));
     assert_eq!(version("/a%00").as_ref(), Some(&first));
-    for record in running.audit(3) {
+    for (path, status) in [("/open", 200), ("/a", 403), ("/nosuch", 404), ("/a%00", 400)] {
+        let decision = running.decision("GET", path, &[]);
+        assert_eq!((decision.status(), in_header(decision).as_ref()), (status, Some(&first)), "{path}");
+    }
+    for record in running.audit(7) {
         assert_eq!(record["rules_version"].as_str(), Some(first.as_str()));
     }
     running.replace("rules.yaml", &rule("b"));
     running.until("the change", |running| status(running, "/b") == 403);
     let second = version("/b").unwrap();
     assert_ne!(second, first);
-    running.replace("rules.yaml", &rule("a"));
+    assert_eq!(in_header(running.decision("GET", "/b", &[])), Some(second));
+    running.replace("rules.yaml", &(rule("a") + &open));
     running.until("the first rules again", |_| version("/a").as_ref() == Some(&first));
     running.replace("config.yaml", &config(false));
     running.until("silence", |_| version("/a").is_none());
-    drop(directory);
+    for path in ["/open", "/a"] {
+        assert_eq!(in_header(running.decision("GET", path, &[])), None, "{path}");
+    }
 }

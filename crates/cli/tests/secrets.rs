@@ -144,9 +144,9 @@ fn a_value_whose_source_is_down_is_used_until_it_is_too_old_and_the_rule_heals()
     assert_eq!(recorder.take_header("authorization"), ["Bearer v2"]);
 }
 
-/// Rules that cannot be compiled anew must not go on with a value that is too old.
+/// Rules whose file cannot be read must not go on with a value that is too old.
 #[test]
-fn a_value_that_is_too_old_is_not_used_by_rules_that_cannot_be_read_either() {
+fn a_value_that_is_too_old_is_not_used_while_the_rule_file_cannot_be_read_either() {
     let (running, recorder) = start("{{ secret \"jira\" }}", |keyward| {
         let path = keyward.write("mounted/jira", "v1");
         format!("{{max_stale: 4s, refresh_interval: 1s, sources: [{{file: {}}}]}}", path.display())
@@ -155,14 +155,58 @@ fn a_value_that_is_too_old_is_not_used_by_rules_that_cannot_be_read_either() {
     fs::remove_file(running.path("mounted/jira")).unwrap();
     running.replace("rules.yaml", "- no: [such\n");
     running.until("refusing the rules", |running| running.log().contains("the reload failed"));
-    running.until("giving up the rules", |running| running.get("/a", &[]).status() == 404);
+    running.until("denying", |running| running.get("/a", &[]).status() == 500);
     recorder.take_header("authorization");
-    running.replace("rules.yaml", &rules);
-    running.until("a rule that denies", |running| running.get("/a", &[]).status() == 500);
+    running.replace("rules.yaml", &(rules + "# again\n"));
+    running.until("the rules again", |running| running.metric("keyward_repository_stale") == Some(0.0));
+    assert_eq!(running.get("/a", &[]).status(), 500);
     assert!(recorder.take_header("authorization").is_empty());
     replace(&running.path("mounted/jira"), "v2");
     running.until("healing", |running| running.get("/a", &[]).status() == 200);
     assert_eq!(recorder.take_header("authorization"), ["Bearer v2"]);
+}
+
+/// The last good rules go on, with new values.
+#[test]
+fn values_rotate_while_the_rule_file_cannot_be_read() {
+    let rows = [
+        ("{{ secret \"jira\" }}", "{sources: [{file: PLACE/jira}]}"),
+        ("{{ secret \"jira\" }}", "{sources: [{directory: PLACE}]}"),
+        ("{{ env \"jira\" }}", "{env_dir: PLACE}"),
+    ];
+    for (template, secrets) in rows {
+        let (running, recorder) = start(template, |keyward| {
+            keyward.write("mounted/jira", "v1");
+            secrets.replace("PLACE", &keyward.path("mounted").display().to_string())
+        });
+        let file = running.path("rules.yaml");
+        let rules = fs::read_to_string(&file).unwrap();
+        type Fault<'a> = &'a dyn Fn();
+        let faults: [(&str, Fault<'_>); 4] = [
+            ("not valid YAML or JSON", &|| replace(&file, "- no: [such\n")),
+            ("the document is empty", &|| replace(&file, "# nothing\n")),
+            ("No such file", &|| fs::remove_file(&file).unwrap()),
+            ("no rule file", &|| fs::create_dir(&file).unwrap()),
+        ];
+        for (number, (said, fault)) in faults.into_iter().enumerate() {
+            fault();
+            running.until(said, |running| running.log().contains(said));
+            let value = format!("v{}", number + 2);
+            replace(&running.path("mounted/jira"), &value);
+            running.until(&format!("{secrets}, {said}: {value}"), |running| {
+                running.get("/a", &[]).status() == 200
+                    && recorder.take_header("authorization") == [format!("Bearer {value}")]
+            });
+            assert_eq!(running.metric("keyward_repository_stale"), Some(1.0), "{secrets}, {said}");
+        }
+        fs::remove_dir(&file).unwrap();
+        replace(&file, &rules.replace("/a\"", "/b\""));
+        running.until("the rules again", |running| running.get("/b", &[]).status() == 200);
+        assert_eq!(
+            (running.get("/a", &[]).status(), recorder.take_header("authorization")),
+            (404, vec!["Bearer v5".to_owned()])
+        );
+    }
 }
 
 #[test]

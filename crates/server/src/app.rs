@@ -93,7 +93,7 @@ impl App {
         // No port is opened before the rules are there.
         let cache = settings.cache_dir.as_deref().map(CacheDirectory::open).transpose()?.map(Arc::new);
         let repositories = &settings.repositories;
-        let mut beginning = Beginning::fetch(repositories, &outbound.http_client(), cache.as_deref()).await?;
+        let mut beginning = Beginning::of_start(repositories, &outbound.http_client(), cache.as_deref()).await?;
         let listeners = proxy_listeners(&settings)?;
         let proxy = local_address(listeners.first())?;
         let api_listener = listen(&settings.api.listener)?;
@@ -123,8 +123,7 @@ impl App {
             }
         };
         let (standings, keeper) = (Arc::new(Standings::default()), Keeper::new(metrics.clone()));
-        let documents = beginning.settle(repositories, &built, &standings, &keeper);
-        keeper.keep(&documents, cache.as_ref());
+        let documents = beginning.settle(repositories, &built, &standings, &keeper, cache.as_ref());
         if let Some(cache) = &cache {
             cache.sweep(repositories);
         }
@@ -200,7 +199,6 @@ impl App {
                 keeper,
                 started_with: Fixed::of(&settings),
                 thread: RuleThread::start()?,
-                compiling: Cell::new(false),
             };
             let mut ended = begun.clone();
             tokio::task::spawn_local(async move {

@@ -1,6 +1,7 @@
 //! Looks a configuration and its rules over without serving anything: `config check`, `rules lint`.
 
 mod callers;
+mod copies;
 mod ports;
 mod slashes;
 mod upgrades;
@@ -67,6 +68,7 @@ pub fn settings(files: &[PathBuf], variables: &[(String, String)]) -> Result<Che
     let rule_errors = rules.iter().filter(|finding| finding.severity == Severity::Error).count() + built.unread.len();
     findings.extend(elsewhere);
     findings.extend(offline::problems(&settings.secrets));
+    findings.extend(settings.cache_dir.as_deref().and_then(copies::problem));
     Ok(Checked { findings: [warnings, findings].concat(), rule_errors, notes })
 }
 

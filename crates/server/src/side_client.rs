@@ -6,10 +6,10 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::{Context, Poll};
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use bytes::Bytes;
-use http::header::{CONTENT_LENGTH, RETRY_AFTER};
+use http::header::CONTENT_LENGTH;
 use http::{HeaderValue, Method, Request, StatusCode, Uri};
 use http_body_util::{BodyExt, Full, LengthLimitError, Limited};
 use hyper_util::client::legacy::Client;
@@ -21,6 +21,7 @@ use rustls::ClientConfig;
 use thread_local::ThreadLocal;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
+use crate::retry_after::retry_after;
 use crate::upstream::connect::{UpstreamStream, connect};
 use crate::upstream::error::chain;
 use crate::upstream::resolve::Resolver;
@@ -65,7 +66,10 @@ impl PooledSideClient {
             let (last, asked) = match outcome {
                 Ok(answer) if !is_retried(answer.status) => return Ok(answer),
                 Err(SideError::TooLong) => return Err(SideError::TooLong),
-                Ok(answer) => (format!("status {}", answer.status.as_u16()), retry_after(&answer)),
+                Ok(answer) => (
+                    format!("status {}", answer.status.as_u16()),
+                    retry_after(answer.status, &answer.headers, SystemTime::now()),
+                ),
                 Err(error) => (error.to_string(), None),
             };
             if attempts == policy.attempts {
@@ -138,13 +142,6 @@ fn ended_unheard(error: &hyper_util::client::legacy::Error) -> bool {
 /// Statuses that say nothing about the request itself (pipeline spec 1.8).
 pub(crate) fn is_retried(status: StatusCode) -> bool {
     status == StatusCode::TOO_MANY_REQUESTS || (status.is_server_error() && status != StatusCode::NOT_IMPLEMENTED)
-}
-
-/// What a 429 or 503 asks for. A date, which is in the future, counts as long: the policy caps it.
-fn retry_after(answer: &SideAnswer) -> Option<Duration> {
-    let asks = matches!(answer.status, StatusCode::TOO_MANY_REQUESTS | StatusCode::SERVICE_UNAVAILABLE);
-    let value = answer.headers.get(RETRY_AFTER).filter(|_| asks)?.to_str().ok()?;
-    Some(value.trim().parse().map_or(Duration::MAX, Duration::from_secs))
 }
 
 /// Connects as upstreams are connected to.

@@ -19,7 +19,7 @@ use keyward_handlers::TABLES;
 use crate::config::file::MatchAuthority;
 use crate::config::settings::Settings;
 use crate::courtesy::Courtesy;
-use crate::repository::documents::Documents;
+use crate::repository::documents::{Documents, FileTexts};
 
 /// The rules in use, with what surrounds them.
 pub struct Snapshot {
@@ -64,11 +64,14 @@ pub struct Built {
     pub unread: Vec<Diagnostic>,
     /// Where each rule of the snapshot is written.
     pub places: Vec<Origin>,
+    /// What the rule files say.
+    pub files: Arc<FileTexts>,
 }
 
 impl Snapshot {
-    /// Reads every repository, remote ones from `documents`, and compiles every rule. `own_port` is the port the proxy really listens
-    /// on; `courtesy` is shown to others after each rule. An error means that the settings themselves cannot be used.
+    /// Reads every repository, remote ones from `documents`, files where these do not have them, and compiles every rule.
+    /// `own_port` is the port the proxy really listens on; `courtesy` is shown to others after each rule. An error means
+    /// that the settings themselves cannot be used.
     pub fn build(
         settings: &Settings,
         documents: &Documents,
@@ -87,7 +90,7 @@ impl Snapshot {
         };
         let fallback = compiler.fallback(&settings.fallback)?;
         let (mut findings, mut unread, mut missing) = (Vec::new(), Vec::new(), Vec::new());
-        let mut silent = Vec::new();
+        let (mut silent, mut files) = (Vec::new(), FileTexts::new());
         let mut digest = Context::new(&SHA256);
         let (mut rules, mut places) = (Vec::new(), Vec::new());
         for repository in &settings.repositories {
@@ -109,6 +112,7 @@ impl Snapshot {
                     digest.update(own.digest.as_ref());
                     let of = |place| Silent { repository: repository.text().to_owned(), place };
                     silent.extend(own.silent.into_iter().map(of));
+                    files.insert(repository.text().to_owned(), own.files);
                 }
                 Err(problem) => {
                     rules.truncate(rules_before);
@@ -146,6 +150,7 @@ impl Snapshot {
             findings,
             unread,
             places,
+            files: documents.files().cloned().unwrap_or_else(|| Arc::new(files)),
         })
     }
 

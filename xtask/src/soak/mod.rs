@@ -36,9 +36,10 @@ fn show(phase: &Phase) {
         Cause::Notified => "replaced, found by notification",
         Cause::Asked => "replaced, with SIGHUP each time",
     };
-    let [rules, secrets, configuration] = phase.replaced;
+    let [rules, remote, environment, source, configuration] = phase.replaced;
     println!(
-        "{what}: {seconds:.1} s, {:.0} requests/s; replaced: rules {rules}, secrets {secrets}, configuration {configuration}; \
+        "{what}: {seconds:.1} s, {:.0} requests/s; replaced: rule file {rules}, remote rules {remote}, secrets in `env_dir` {environment}, in a \
+         source {source}, configuration {configuration}; \
          {} reloads ({:.1}/s), {} versions seen by requests; {} KiB resident",
         phase.latencies.count() as f64 / seconds,
         phase.reloads,

@@ -24,6 +24,7 @@ use crate::http_server::Arrived;
 use crate::issuer::routes::now;
 use crate::proxy::body::RequestBody;
 use crate::proxy::held_body::HeldBody;
+use crate::proxy::service::RULES_VERSION;
 use crate::serving::Live;
 use crate::snapshot::Snapshot;
 
@@ -49,7 +50,7 @@ impl Api {
             peer: arrived,
         };
         let arrival = Arrival { tls: arrived.tls, peer: arrived.peer, violation: None };
-        let verdict = match admit_forwarded(head, &arrival, &snapshot.gate) {
+        let mut verdict = match admit_forwarded(head, &arrival, &snapshot.gate) {
             Ok(request) => {
                 asked.method = request.method().clone();
                 asked.path = request.path().to_owned();
@@ -70,6 +71,9 @@ impl Api {
                 Verdict::without_rule(Reason::RequestRefused, answer)
             }
         };
+        if let Some(version) = &snapshot.version_header {
+            verdict.response.headers_mut().insert(RULES_VERSION, version.clone());
+        }
         self.record(&live, &verdict, begun, &asked);
         verdict.response
     }

@@ -13,6 +13,7 @@ use tokio::sync::{Notify, watch};
 
 use super::location::Location;
 use super::{Fetching, Terms};
+use crate::backoff::Backoff;
 use crate::sources::{SourceReport, SourceState};
 
 /// Between two fetches because of tokens that no key fits.
@@ -244,11 +245,17 @@ struct Renewal<D> {
 
 impl<D: Document> Renewal<D> {
     async fn run(self) {
-        let mut retry = FIRST_RETRY;
+        let mut backoff = Backoff::new(FIRST_RETRY, LAST_RETRY);
         loop {
             let Some(succeeded) = self.attempt().await else { return };
-            retry = if succeeded { FIRST_RETRY } else { (retry * 2).min(LAST_RETRY) };
-            self.pause((!succeeded).then_some(retry)).await;
+            let retry = match succeeded {
+                true => {
+                    backoff.succeeded();
+                    None
+                }
+                false => Some(backoff.failed(None)),
+            };
+            self.pause(retry).await;
         }
     }
 

@@ -3,7 +3,7 @@
 
 use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use async_trait::async_trait;
 use http::{Request, Response, StatusCode};
@@ -14,7 +14,8 @@ use object_store::client::{
 };
 
 use super::failure::Message;
-use crate::http_client::{HttpClient, Limits, retry_after};
+use crate::http_client::{HttpClient, Limits};
+use crate::retry_after::retry_after;
 
 /// What went wrong last, in words that may be shown.
 #[derive(Clone, Debug, Default)]
@@ -81,7 +82,7 @@ impl HttpService for Connector {
             Ok(answer) => {
                 if !answer.status().is_success() {
                     let outcome = Ok((answer.status(), code(&answer)));
-                    let wait = retry_after(answer.status(), answer.headers());
+                    let wait = retry_after(answer.status(), answer.headers(), SystemTime::now());
                     self.heard.remember(Trouble { host, outcome, wait });
                 }
                 Ok(answer.map(Into::into))

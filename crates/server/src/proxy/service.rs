@@ -40,7 +40,7 @@ use crate::upstream::error::ForwardError;
 use crate::upstream::forward::Forwarder;
 
 /// Says under which version of the rules an answer was given, where that is asked for.
-const RULES_VERSION: HeaderName = HeaderName::from_static("x-keyward-rules-version");
+pub const RULES_VERSION: HeaderName = HeaderName::from_static("x-keyward-rules-version");
 
 /// One core's service.
 pub struct Service {

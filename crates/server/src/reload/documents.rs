@@ -10,10 +10,10 @@ use super::{Reloader, log};
 use crate::config::settings::Settings;
 use crate::outside::Lasting;
 use crate::repository::Repository;
-use crate::repository::cache::CacheDirectory;
 use crate::repository::documents::Documents;
 use crate::repository::polling::Arrival;
 use crate::repository::standing::shown;
+use crate::repository::start::Beginning;
 use crate::snapshot::Built;
 
 impl Reloader {
@@ -26,7 +26,7 @@ impl Reloader {
             return;
         }
         let location = shown_url(&url);
-        let documents = self.documents.borrow().with(&url, document);
+        let documents = self.documents.borrow().with(&url, Arc::new(document));
         let before = self.live.load_full();
         let (side, secrets) = (before.serving.outbound.side.clone(), self.secrets.in_force());
         let lasting = Lasting { side, secrets, ..self.lasting.clone() };
@@ -35,7 +35,6 @@ impl Reloader {
                 self.metrics.repository_fetched("changed");
                 self.metrics.reloads.inc();
                 self.standings.confirmed(&url);
-                self.standings.read(&settings.repositories, &built);
                 if let Some(document) = documents.get(&url) {
                     self.keeper.confirm(&url, document);
                 }
@@ -53,37 +52,36 @@ impl Reloader {
         }
     }
 
-    /// The documents of settings that are put in force: they are reported of, and kept.
-    pub(super) fn adopt(
+    /// As [`Self::build`]; what a source that is new says, and what cannot be used, gives way to a copy from disk, if there is
+    /// one.
+    pub(super) async fn build_from(
         &self,
-        settings: &Settings,
-        documents: Documents,
-        built: &Built,
-        cache: Option<&Arc<CacheDirectory>>,
-    ) {
-        self.standings.follow(&settings.repositories);
-        self.standings.read(&settings.repositories, built);
-        let held = self.documents.replace(documents);
-        let documents = self.documents.borrow();
-        for (url, document) in documents.all() {
-            // Others were fetched just now.
-            if !held.get(url).is_some_and(|held| Arc::ptr_eq(held, document)) {
-                self.standings.confirmed(url);
+        settings: &Arc<Settings>,
+        mut beginning: Beginning,
+        lasting: &Lasting,
+    ) -> Result<(Built, Beginning), Diagnostic> {
+        loop {
+            let built = self.compile(settings, &beginning.documents, lasting).await?;
+            if !beginning.retreat(&settings.repositories, &built)? {
+                return Ok((self.nothing_worse(built)?, beginning));
             }
         }
-        self.keeper.keep(&documents, cache);
     }
 
-    /// Every rule of every repository, or an error. What was missing or empty before may be so again.
-    pub(super) async fn build(
+    /// Every rule of every repository, or an error.
+    async fn build(
         &self,
         settings: &Arc<Settings>,
         documents: &Documents,
         lasting: &Lasting,
     ) -> Result<Built, Diagnostic> {
-        let live = self.live.load_full();
+        self.nothing_worse(self.compile(settings, documents, lasting).await?)
+    }
+
+    /// What was missing or empty before may be so again, and nothing else.
+    fn nothing_worse(&self, built: Built) -> Result<Built, Diagnostic> {
+        let live = self.live.load();
         let before = &live.snapshot;
-        let built = self.compile(settings, documents, lasting, before.generation + 1).await?;
         let mut unread = built.snapshot.missing.iter().zip(&built.unread);
         if let Some((repository, problem)) = unread.find(|(repository, _)| !before.missing.contains(repository)) {
             self.standings.failed(repository, shown(problem));
@@ -106,13 +104,10 @@ impl Reloader {
         settings: &Arc<Settings>,
         documents: &Documents,
         lasting: &Lasting,
-        generation: u64,
     ) -> Result<Built, Diagnostic> {
+        let generation = self.live.load().snapshot.generation + 1;
         let (settings, documents, outside) = (settings.clone(), documents.clone(), lasting.under(settings));
-        self.compiling.set(true);
         let work = Work { settings, documents, own_port: self.own_port, outside, generation };
-        let built = self.thread.compile(work).await;
-        self.compiling.set(false);
-        built
+        self.thread.compile(work).await
     }
 }

@@ -8,7 +8,7 @@ pub mod fixed;
 pub mod secrets;
 mod watched;
 
-use std::cell::{Cell, RefCell};
+use std::cell::RefCell;
 use std::path::PathBuf;
 use std::rc::Rc;
 use std::sync::Arc;
@@ -36,6 +36,7 @@ use crate::repository::documents::Documents;
 use crate::repository::keeper::Keeper;
 use crate::repository::polling::Pollers;
 use crate::repository::standing::Standings;
+use crate::repository::start::Beginning;
 use crate::secrets::EnvironmentSecrets;
 use crate::secrets::refresh::{Refresher, Refreshing};
 use crate::serving::{Live, Serving};
@@ -80,8 +81,6 @@ pub struct Reloader {
     pub started_with: Fixed,
     /// Where rules are compiled.
     pub thread: RuleThread,
-    /// Whether rules are being compiled.
-    pub compiling: Cell<bool>,
 }
 
 /// Says in the log and the metrics what is in force.
@@ -181,15 +180,13 @@ impl Reloader {
             let now = loaded.as_ref().ok().map(|loaded| Watched::of(&self.files, &loaded.settings));
             again = None;
             let outcome = match loaded {
-                Ok(loaded) => {
-                    self.patiently(self.put_in_force(loaded), &settings).await.map_err(|unusable| match unusable {
-                        Unusable::Faulty(problem) => vec![problem],
-                        Unusable::Unreachable(problem) => {
-                            again = Some(Instant::now() + RETRY);
-                            vec![problem]
-                        }
-                    })
-                }
+                Ok(loaded) => self.put_in_force(loaded, &settings).await.map_err(|unusable| match unusable {
+                    Unusable::Faulty(problem) => vec![problem],
+                    Unusable::Unreachable(problem) => {
+                        again = Some(Instant::now() + RETRY);
+                        vec![problem]
+                    }
+                }),
                 Err(findings) => Err(findings),
             };
             match outcome {
@@ -217,21 +214,25 @@ impl Reloader {
         }
     }
 
-    /// Prepares everything that can fail, and only then puts anything in force.
-    async fn put_in_force(&self, loaded: Loaded) -> Result<Arc<Settings>, Unusable> {
+    /// Prepares everything that can fail, and only then puts anything in force. `old` are the settings in force.
+    async fn put_in_force(&self, loaded: Loaded, old: &Arc<Settings>) -> Result<Arc<Settings>, Unusable> {
         let Loaded { settings, warnings, .. } = loaded;
         let settings = Arc::new(settings);
         let environment = environment_of(&settings);
         let before = self.live.load_full();
         let outbound = before.serving.outbound.renewed(&settings.proxy.upstream)?;
         let serving = Serving::new(&settings, outbound.clone())?;
+        let cache = settings.cache_dir.as_deref().map(CacheDirectory::open).transpose()?.map(Arc::new);
         let known = self.documents.borrow().clone();
-        let documents = known.renewed(&settings.repositories, &outbound.http_client()).await;
-        let documents = documents.map_err(Unusable::Unreachable)?;
-        let sources = self.secrets.store.renewed(&settings.secrets, &outbound.http_client()).await;
+        let (repositories, client) = (&settings.repositories, outbound.http_client());
+        let fetching = async {
+            let beginning = Beginning::of_reload(&known, repositories, &client, cache.as_deref()).await?;
+            Ok((beginning, self.secrets.store.renewed(&settings.secrets, &client).await))
+        };
+        let (beginning, sources) = self.patiently(fetching, old).await.map_err(Unusable::Unreachable)?;
         let (sources, view) = self.usable_secrets(&settings, sources)?;
         let lasting = Lasting { side: outbound.side.clone(), secrets: view.clone(), ..self.lasting.clone() };
-        let built = self.build(&settings, &documents, &lasting).await?;
+        let (built, beginning) = self.build_from(&settings, beginning, &lasting).await?;
         let issuer = match (&self.issuer, &settings.issuer) {
             (Some(running), Some(wanted)) => {
                 let secrets = EnvironmentSecrets::new(settings.env_dir.clone());
@@ -239,7 +240,6 @@ impl Reloader {
             }
             _ => None,
         };
-        let cache = settings.cache_dir.as_deref().map(CacheDirectory::open).transpose()?.map(Arc::new);
         let audit = Prepared::new(&settings.audit)?;
 
         telemetry::apply(settings.log);
@@ -254,7 +254,8 @@ impl Reloader {
         if let Some((running, issuer)) = issuer {
             running.replace(issuer);
         }
-        self.adopt(&settings, documents, &built, cache.as_ref());
+        let documents = beginning.settle(repositories, &built, &self.standings, &self.keeper, cache.as_ref());
+        self.documents.replace(documents);
         self.secrets.adopt(settings.secrets.max_stale, sources, view, environment);
         self.replace(built.snapshot, Arc::new(serving));
         Ok(settings)

@@ -141,23 +141,19 @@ impl Reloader {
         Ok((sources, view))
     }
 
-    /// Goes on looking at secrets while a reload waits for repositories: how old values may be waits for nobody.
-    pub(super) async fn patiently<T>(&self, reload: impl Future<Output = T>, settings: &Arc<Settings>) -> T {
-        tokio::pin!(reload);
+    /// Goes on looking at secrets while a reload waits for its sources: how old values may be waits for nobody. What is
+    /// compiled is put in force as soon as it is there, so nobody else may compile at that time.
+    pub(super) async fn patiently<T>(&self, fetching: impl Future<Output = T>, settings: &Arc<Settings>) -> T {
+        tokio::pin!(fetching);
         loop {
             tokio::select! {
-                outcome = &mut reload => return outcome,
-                // What is compiled is put in force as soon as it is there; values that change meanwhile come after it.
-                () = tokio::time::sleep(POLL) => {
-                    if !self.compiling.get() {
-                        self.look_at_secrets(settings).await;
-                    }
-                }
+                outcome = &mut fetching => return outcome,
+                () = tokio::time::sleep(POLL) => self.look_at_secrets(settings).await,
             }
         }
     }
 
-    /// Puts rules with other values in force, if there are any. Settings and rules stay as they are.
+    /// Puts rules with other values in force, if there are any. Settings and documents stay as they are.
     pub(super) async fn look_at_secrets(&self, settings: &Arc<Settings>) {
         let secrets = &self.secrets;
         secrets.read_files(&settings.secrets, &self.metrics);
@@ -172,18 +168,11 @@ impl Reloader {
         let before = self.live.load_full();
         let (side, documents) = (before.serving.outbound.side.clone(), self.documents.borrow().clone());
         let lasting = Lasting { side, secrets: view.clone(), ..self.lasting.clone() };
-        let mut built = self.build(settings, &documents, &lasting).await;
-        if let (Err(problem), true) = (&built, view.lacks(&secrets.in_force())) {
-            log(std::slice::from_ref(problem));
-            tracing::error!(
-                "rules that cannot be read now are given up: a secret that they may use is no longer usable"
-            );
-            built = self.compile(settings, &documents, &lasting, before.snapshot.generation + 1).await;
-        }
+        // From the documents in force: a rule file that cannot be read now holds no value up.
+        let built = self.compile(settings, &documents, &lasting).await;
         match built {
             Ok(built) => {
                 self.metrics.reloads.inc();
-                self.standings.read(&settings.repositories, &built);
                 tracing::info!(missing = view.missing(), "secrets have changed");
                 log(&built.findings);
                 self.replace(built.snapshot, before.serving.clone());
@@ -195,7 +184,9 @@ impl Reloader {
             Err(problem) => {
                 self.metrics.reload_failures.inc();
                 log(std::slice::from_ref(&problem));
-                tracing::error!("secrets have changed, but the rules cannot be read now; they will be tried again");
+                tracing::error!(
+                    "secrets have changed, but the rules cannot be compiled with them; they will be tried again"
+                );
                 secrets.again.set(Some(now + RETRY));
             }
         }

@@ -2,7 +2,6 @@
 
 use std::collections::hash_map::DefaultHasher;
 use std::hash::{Hash, Hasher};
-use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
 use notify::{RecommendedWatcher, RecursiveMode, Watcher};
@@ -10,6 +9,7 @@ use tokio::sync::mpsc;
 
 use crate::config::settings::Settings;
 use crate::config::settings::listeners::{ListenerSettings, TlsFiles};
+use crate::file_identity::FileIdentity;
 use crate::issuer::settings::{IssuerMode, IssuerSettings};
 use crate::repository::Repository;
 use crate::secrets::kinds::Place;
@@ -63,7 +63,7 @@ pub(super) fn fingerprint(files: &[PathBuf], directories: &[PathBuf]) -> u64 {
     let mut add = |path: &Path| {
         path.hash(&mut hasher);
         if let Ok(found) = std::fs::metadata(path) {
-            (found.len(), found.dev(), found.ino(), found.ctime(), found.ctime_nsec()).hash(&mut hasher);
+            FileIdentity::of(&found).hash(&mut hasher);
         }
     };
     files.iter().for_each(|path| add(path));

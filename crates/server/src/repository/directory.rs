@@ -1,10 +1,10 @@
 //! `file://` that names a directory: every rule file in it makes one repository.
 
-use std::fs::Metadata;
-use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
 use keyward_core::diagnostic::{Diagnostic, Origin};
+
+use crate::file_identity::FileIdentity;
 
 /// What names of rule files end in.
 const EXTENSIONS: [&str; 3] = ["json", "yaml", "yml"];
@@ -13,10 +13,7 @@ const MAX_FILES: usize = 1024;
 
 /// The rule files of a directory as they were at one time.
 #[derive(PartialEq, Eq)]
-pub(super) struct Listing(Vec<(PathBuf, Identity)>);
-
-/// Device, number, size and time of change of the file that is found at the end of all links.
-type Identity = (u64, u64, u64, i64, i64);
+pub(super) struct Listing(Vec<(PathBuf, FileIdentity)>);
 
 impl Listing {
     /// Looks into a directory, and not into directories in it. Sorted by name. Hidden files are left out, which are
@@ -38,7 +35,7 @@ impl Listing {
                 finding.at(&Origin::whole(path.display().to_string())).hint("repair or remove it")
             })?;
             if !found.is_dir() {
-                files.push((path, identity(&found)));
+                files.push((path, FileIdentity::of(&found)));
             }
             if files.len() > MAX_FILES {
                 let finding = Diagnostic::error(format!("the directory holds more than {MAX_FILES} rule files"));
@@ -73,10 +70,6 @@ fn is_rule_file(path: &Path) -> bool {
     let is_hidden = path.file_name().is_none_or(|name| name.as_encoded_bytes().starts_with(b"."));
     let extension = path.extension().and_then(|extension| extension.to_str()).unwrap_or_default();
     !is_hidden && EXTENSIONS.contains(&extension)
-}
-
-fn identity(found: &Metadata) -> Identity {
-    (found.dev(), found.ino(), found.len(), found.mtime(), found.mtime_nsec())
 }
 
 #[cfg(test)]

@@ -1,4 +1,4 @@
-//! The last good document of every remote repository.
+//! The last good document of every repository.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -6,20 +6,32 @@ use std::sync::Arc;
 use keyward_core::diagnostic::{Diagnostic, Origin};
 
 use super::Repository;
-use super::remote::{Document, Fetch};
-use crate::http_client::HttpClient;
+use super::remote::Document;
 
-/// Documents by URL. Cheap to copy.
+/// Those of remote repositories by URL, and what files said. Cheap to copy.
 #[derive(Clone, Debug, Default)]
 pub struct Documents {
     known: HashMap<String, Arc<Document>>,
+    files: Option<Arc<FileTexts>>,
     offline: bool,
+}
+
+/// What the files of each repository said when they were read, by URL, in their order.
+pub type FileTexts = HashMap<String, Vec<FileText>>;
+
+/// What a file said.
+#[derive(Clone, Debug)]
+pub struct FileText {
+    /// Its path.
+    pub path: String,
+    /// All of it.
+    pub text: Box<str>,
 }
 
 impl Documents {
     /// None, and none is missed: for commands that reach nothing.
     pub fn offline() -> Self {
-        Self { known: HashMap::new(), offline: true }
+        Self { offline: true, ..Self::default() }
     }
 
     /// Whether documents are left out knowingly.
@@ -27,42 +39,31 @@ impl Documents {
         self.offline
     }
 
-    /// The document of a repository.
+    /// The document of a remote repository.
     pub fn get(&self, url: &str) -> Option<&Arc<Document>> {
         self.known.get(url)
     }
 
-    /// All of them, by URL.
+    /// What files said when they were last put in force; without it they are to be read.
+    pub fn files(&self) -> Option<&Arc<FileTexts>> {
+        self.files.as_ref()
+    }
+
+    /// The same with what files say.
+    pub fn with_files(self, files: Arc<FileTexts>) -> Self {
+        Self { files: Some(files), ..self }
+    }
+
+    /// Those of remote repositories, by URL.
     pub fn all(&self) -> impl Iterator<Item = (&str, &Arc<Document>)> {
         self.known.iter().map(|(url, document)| (url.as_str(), document))
     }
 
     /// The same with one document replaced.
-    pub fn with(&self, url: &str, document: Document) -> Self {
+    pub fn with(&self, url: &str, document: Arc<Document>) -> Self {
         let mut others = self.clone();
-        others.known.insert(url.to_owned(), Arc::new(document));
+        others.known.insert(url.to_owned(), document);
         others
-    }
-
-    /// Those of other settings: what is known stays, if it is signed as they say; what is new is asked for once, what is
-    /// not named goes.
-    pub async fn renewed(&self, repositories: &[Repository], client: &HttpClient) -> Result<Self, Diagnostic> {
-        let mut documents = Self::default();
-        for repository in repositories {
-            let Some(source) = repository.remote() else { continue };
-            let url = repository.text();
-            match self.known.get(url).filter(|known| source.accepts(known).is_ok()) {
-                Some(known) => {
-                    documents.known.insert(url.to_owned(), known.clone());
-                }
-                None => match source.fetch(client, None).await {
-                    Ok(Fetch::Document(document)) => documents = documents.with(url, document),
-                    Ok(Fetch::Unchanged) => return Err(unreachable(repository, "no document was sent")),
-                    Err(error) => return Err(unreachable(repository, &error.cause)),
-                },
-            }
-        }
-        Ok(documents)
     }
 }
 

@@ -1,6 +1,7 @@
 //! `http://` and `https://`: one document behind a URL.
 
 use std::fmt;
+use std::time::SystemTime;
 
 use http::header::{CONTENT_ENCODING, ETAG, IF_MODIFIED_SINCE, IF_NONE_MATCH, LAST_MODIFIED};
 use http::{HeaderMap, StatusCode};
@@ -9,7 +10,8 @@ use keyward_core::secret::shown_url;
 use keyward_core::side_url::SideUrl;
 
 use super::remote::{Document, Fetch, FetchError, Fetched, Nature, RemoteRepository, Version};
-use crate::http_client::{HttpClient, Limits, retry_after};
+use crate::http_client::{HttpClient, Limits};
+use crate::retry_after::retry_after;
 use crate::side_client::is_retried;
 
 struct Web {
@@ -69,6 +71,6 @@ fn refused(status: StatusCode, headers: &HeaderMap) -> FetchError {
             false => format!("status {}", status.as_u16()),
         },
         nature: if is_retried(status) { Nature::Passing } else { Nature::Lasting },
-        wait: retry_after(status, headers),
+        wait: retry_after(status, headers, SystemTime::now()),
     }
 }

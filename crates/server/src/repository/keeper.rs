@@ -48,6 +48,7 @@ impl Keeper {
 
     /// What this document says is on the disk already.
     pub fn has(&self, url: &str, document: &Arc<Document>) {
+        self.pending.borrow_mut().remove(url);
         self.kept.borrow_mut().insert(url.to_owned(), document.clone());
     }
 

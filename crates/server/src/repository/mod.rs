@@ -1,6 +1,5 @@
 //! Where rules come from: one file per kind of location, one table of schemes.
 
-mod backoff;
 pub mod cache;
 mod directory;
 pub mod documents;

@@ -10,15 +10,18 @@ use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 
 use super::Repository;
-use super::backoff::Backoff;
 use super::documents::Documents;
 use super::keeper::Keeper;
 use super::remote::{Document, Fetch, Nature, Source};
 use super::standing::Standings;
+use crate::backoff::Backoff;
 use crate::config::settings::Settings;
 use crate::jitter::jittered;
 use crate::metrics::Metrics;
 use crate::serving::Live;
+
+/// No pause after a failure is longer, whatever a server asks for, unless the interval itself is.
+const LONGEST: Duration = Duration::from_secs(300);
 
 /// A document that has changed.
 pub struct Arrival {
@@ -63,12 +66,16 @@ impl Pollers {
             if let Some(source) = repository.remote() {
                 let (pollers, repository, source) = (self.clone(), repository.clone(), source.clone());
                 tasks.spawn_local(async move {
-                    let mut backoff = Backoff::new(repository.terms().refresh_interval);
-                    let mut pause = backoff.answered();
+                    let interval = repository.terms().refresh_interval;
+                    let mut backoff = Backoff::new(interval, LONGEST.max(interval));
+                    let mut pause = jittered(interval);
                     loop {
-                        tokio::time::sleep(jittered(pause)).await;
+                        tokio::time::sleep(pause).await;
                         pause = match pollers.ask(&repository, &source).await {
-                            Ok(()) => backoff.answered(),
+                            Ok(()) => {
+                                backoff.succeeded();
+                                jittered(interval)
+                            }
                             Err(wait) => backoff.failed(wait),
                         };
                     }

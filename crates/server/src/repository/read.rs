@@ -6,7 +6,7 @@ use aws_lc_rs::digest::{Context, Digest, SHA256};
 use keyward_core::diagnostic::{Diagnostic, Origin};
 
 use super::directory::Listing;
-use super::documents::Documents;
+use super::documents::{Documents, FileText};
 use super::{Location, Repository, signature};
 use crate::config::text_file;
 use crate::config::yaml::{self, Dialect, TakeItem};
@@ -21,18 +21,29 @@ pub struct Outline {
     pub digest: Digest,
     /// The documents that say nothing: hardly what anybody means to say about all rules. Who means it writes `[]`.
     pub silent: Vec<String>,
+    /// What its files said, if it was files that were read.
+    pub files: Vec<FileText>,
 }
 
 impl Repository {
-    /// Reads the rule documents and hands every rule over; `courtesy` is shown meanwhile. After an error the rules so far are void.
+    /// Reads the rule documents and hands every rule over; files only where `documents` does not have what they said;
+    /// `courtesy` is shown meanwhile. After an error the rules so far are void.
     pub fn read(
         &self,
         documents: &Documents,
         courtesy: &Courtesy,
         rule: &mut TakeItem<'_>,
     ) -> Result<Outline, Diagnostic> {
-        let mut reading = Reading { digest: Context::new(&SHA256), silent: Vec::new(), courtesy };
+        let mut reading = Reading { digest: Context::new(&SHA256), silent: Vec::new(), files: Vec::new(), courtesy };
+        let absent = |problem: &str| Diagnostic::error(problem).at(&Origin::whole(self.name()));
         match &self.location {
+            // Its signature was checked when it was read.
+            Location::File(_) if let Some(texts) = documents.files() => {
+                let texts = texts.get(&self.text).ok_or_else(|| absent("the rules could not be read"))?;
+                for FileText { path, text } in texts {
+                    reading.add(text, path, rule)?;
+                }
+            }
             Location::File(path) if path.is_dir() => {
                 let listing = Listing::of(path)?;
                 for file in listing.paths() {
@@ -45,10 +56,10 @@ impl Repository {
             // Its signature was checked when it was fetched.
             Location::Remote(_) => match documents.get(&self.text) {
                 Some(document) => reading.add(&document.text, &self.name(), rule)?,
-                None => return Err(Diagnostic::error("the rules were never fetched").at(&Origin::whole(self.name()))),
+                None => return Err(absent("the rules were never fetched")),
             },
         }
-        Ok(Outline { digest: reading.digest.finish(), silent: reading.silent })
+        Ok(Outline { digest: reading.digest.finish(), silent: reading.silent, files: reading.files })
     }
 
     fn read_file(&self, path: &Path, reading: &mut Reading<'_>, rule: &mut TakeItem<'_>) -> Result<(), Diagnostic> {
@@ -68,7 +79,9 @@ impl Repository {
                     problem.hint("sign the file with `minisign -S`, with the key of `public_key`")
                 })?;
             }
-            reading.add(text, &name, rule)
+            reading.add(text, &name, rule)?;
+            reading.files.push(FileText { path: name.clone(), text: text.into() });
+            Ok(())
         })
     }
 }
@@ -78,6 +91,7 @@ struct Reading<'a> {
     digest: Context,
     silent: Vec<String>,
     courtesy: &'a Courtesy,
+    files: Vec<FileText>,
 }
 
 impl Reading<'_> {

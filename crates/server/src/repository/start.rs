@@ -1,6 +1,8 @@
-//! The first documents of a process: from their sources, or from copies on disk where a source fails.
+//! The first documents of a process, and those of repositories that new settings add: from their sources, or from copies on
+//! disk where a source fails.
 
 use std::collections::HashMap;
+use std::sync::Arc;
 use std::time::Duration;
 
 use keyward_core::diagnostic::Diagnostic;
@@ -11,7 +13,7 @@ use super::cache::{CacheDirectory, Copy};
 use super::documents::{Documents, unreachable};
 use super::keeper::Keeper;
 use super::read::says_nothing;
-use super::remote::{Fetch, FetchError, Fetched};
+use super::remote::{Fetch, FetchError, Fetched, Source};
 use super::standing::{Standings, shown};
 use crate::http_client::HttpClient;
 use crate::snapshot::Built;
@@ -19,7 +21,7 @@ use crate::snapshot::Built;
 /// The one attempt that a source gets when there is a copy.
 const QUICK: Duration = Duration::from_secs(5);
 
-/// What a start has to begin with.
+/// What a start, or new settings, have to begin with.
 pub struct Beginning {
     /// The documents to be used.
     pub documents: Documents,
@@ -38,29 +40,48 @@ enum Outcome {
 
 impl Beginning {
     /// Fetches every document, patiently where there is no copy. One that cannot be had is an error.
-    pub async fn fetch(
+    pub async fn of_start(
         repositories: &[Repository],
         client: &HttpClient,
         cache: Option<&CacheDirectory>,
     ) -> Result<Self, Diagnostic> {
+        Self::fetch(&Documents::default(), repositories, client, cache, Patience::Long).await
+    }
+
+    /// Those of other settings than the ones that `known` is in force under: what is known stays, if it is signed as they say;
+    /// what is new is asked for once, what is not named goes, and files are to be read anew.
+    pub async fn of_reload(
+        known: &Documents,
+        repositories: &[Repository],
+        client: &HttpClient,
+        cache: Option<&CacheDirectory>,
+    ) -> Result<Self, Diagnostic> {
+        Self::fetch(known, repositories, client, cache, Patience::None).await
+    }
+
+    async fn fetch(
+        known: &Documents,
+        repositories: &[Repository],
+        client: &HttpClient,
+        cache: Option<&CacheDirectory>,
+        patience: Patience,
+    ) -> Result<Self, Diagnostic> {
+        let (documents, spare, outcomes) = (Documents::default(), HashMap::new(), HashMap::new());
+        let mut beginning = Self { documents, spare, outcomes };
         let mut attempts = JoinSet::new();
         for repository in repositories {
             let Some(source) = repository.remote().cloned() else { continue };
+            if let Some(known) = known.get(repository.text()).filter(|known| source.accepts(known).is_ok()) {
+                beginning.documents = beginning.documents.with(repository.text(), known.clone());
+                continue;
+            }
             let copy = cache.and_then(|cache| cache.read(repository));
             let (repository, client) = (repository.clone(), client.clone());
             attempts.spawn_local(async move {
-                let fetched = match &copy {
-                    None => source.fetch_patiently(&client).await,
-                    Some(copy) => {
-                        let quick = tokio::time::timeout(QUICK, source.fetch(&client, Some(&copy.document)));
-                        quick.await.unwrap_or_else(|_| Err(FetchError::passing("no complete answer within 5 s")))
-                    }
-                };
+                let fetched = patience.fetch(&source, &client, copy.as_ref()).await;
                 (repository, copy, fetched)
             });
         }
-        let (documents, spare, outcomes) = (Documents::default(), HashMap::new(), HashMap::new());
-        let mut beginning = Self { documents, spare, outcomes };
         while let Some(attempt) = attempts.join_next().await {
             let (repository, copy, fetched) =
                 attempt.map_err(|error| Diagnostic::error(format!("rules could not be fetched: {error}")))?;
@@ -73,12 +94,12 @@ impl Beginning {
         let url = repository.text();
         match (fetched, copy) {
             (Ok(Fetch::Document(document)), copy) => {
-                self.documents = self.documents.with(url, document);
+                self.documents = self.documents.with(url, Arc::new(document));
                 self.outcomes.insert(url.to_owned(), Outcome::Confirmed);
                 self.spare.extend(copy.map(|copy| (url.to_owned(), copy)));
             }
             (Ok(Fetch::Unchanged), Some(copy)) => {
-                self.documents = self.documents.with(url, copy.document);
+                self.documents = self.documents.with(url, Arc::new(copy.document));
                 self.outcomes.insert(url.to_owned(), Outcome::Confirmed);
             }
             (Ok(Fetch::Unchanged), None) => return Err(unreachable(repository, "no document was sent")),
@@ -113,7 +134,7 @@ impl Beginning {
     fn fall_back(&mut self, repository: &Repository, copy: Copy, cause: String) {
         let (location, age) = (repository.name(), copy.age);
         tracing::warn!(%location, cause, ?age, "the source of the rules fails; the last good ones are used, from the copy on disk");
-        self.documents = self.documents.with(repository.text(), copy.document);
+        self.documents = self.documents.with(repository.text(), Arc::new(copy.document));
         self.outcomes.insert(repository.text().to_owned(), Outcome::Copied(age, cause));
     }
 
@@ -124,9 +145,11 @@ impl Beginning {
         built: &Built,
         standings: &Standings,
         keeper: &Keeper,
+        cache: Option<&Arc<CacheDirectory>>,
     ) -> Documents {
         standings.follow(repositories);
         standings.read(repositories, built);
+        keeper.keep(&self.documents, cache);
         for (url, outcome) in self.outcomes {
             match outcome {
                 Outcome::Confirmed => standings.confirmed(&url),
@@ -138,6 +161,28 @@ impl Beginning {
                 }
             }
         }
-        self.documents
+        self.documents.with_files(built.files.clone())
+    }
+}
+
+/// How long one waits for a source without a copy.
+#[derive(Clone, Copy)]
+enum Patience {
+    /// For one attempt.
+    None,
+    /// For as many as the reference makes.
+    Long,
+}
+
+impl Patience {
+    async fn fetch(self, source: &Source, client: &HttpClient, copy: Option<&Copy>) -> Fetched {
+        match (copy, self) {
+            (Some(copy), _) => {
+                let quick = tokio::time::timeout(QUICK, source.fetch(client, Some(&copy.document)));
+                quick.await.unwrap_or_else(|_| Err(FetchError::passing("no complete answer within 5 s")))
+            }
+            (None, Self::Long) => source.fetch_patiently(client).await,
+            (None, Self::None) => source.fetch(client, None).await,
+        }
     }
 }

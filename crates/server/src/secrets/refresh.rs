@@ -10,12 +10,13 @@ use tokio::task::JoinSet;
 use super::attempt::attempt;
 use super::kinds::Place;
 use super::store::{SecretStore, Source};
+use crate::backoff::Backoff;
 use crate::config::settings::secrets::SourceSettings;
 use crate::jitter::jittered;
 use crate::metrics::Metrics;
 use crate::serving::Live;
 
-/// Before the second attempt, after a failure; doubled before each further one, up to the usual interval.
+/// After a failure; doubled after each further one, up to the usual interval.
 const FIRST_WAIT: Duration = Duration::from_secs(1);
 
 /// What asking needs.
@@ -58,14 +59,22 @@ impl Refresher {
     }
 
     async fn ask_for_ever(self, source: Source, interval: Duration) {
-        let mut failed = u32::from(!source.known.is_sound());
+        let mut backoff = Backoff::new(FIRST_WAIT, interval);
+        let mut is_sound = source.known.is_sound();
         loop {
-            tokio::time::sleep(jittered(wait(failed, interval))).await;
+            let pause = match is_sound {
+                true => {
+                    backoff.succeeded();
+                    jittered(interval)
+                }
+                false => backoff.failed(None),
+            };
+            tokio::time::sleep(pause).await;
             let client = self.live.load().serving.outbound.http_client();
             let outcome = attempt(&source.settings, &client).await;
             let Some(now) = self.store.take(&source.settings, outcome) else { return };
             tell(&now, &self.metrics);
-            failed = if now.known.is_sound() { 0 } else { failed.saturating_add(1) };
+            is_sound = now.known.is_sound();
             // A full queue means that a look at the values is due already.
             let _ = self.attempted.try_send(());
         }
@@ -83,26 +92,5 @@ pub fn tell(source: &Source, metrics: &Metrics) {
             hint = remedy,
             "secrets could not be read; what was read before counts until it is older than `secrets.max_stale`"
         );
-    }
-}
-
-fn wait(failed: u32, interval: Duration) -> Duration {
-    match failed.checked_sub(1) {
-        None => interval,
-        Some(before) => FIRST_WAIT.saturating_mul(2_u32.saturating_pow(before)).min(interval),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::wait;
-    use std::time::Duration;
-
-    #[test]
-    fn failures_are_followed_by_longer_waits_up_to_the_usual_one() {
-        let rows = [(0, 60), (1, 1), (2, 2), (3, 4), (6, 32), (7, 60), (u32::MAX, 60)];
-        for (failed, seconds) in rows {
-            assert_eq!(wait(failed, Duration::from_secs(60)), Duration::from_secs(seconds), "{failed}");
-        }
     }
 }

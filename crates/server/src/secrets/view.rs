@@ -50,11 +50,6 @@ impl View {
         self.usable().eq(other.usable())
     }
 
-    /// Whether a value that may be used in the other may not be used in this one.
-    pub fn lacks(&self, other: &Self) -> bool {
-        other.usable().any(|(name, ..)| !matches!(self.found.get(name), Some(Ok(_))))
-    }
-
     /// How many names have no value that may be used.
     pub fn missing(&self) -> usize {
         self.found.values().filter(|found| found.is_err()).count() + self.unread.len()

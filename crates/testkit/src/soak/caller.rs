@@ -5,7 +5,8 @@ use std::net::TcpStream;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
-use super::seen::{Seen, Versions};
+use super::documents::PATHS;
+use super::seen::{Answer, Seen, Versions};
 use crate::process::PATIENCE;
 use crate::wire;
 
@@ -35,7 +36,9 @@ impl Pace {
 pub(super) struct Caller {
     stream: TcpStream,
     reader: BufReader<TcpStream>,
-    request: String,
+    /// One for a rule of either kind, which take turns.
+    requests: [String; 2],
+    sent: usize,
 }
 
 impl Caller {
@@ -45,20 +48,33 @@ impl Caller {
             stream.set_read_timeout(Some(PATIENCE))?;
             stream.set_nodelay(true)?;
             let reader = BufReader::new(stream.try_clone()?);
-            Ok(Self { stream, reader, request: format!("GET /soak HTTP/1.1\r\nHost: 127.0.0.1:{port}\r\n\r\n") })
+            let request = |path: &str| format!("GET {path} HTTP/1.1\r\nHost: 127.0.0.1:{port}\r\n\r\n");
+            Ok(Self { stream, reader, requests: PATHS.map(request), sent: 0 })
         };
         connected().map_err(|error: std::io::Error| format!("no connection: {error}"))
     }
 
-    /// The versions that the next request is served under.
-    pub(super) fn ask(&mut self) -> Result<Versions, String> {
-        self.stream.write_all(self.request.as_bytes()).map_err(|error| format!("a request was not sent: {error}"))?;
+    /// What the next request is served under.
+    pub(super) fn ask(&mut self) -> Result<Answer, String> {
+        let request = &self.requests[self.sent % self.requests.len()];
+        self.sent += 1;
+        self.stream.write_all(request.as_bytes()).map_err(|error| format!("a request was not sent: {error}"))?;
         let answer =
             wire::read_response(&mut self.reader, false).map_err(|error| format!("a request failed: {error}"))?;
         match answer.status() {
-            200 => Versions::read(&answer.text()),
+            200 => {
+                let rules_version =
+                    answer.header("x-keyward-rules-version").ok_or("an answer has no version of the rules")?;
+                Ok(Answer { rules_version: rules_version.to_owned(), versions: Versions::read(&answer.text())? })
+            }
             _ => Err(format!("a request failed: {} {}", answer.start, answer.text())),
         }
+    }
+
+    /// What both kinds of rules are served under, asked one right after the other.
+    pub(super) fn ask_both(&mut self) -> Result<Versions, String> {
+        let first = self.ask()?.versions;
+        Ok(self.ask()?.versions.with_rules_of(first))
     }
 
     /// Asks until told to stop; what was seen in each phase.
@@ -68,12 +84,12 @@ impl Caller {
         while !stop.load(Ordering::Relaxed) {
             let due = pace.due();
             let phase = phase.load(Ordering::Relaxed);
-            let versions = self.ask()?;
-            if !versions.follows(last) {
-                return Err(format!("after {last:?} an older version came back: {versions:?}"));
+            let answer = self.ask()?;
+            if !answer.versions.follows(last) {
+                return Err(format!("after {last:?} an older version came back: {answer:?}"));
             }
-            last = versions;
-            seen[phase].note(versions, due.elapsed());
+            last = answer.versions.with_rules_of(last);
+            seen[phase].note(answer, due.elapsed());
         }
         Ok(seen)
     }

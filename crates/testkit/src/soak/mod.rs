@@ -1,7 +1,9 @@
-//! A server under load while its rules, its secrets and its configuration are replaced as fast as they can be. No
-//! request may fail, and each must have been served under one version of all three.
+//! A server under load while its rules (a file and a document behind a URL), its secrets (of `secrets.env_dir` and of a source)
+//! and its configuration are replaced as fast as they can be. No request may fail, and each must have been served under one
+//! version of everything.
 
 mod caller;
+mod documents;
 mod latency;
 mod seen;
 mod stage;
@@ -51,8 +53,9 @@ pub struct Phase {
     pub took: Duration,
     /// Of each request, from when it was due to the end of its answer.
     pub latencies: Latencies,
-    /// Replacements of rules, secrets and configuration.
-    pub replaced: [u32; 3],
+    /// Replacements of the rule file, the remote rules, the secrets of `secrets.env_dir`, those of a source, and the
+    /// configuration.
+    pub replaced: [u32; 5],
     /// Reloads that took effect.
     pub reloads: u64,
     /// Different versions of everything that requests were served under.
@@ -98,12 +101,12 @@ pub fn run(plan: &Plan) -> Result<Vec<Phase>, String> {
     let mut every = Seen::default();
     let mut requests = 1;
     for (phase, seen) in phases.iter_mut().zip(seen) {
-        phase.versions = seen.versions();
+        phase.versions = seen.versions().map_err(|problem| stage.explain(&problem))?;
         phase.latencies = seen.latencies();
         requests += phase.latencies.count();
         every.add(seen);
     }
-    every.check_order().and_then(|()| stage.check_end(requests)).map_err(|problem| stage.explain(&problem))?;
+    every.versions().and_then(|_| stage.check_end(requests)).map_err(|problem| stage.explain(&problem))?;
     Ok(phases)
 }
 

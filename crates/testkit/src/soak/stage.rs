@@ -1,44 +1,51 @@
-//! The server, the upstream that says what it saw, and the files that are replaced.
+//! The server, the upstream that says what it saw, and the places where things are replaced.
 
 use std::fs;
 use std::io::{BufReader, Write};
 use std::net::TcpStream;
-use std::os::unix::fs::symlink;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use super::caller::Caller;
+use super::documents::{ENVIRONMENT, HEADERS, SOURCE, configuration, mount, remote_rules, remount, replace, rules};
 use super::seen::Versions;
+use crate::documents::DocumentServer;
 use crate::process::{Keyward, PATIENCE, Running};
 use crate::scripted;
 use crate::signals::Signals;
 use crate::wire::{self, Message};
 
+/// Where secrets are mounted, in the server's directory.
+const ENVIRONMENT_DIRECTORY: &str = "environment";
+const SOURCE_DIRECTORY: &str = "source";
+/// Where the remote rules are.
+const REMOTE_PATH: &str = "/rules.yaml";
+
 /// What is in play.
 pub(super) struct Stage {
     running: Running,
     upstream: u16,
+    remote: DocumentServer,
 }
 
 impl Stage {
-    /// Starts both.
+    /// Starts all of it.
     pub(super) fn start(binary: PathBuf) -> Result<Self, String> {
         let upstream = scripted::upstream(|stream| {
             // Whoever is on the other side hears of it: the request fails.
             let _ = tell(stream);
         });
-        let keyward = Keyward::new(binary);
-        let secrets = keyward.path("secrets");
-        fs::create_dir(&secrets).map_err(|error| error.to_string())?;
-        write_secrets(&secrets, 1).map_err(|error| error.to_string())?;
-        for name in ["ID", "SECRET"] {
-            let link = symlink(format!("..data/SOAK_{name}"), secrets.join(format!("SOAK_{name}")));
-            link.map_err(|error| error.to_string())?;
-        }
-        let configuration = configuration(&secrets, 1);
+        let (keyward, remote) = (Keyward::new(binary), DocumentServer::start());
+        let (environment, source) = (keyward.path(ENVIRONMENT_DIRECTORY), keyward.path(SOURCE_DIRECTORY));
+        mount(&environment, ENVIRONMENT).and_then(|()| mount(&source, SOURCE)).map_err(|error| error.to_string())?;
+        put(&remote, keyward.proxy, upstream, 1);
+        let configuration = configuration(&environment, &source, 1);
         let rules = rules(keyward.proxy, upstream, 1);
-        Ok(Self { running: keyward.with(&configuration, &rules).start(), upstream })
+        let file = format!("file://{}", keyward.path("rules.yaml").display());
+        let repositories = serde_json::json!([file, remote.url(REMOTE_PATH)]).to_string();
+        let keyward = keyward.with(&configuration, &rules).env("ACCESS_RULES_REPOSITORIES", &repositories);
+        Ok(Self { running: keyward.start(), upstream, remote })
     }
 
     pub(super) fn port(&self) -> u16 {
@@ -47,7 +54,7 @@ impl Stage {
 
     /// The versions that are in force.
     pub(super) fn in_force(&self) -> Result<Versions, String> {
-        Caller::connect(self.port())?.ask()
+        Caller::connect(self.port())?.ask_both()
     }
 
     pub(super) fn reloads(&self) -> Result<u64, String> {
@@ -61,7 +68,7 @@ impl Stage {
         self.running.resident_kib()
     }
 
-    /// Replaces all three kinds again and again; says with which versions it ended.
+    /// Replaces everything again and again; says with which versions it ended.
     pub(super) fn replace_all(
         &self,
         from: Versions,
@@ -70,28 +77,41 @@ impl Stage {
         stop: &AtomicBool,
         asked: bool,
     ) -> Result<Versions, String> {
-        let secrets = self.running.path("secrets");
         let mut signals = match asked {
             true => Some(Signals::to(self.running.id(), "HUP").map_err(|error| format!("no signals: {error}"))?),
             false => None,
         };
+        let (environment, source) = (self.running.path(ENVIRONMENT_DIRECTORY), self.running.path(SOURCE_DIRECTORY));
+        let rules = |version| {
+            replace(&self.running.path("rules.yaml"), &rules(self.port(), self.upstream, version))?;
+            signals.as_mut().map_or(Ok(()), Signals::send)
+        };
+        let remote = |version| {
+            put(&self.remote, self.port(), self.upstream, version);
+            Ok(())
+        };
+        let configuration =
+            |version| replace(&self.running.path("config.yaml"), &configuration(&environment, &source, version));
         std::thread::scope(|scope| {
-            let rules = scope.spawn(|| {
-                repeat(from.rules, pause, until, stop, |version| {
-                    replace(&self.running.path("rules.yaml"), &rules(self.port(), self.upstream, version))?;
-                    signals.as_mut().map_or(Ok(()), Signals::send)
-                })
-            });
-            let secrets =
-                scope.spawn(|| repeat(from.secrets, pause, until, stop, |version| write_secrets(&secrets, version)));
-            let configuration = repeat(from.configuration, pause, until, stop, |version| {
-                let text = configuration(&self.running.path("secrets"), version);
-                replace(&self.running.path("config.yaml"), &text)
-            })?;
-            let join = |thread: std::thread::ScopedJoinHandle<'_, Result<u32, String>>| {
-                thread.join().map_err(|_| "a thread that replaces panicked".to_owned())?
-            };
-            Ok(Versions { rules: join(rules)?, secrets: join(secrets)?, configuration })
+            let repeated = |from, replace| scope.spawn(move || repeat(from, pause, until, stop, replace));
+            let threads: [(u32, Replacing<'_>); 5] = [
+                (from.rules.unwrap_or_default(), Box::new(rules)),
+                (from.remote.unwrap_or_default(), Box::new(remote)),
+                (from.environment, Box::new(|version| remount(&environment, ENVIRONMENT, version))),
+                (from.source, Box::new(|version| remount(&source, SOURCE, version))),
+                (from.configuration, Box::new(configuration)),
+            ];
+            let [rules, remote, environment, source, configuration] =
+                threads.map(|(from, replace)| repeated(from, replace)).map(|thread| {
+                    thread.join().map_err(|_| "a thread that replaces panicked".to_owned()).and_then(|last| last)
+                });
+            Ok(Versions {
+                rules: Some(rules?),
+                remote: Some(remote?),
+                environment: environment?,
+                source: source?,
+                configuration: configuration?,
+            })
         })
     }
 
@@ -127,13 +147,21 @@ impl Stage {
     }
 }
 
+/// Puts a version of something in the place of the one before.
+type Replacing<'a> = Box<dyn FnMut(u32) -> std::io::Result<()> + Send + 'a>;
+
+/// A version of the remote rules.
+fn put(remote: &DocumentServer, port: u16, upstream: u16, version: u32) {
+    remote.put(REMOTE_PATH, &remote_rules(port, upstream, version), Some(&version.to_string()));
+}
+
 /// Does something with ever higher numbers; says which was the last.
 fn repeat(
     mut version: u32,
     pause: Duration,
     until: Instant,
     stop: &AtomicBool,
-    mut replace: impl FnMut(u32) -> std::io::Result<()>,
+    mut replace: Replacing<'_>,
 ) -> Result<u32, String> {
     let mut due = Instant::now();
     while Instant::now() < until && !stop.load(Ordering::Relaxed) {
@@ -143,47 +171,6 @@ fn repeat(
         std::thread::sleep(due.saturating_duration_since(Instant::now()));
     }
     Ok(version)
-}
-
-/// As editors and deployments do.
-fn replace(path: &Path, text: &str) -> std::io::Result<()> {
-    let fresh = path.with_extension("fresh");
-    fs::write(&fresh, text)?;
-    fs::rename(fresh, path)
-}
-
-/// As Kubernetes does: both files change with one link, and what it led to before goes at once.
-fn write_secrets(directory: &Path, version: u32) -> std::io::Result<()> {
-    let name = format!("..{version}");
-    fs::create_dir(directory.join(&name))?;
-    for file in ["SOAK_ID", "SOAK_SECRET"] {
-        fs::write(directory.join(&name).join(file), version.to_string())?;
-    }
-    symlink(&name, directory.join("..data_tmp"))?;
-    fs::rename(directory.join("..data_tmp"), directory.join("..data"))?;
-    match version {
-        1 => Ok(()),
-        _ => fs::remove_dir_all(directory.join(format!("..{}", version - 1))),
-    }
-}
-
-fn configuration(secrets: &Path, version: u32) -> String {
-    format!(
-        "authenticators: {{anonymous: {{enabled: true}}}}\nauthorizers: {{allow: {{enabled: true}}}}\n\
-         mutators: {{header: {{enabled: true, config: {{headers: {{X-Configuration: \"{version}\"}}}}}}}}\n\
-         secrets: {{env_dir: \"{}\"}}\nlog: {{level: warn}}\n",
-        secrets.display()
-    )
-}
-
-fn rules(port: u16, upstream: u16, version: u32) -> String {
-    format!(
-        "- id: soak\n  match: {{url: \"http://127.0.0.1:{port}/<.*>\", methods: [GET]}}\n  \
-         authenticators: [{{handler: anonymous}}]\n  authorizer: {{handler: allow}}\n  \
-         mutators:\n  - handler: header\n    config:\n      headers:\n        X-Rules: \"{version}\"\n        \
-         X-Rules-Too: \"{version}\"\n        X-Id: '{{{{ env \"SOAK_ID\" }}}}'\n        X-Secret: '{{{{ env \"SOAK_SECRET\" }}}}'\n  \
-         upstream: {{url: \"http://127.0.0.1:{upstream}\"}}\n"
-    )
 }
 
 /// An upstream's connection: answers with the values that tell versions.
@@ -198,6 +185,5 @@ fn tell(mut stream: TcpStream) -> std::io::Result<()> {
 }
 
 fn told(request: &Message) -> String {
-    let value = |name: &str| request.header(name).unwrap_or("-").to_owned();
-    ["X-Rules", "X-Rules-Too", "X-Id", "X-Secret", "X-Configuration"].map(value).join(" ")
+    HEADERS.map(|name| request.header(name).unwrap_or("-")).join(" ")
 }

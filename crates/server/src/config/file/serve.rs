@@ -38,7 +38,8 @@ mirror! {
         upstream: UpstreamFile,
         /// Extension: limits on requests and connections.
         limits: Limits,
-        /// Extension: answers carry the version of the rules that they were given under, as `X-Keyward-Rules-Version`.
+        /// Extension: answers, also those of `/decisions`, carry the version of the rules that they were given under, as
+        /// `X-Keyward-Rules-Version`.
         rules_version_header: bool,
         /// Extension: how many cores serve; all by default.
         workers: u16,

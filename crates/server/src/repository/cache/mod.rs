@@ -63,21 +63,25 @@ impl CacheDirectory {
     /// written to is not, since serving needs no copies: each attempt to write will say so.
     pub fn open(path: &Path) -> Result<Self, Diagnostic> {
         let directory = Self { path: path.to_owned() };
-        let refuse = |problem: String| {
+        // The attempt to write will say what is wrong.
+        let _ = directory.make();
+        Self::judge(path).map(|()| directory)
+    }
+
+    /// What is found there, if anything is, must be a directory that others cannot write to.
+    pub fn judge(path: &Path) -> Result<(), Diagnostic> {
+        let refuse = |problem: &str| {
             let finding = Diagnostic::error(format!("`access_rules.cache_dir`: {problem}"));
             finding.at(&Origin::whole(path.display().to_string()))
         };
-        // The attempt to write will say what is wrong.
-        let _ = directory.make();
         match std::fs::metadata(path) {
-            Ok(found) if !found.is_dir() => Err(refuse("it is not a directory".to_owned()).hint("name a directory")),
-            Ok(found) => match believed(&found) {
-                Ok(()) => Ok(directory),
-                Err(problem) => Err(refuse(problem).hint(
+            Ok(found) if !found.is_dir() => Err(refuse("it is not a directory").hint("name a directory")),
+            Ok(found) => believed(&found).map_err(|problem| {
+                refuse(&problem).hint(
                     "name a directory that does not exist yet: it is made for this process alone; others could write rules into this one",
-                )),
-            },
-            Err(_) => Ok(directory),
+                )
+            }),
+            Err(_) => Ok(()),
         }
     }
 
