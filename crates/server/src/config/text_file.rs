@@ -1,55 +1,106 @@
 //! Reads a text file whole, but never more than it may be: configuration and rules.
 
 use std::fs::File;
-use std::io::{Cursor, Read};
+use std::io::{Cursor, Read, Write};
 use std::path::Path;
+use std::str::Utf8Error;
 
 use keyward_core::diagnostic::{Diagnostic, Origin};
 use memmap2::MmapMut;
 
 use super::yaml::MAX_BYTES;
 
+/// How much is read at a time, in bytes.
+const PART: usize = 64 * 1024;
+
 /// Hands the text of a file to `parse`. `what` names the file in messages. The memory that the text takes goes
 /// back to the system when `parse` is done; the allocator would keep it.
 pub fn read<T>(path: &Path, what: &str, parse: impl FnOnce(&str) -> Result<T, Diagnostic>) -> Result<T, Diagnostic> {
-    let place = Origin::whole(path.display().to_string());
-    let refuse = |problem: String| Diagnostic::error(format!("{what} cannot be read: {problem}")).at(&place);
-    let failed = |error: std::io::Error| refuse(error.to_string()).hint("check the path and its permissions");
-    let metadata = std::fs::metadata(path).map_err(failed)?;
-    if metadata.is_dir() {
-        return Err(refuse("it is a directory".to_owned()).hint("name a file"));
-    }
-    // Pipes may block for ever, and devices may never end.
-    if !metadata.is_file() {
-        return Err(
-            refuse("it is not a regular file".to_owned()).hint("write what it gives into a file, and name that")
-        );
-    }
+    let named = Named { path, what };
+    let (file, _) = named.open()?;
     // What is not written to takes no memory.
-    let mut memory = MmapMut::map_anon(MAX_BYTES + 1).map_err(failed)?;
-    let room = memory.len() as u64;
-    let mut filled = Cursor::new(&mut memory[..]);
-    let file = File::open(path).map_err(failed)?;
-    let begun = file.metadata().and_then(|found| Ok((found.len(), found.modified()?))).map_err(failed)?;
-    std::io::copy(&mut (&file).take(room), &mut filled).map_err(failed)?;
-    let ended = file.metadata().and_then(|found| Ok((found.len(), found.modified()?))).map_err(failed)?;
-    let length = usize::try_from(filled.position()).unwrap_or(usize::MAX);
-    if length > MAX_BYTES {
-        return Err(refuse("it is larger than 16 MiB".to_owned()));
-    }
-    // Half of a list can be a list.
-    if begun != ended {
-        return Err(refuse("it is being written".to_owned()).hint("write another file, and rename it"));
-    }
+    let mut memory = MmapMut::map_anon(MAX_BYTES + 1).map_err(|error| named.failed(&error))?;
+    let length = named.fill(&file, &mut Cursor::new(&mut memory[..]), &|| {})?;
     let bytes = &memory[..length];
-    let text = std::str::from_utf8(bytes).map_err(|error| {
+    parse(std::str::from_utf8(bytes).map_err(|error| named.not_text(bytes, error))?)
+}
+
+/// The text of a file, for who keeps it. `step` is called again and again meanwhile.
+pub fn read_whole(path: &Path, what: &str, step: &dyn Fn()) -> Result<Box<str>, Diagnostic> {
+    let named = Named { path, what };
+    let (file, length) = named.open()?;
+    let mut bytes = Vec::with_capacity(usize::try_from(length).map_or(0, |length| length.min(MAX_BYTES)));
+    named.fill(&file, &mut bytes, step)?;
+    let text = String::from_utf8(bytes).map_err(|error| named.not_text(error.as_bytes(), error.utf8_error()))?;
+    Ok(text.into())
+}
+
+/// A file, and what messages call it.
+struct Named<'a> {
+    path: &'a Path,
+    what: &'a str,
+}
+
+impl Named<'_> {
+    /// The file with its length.
+    fn open(&self) -> Result<(File, u64), Diagnostic> {
+        let metadata = std::fs::metadata(self.path).map_err(|error| self.failed(&error))?;
+        if metadata.is_dir() {
+            return Err(self.refuse("it is a directory").hint("name a file"));
+        }
+        // Pipes may block for ever, and devices may never end.
+        if !metadata.is_file() {
+            let finding = self.refuse("it is not a regular file");
+            return Err(finding.hint("write what it gives into a file, and name that"));
+        }
+        Ok((File::open(self.path).map_err(|error| self.failed(&error))?, metadata.len()))
+    }
+
+    /// Copies the file, and says how long it is.
+    fn fill(&self, file: &File, memory: &mut impl Write, step: &dyn Fn()) -> Result<usize, Diagnostic> {
+        let state = || file.metadata().and_then(|found| Ok((found.len(), found.modified()?)));
+        let begun = state().map_err(|error| self.failed(&error))?;
+        let mut length = 0;
+        loop {
+            let left = (MAX_BYTES + 1 - length).min(PART) as u64;
+            let copied = std::io::copy(&mut file.take(left), memory).map_err(|error| self.failed(&error))?;
+            length += usize::try_from(copied).unwrap_or(usize::MAX);
+            if copied == 0 || length > MAX_BYTES {
+                break;
+            }
+            step();
+        }
+        let ended = state().map_err(|error| self.failed(&error))?;
+        if length > MAX_BYTES {
+            return Err(self.refuse("it is larger than 16 MiB"));
+        }
+        // Half of a list can be a list.
+        if begun != ended {
+            return Err(self.refuse("it is being written").hint("write another file, and rename it"));
+        }
+        Ok(length)
+    }
+
+    fn place(&self) -> Origin {
+        Origin::whole(self.path.display().to_string())
+    }
+
+    fn refuse(&self, problem: &str) -> Diagnostic {
+        Diagnostic::error(format!("{} cannot be read: {problem}", self.what)).at(&self.place())
+    }
+
+    fn failed(&self, error: &std::io::Error) -> Diagnostic {
+        self.refuse(&error.to_string()).hint("check the path and its permissions")
+    }
+
+    fn not_text(&self, bytes: &[u8], error: Utf8Error) -> Diagnostic {
         let good = String::from_utf8_lossy(&bytes[..error.valid_up_to()]);
         let (line, column) = (good.matches('\n').count(), good.rsplit('\n').next().unwrap_or_default().chars().count());
         let number = |count: usize| u32::try_from(count + 1).unwrap_or(u32::MAX);
-        let origin = Origin { line: number(line), column: number(column), ..place.clone() };
-        Diagnostic::error(format!("{what} cannot be read: it is not UTF-8")).at(&origin).hint("save it as UTF-8")
-    })?;
-    parse(text)
+        let origin = Origin { line: number(line), column: number(column), ..self.place() };
+        let finding = Diagnostic::error(format!("{} cannot be read: it is not UTF-8", self.what)).at(&origin);
+        finding.hint("save it as UTF-8")
+    }
 }
 
 #[cfg(test)]
@@ -57,8 +108,13 @@ mod tests {
     #![allow(clippy::unwrap_used)]
     use super::*;
 
+    /// Either way of reading has the same outcome.
     fn text(path: &Path) -> Result<String, Diagnostic> {
-        read(path, "it", |text| Ok(text.to_owned()))
+        let text = read(path, "it", |text| Ok(text.to_owned()));
+        let whole = read_whole(path, "it", &|| {}).map(String::from);
+        let shown = |read: &Result<String, Diagnostic>| read.as_ref().map_err(ToString::to_string).cloned();
+        assert_eq!(shown(&text), shown(&whole));
+        text
     }
 
     #[test]

@@ -64,25 +64,22 @@ impl Repository {
 
     fn read_file(&self, path: &Path, reading: &mut Reading<'_>, rule: &mut TakeItem<'_>) -> Result<(), Diagnostic> {
         let name = path.display().to_string();
-        text_file::read(path, "the rule file", |text| {
-            let refuse = |problem: String| Diagnostic::error(problem).at(&Origin::whole(name.as_str()));
-            let limit = self.terms.limits.bytes;
-            if text.len() > limit {
-                let finding = refuse(format!("the rule file is larger than {limit} bytes"));
-                return Err(finding.hint("split it, or raise `access_rules.max_document_bytes`"));
-            }
-            if let Some(key) = &self.terms.key {
-                let signed = text_file::read(&signature::file_of(path), "the signature", |signature| {
-                    key.check(text, signature).map_err(refuse)
-                });
-                signed.map_err(|problem| {
-                    problem.hint("sign the file with `minisign -S`, with the key of `public_key`")
-                })?;
-            }
-            reading.add(text, &name, rule)?;
-            reading.files.push(FileText { path: name.clone(), text: text.into() });
-            Ok(())
-        })
+        let text = text_file::read_whole(path, "the rule file", &|| reading.courtesy.give_way())?;
+        let refuse = |problem: String| Diagnostic::error(problem).at(&Origin::whole(name.as_str()));
+        let limit = self.terms.limits.bytes;
+        if text.len() > limit {
+            let finding = refuse(format!("the rule file is larger than {limit} bytes"));
+            return Err(finding.hint("split it, or raise `access_rules.max_document_bytes`"));
+        }
+        if let Some(key) = &self.terms.key {
+            let signed = text_file::read(&signature::file_of(path), "the signature", |signature| {
+                key.check(&text, signature).map_err(refuse)
+            });
+            signed.map_err(|problem| problem.hint("sign the file with `minisign -S`, with the key of `public_key`"))?;
+        }
+        reading.add(&text, &name, rule)?;
+        reading.files.push(FileText { path: name, text });
+        Ok(())
     }
 }
 
