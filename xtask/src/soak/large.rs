@@ -10,6 +10,7 @@ use keyward_testkit::process::{Keyward, Running};
 use keyward_testkit::scripted;
 use keyward_testkit::soak::Latencies;
 
+use super::cores::Cores;
 use super::show_latencies;
 use crate::workload::{Caller, answer};
 
@@ -25,6 +26,8 @@ const LOOK: Duration = Duration::from_millis(20);
 /// After a stretch, and for what this process does meanwhile.
 const SETTLE: Duration = Duration::from_millis(200);
 const CALLERS: usize = 4;
+/// An upstream that is not called.
+const NOBODY: u16 = 9;
 /// Of one caller, between two requests.
 const PAUSE: Duration = Duration::from_millis(4);
 /// A debug build takes its time.
@@ -44,15 +47,19 @@ log: {level: warn}
 ";
 
 pub(super) fn run(binary: &Path) -> Result<(), String> {
-    let upstream = scripted::upstream(answer);
-    let mut starts = Vec::new();
-    for _ in 1..STARTS {
-        starts.push(start(binary, upstream)?.1);
-    }
-    let (running, took) = start(binary, upstream)?;
-    starts.push(took);
+    let mut starts = (0..STARTS).map(|_| Ok(start(binary, NOBODY)?.1)).collect::<Result<Vec<_>, String>>()?;
     starts.sort_unstable();
     println!("{RULES} rules: start to ready {:.0?} (median of {STARTS})", starts[STARTS / 2]);
+
+    let cores = Cores::apart();
+    cores.as_ref().map_or(Ok(()), Cores::for_others)?;
+    let upstream = scripted::upstream(answer);
+    cores.as_ref().map_or(Ok(()), Cores::for_server)?;
+    let (running, _) = start(binary, upstream)?;
+    cores.as_ref().map_or(Ok(()), Cores::for_others)?;
+    if cores.is_none() {
+        println!("the server and those who measure it share the cores: latencies are those of both");
+    }
 
     let (reloading, stop) = (AtomicUsize::new(IGNORED), AtomicBool::new(false));
     let [calm, during, reloads] = std::thread::scope(|scope| {
