@@ -65,7 +65,7 @@ impl Named<'_> {
             let left = (MAX_BYTES + 1 - length).min(PART) as u64;
             let copied = std::io::copy(&mut file.take(left), memory).map_err(|error| self.failed(&error))?;
             length += usize::try_from(copied).unwrap_or(usize::MAX);
-            if copied == 0 || length > MAX_BYTES {
+            if copied < left || length > MAX_BYTES {
                 break;
             }
             step();
@@ -157,7 +157,9 @@ mod tests {
                     (0..1000).for_each(|_| file.write_all(&[b'#'; 1000]).unwrap());
                 }
             });
-            while !text(&path).is_err_and(|problem| problem.to_string().contains("it is being written")) {}
+            let refused = |problem: Diagnostic| problem.to_string().contains("it is being written");
+            while !read(&path, "it", |_| Ok(())).is_err_and(refused) {}
+            while !read_whole(&path, "it", &|| {}).is_err_and(refused) {}
             is_seen.store(true, Ordering::Relaxed);
         });
     }
