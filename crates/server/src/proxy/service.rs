@@ -153,7 +153,7 @@ impl Service {
         connection: Rc<Connection>,
         in_force: &Rc<InForce>,
         preflight: bool,
-    ) -> Result<Box<Matched>, Box<Response<ResponseBody>>> {
+    ) -> Result<Matched, Box<Response<ResponseBody>>> {
         let number = connection.requests.replace(connection.requests.get() + 1);
         let (snapshot, limits) = (&in_force.live.snapshot, in_force.live.serving.bodies);
         let client_upgrade = request.headers().contains_key(UPGRADE).then(|| hyper::upgrade::on(&mut request));
@@ -185,15 +185,15 @@ impl Service {
         record.rule = Some(rule.number());
         let body = RequestBody::new(body, record.tally.clone(), limits.request_pause, limits.request_bytes);
         let body = HeldBody::new(body, snapshot.max_held_body_bytes);
-        Ok(Box::new(Matched { record, request, rule, body, client_upgrade }))
+        Ok(Matched { record, request, rule, body, client_upgrade })
     }
 
     /// From the rule to the answer's head.
-    async fn exchange(self: Rc<Self>, mut matched: Box<Matched>, in_force: Rc<InForce>) -> Response<ResponseBody> {
+    async fn exchange(self: Rc<Self>, mut matched: Matched, in_force: Rc<InForce>) -> Response<ResponseBody> {
         let now = unix(matched.record.arrived_at());
         let decided = decide(&matched.rule, &mut matched.request, &mut matched.body, now).await;
         let Sending { mut record, client_upgrade, begun, answer } =
-            match self.send(*matched, decided, &in_force.forwarder) {
+            match self.send(matched, decided, &in_force.forwarder) {
                 Ok(sending) => sending,
                 Err(response) => return response,
             };
