@@ -32,6 +32,21 @@ fn start(template: &str, secrets: impl FnOnce(&Keyward) -> String) -> (Running, 
     (keyward.with(&config, &rules).start(), recorder)
 }
 
+/// A template, and where its value comes from: a file `jira` of a mounted directory, in each of the ways to name it.
+const PLACES: [(&str, &str); 3] = [
+    ("{{ secret \"jira\" }}", "{sources: [{file: PLACE/jira}]}"),
+    ("{{ secret \"jira\" }}", "{sources: [{directory: PLACE}]}"),
+    ("{{ env \"jira\" }}", "{env_dir: PLACE}"),
+];
+
+/// The value is `v1`.
+fn start_with_mounted(template: &str, secrets: &str) -> (Running, Recorder) {
+    start(template, |keyward| {
+        keyward.write("mounted/jira", "v1");
+        secrets.replace("PLACE", &keyward.path("mounted").display().to_string())
+    })
+}
+
 /// Replaces a file as deployments do.
 fn replace(path: &Path, text: &str) {
     let fresh = path.with_extension("fresh");
@@ -169,16 +184,8 @@ fn a_value_that_is_too_old_is_not_used_while_the_rule_file_cannot_be_read_either
 /// The last good rules go on, with new values.
 #[test]
 fn values_rotate_while_the_rule_file_cannot_be_read() {
-    let rows = [
-        ("{{ secret \"jira\" }}", "{sources: [{file: PLACE/jira}]}"),
-        ("{{ secret \"jira\" }}", "{sources: [{directory: PLACE}]}"),
-        ("{{ env \"jira\" }}", "{env_dir: PLACE}"),
-    ];
-    for (template, secrets) in rows {
-        let (running, recorder) = start(template, |keyward| {
-            keyward.write("mounted/jira", "v1");
-            secrets.replace("PLACE", &keyward.path("mounted").display().to_string())
-        });
+    for (template, secrets) in PLACES {
+        let (running, recorder) = start_with_mounted(template, secrets);
         let file = running.path("rules.yaml");
         let rules = fs::read_to_string(&file).unwrap();
         type Fault<'a> = &'a dyn Fn();
@@ -211,16 +218,8 @@ fn values_rotate_while_the_rule_file_cannot_be_read() {
 
 #[test]
 fn values_rotate_while_the_configuration_cannot_be_used() {
-    let rows = [
-        ("{{ secret \"jira\" }}", "{sources: [{file: PLACE/jira}]}"),
-        ("{{ secret \"jira\" }}", "{sources: [{directory: PLACE}]}"),
-        ("{{ env \"jira\" }}", "{env_dir: PLACE}"),
-    ];
-    for (template, secrets) in rows {
-        let (running, recorder) = start(template, |keyward| {
-            keyward.write("mounted/jira", "v1");
-            secrets.replace("PLACE", &keyward.path("mounted").display().to_string())
-        });
+    for (template, secrets) in PLACES {
+        let (running, recorder) = start_with_mounted(template, secrets);
         running.replace("config.yaml", "no: such key\n");
         running.until("refusing it", |running| running.log().contains("the reload failed"));
         for version in ["v2", "v3"] {

@@ -27,6 +27,13 @@ pub struct RequestTally {
     pub fault: Cell<Option<BodyFault>>,
 }
 
+impl RequestTally {
+    /// Of a request without a body: it has ended, and nothing can become of it.
+    pub fn of_nothing() -> Self {
+        Self { ended: Cell::new(true), ..Self::default() }
+    }
+}
+
 /// What went wrong with a caller's body.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum BodyFault {
@@ -77,10 +84,9 @@ pub struct Streamed {
 }
 
 impl RequestBody {
-    /// Wraps a caller's body; `limit` in bytes.
+    /// Wraps a caller's body; `limit` in bytes. The tally of an empty one is [`RequestTally::of_nothing`].
     pub fn new(incoming: Incoming, tally: Rc<RequestTally>, pause: Duration, limit: Option<u64>) -> Self {
         if incoming.is_end_stream() {
-            tally.ended.set(true);
             return RequestBody::Empty;
         }
         let limit = limit.unwrap_or(u64::MAX);
@@ -190,35 +196,18 @@ impl Body for RequestBody {
 pub enum ResponseBody {
     /// In memory.
     Full(Option<Bytes>),
-    /// An upstream's, as it comes.
-    Upstream(Box<UpstreamBody>),
+    /// An upstream's, as it comes, within the exchange that ends with it.
+    Upstream(Box<Completion>),
 }
 
-/// An upstream's body in transit. Holds what has to happen when it ends.
+/// An upstream's body in transit.
 pub struct UpstreamBody {
     /// The body.
     pub incoming: Incoming,
     /// The connection it comes over, if that can be used again.
     pub lease: Option<Lease>,
-    /// The request body of the same exchange.
-    pub request: Rc<RequestTally>,
     /// Limits pauses.
     pub stall: Stall,
-    /// Writes the record when the stream has ended, one way or the other.
-    pub completion: Option<Box<Completion>>,
-}
-
-impl UpstreamBody {
-    fn end(&mut self) {
-        let now = Instant::now();
-        if let Some(mut completion) = self.completion.take() {
-            completion.complete(now);
-        }
-        // A request body that was not read to its end would be the next caller's problem.
-        if let Some(lease) = self.lease.take().filter(|_| self.request.ended.get()) {
-            lease.give_back(now);
-        }
-    }
 }
 
 impl ResponseBody {
@@ -227,13 +216,28 @@ impl ResponseBody {
         ResponseBody::Full(Some(bytes).filter(|bytes| !bytes.is_empty()))
     }
 
-    /// An upstream's body. One that is empty already ends here, since nobody will poll it.
-    pub fn upstream(mut body: UpstreamBody) -> Self {
-        if body.incoming.is_end_stream() {
-            body.end();
+    /// An upstream's body, and what has to happen when it ends. One that is empty already ends here, since nobody will
+    /// poll it.
+    pub fn upstream(mut exchange: Box<Completion>, body: UpstreamBody) -> Self {
+        let is_empty = body.incoming.is_end_stream();
+        exchange.upstream = Some(body);
+        if is_empty {
+            end(&mut exchange);
             return ResponseBody::Full(None);
         }
-        ResponseBody::Upstream(Box::new(body))
+        ResponseBody::Upstream(exchange)
+    }
+}
+
+/// The stream has ended as it should.
+fn end(exchange: &mut Completion) {
+    let now = Instant::now();
+    exchange.complete(now);
+    exchange.write();
+    // A request body that was not read to its end would be the next caller's problem.
+    let lease = exchange.upstream.as_mut().and_then(|body| body.lease.take());
+    if let Some(lease) = lease.filter(|_| exchange.tally.ended.get()) {
+        lease.give_back(now);
     }
 }
 
@@ -242,10 +246,11 @@ impl Body for ResponseBody {
     type Error = io::Error;
 
     fn poll_frame(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, io::Error>>> {
-        let body = match self.get_mut() {
+        let exchange = match self.get_mut() {
             ResponseBody::Full(bytes) => return Poll::Ready(bytes.take().map(|bytes| Ok(Frame::data(bytes)))),
-            ResponseBody::Upstream(body) => body,
+            ResponseBody::Upstream(exchange) => exchange,
         };
+        let Some(body) = &mut exchange.upstream else { return Poll::Ready(None) };
         match Pin::new(&mut body.incoming).poll_frame(cx) {
             Poll::Pending => {
                 ready!(body.stall.poll(cx));
@@ -253,17 +258,16 @@ impl Body for ResponseBody {
                 Poll::Ready(Some(Err(io::Error::new(io::ErrorKind::TimedOut, "the upstream's body stalled"))))
             }
             Poll::Ready(None) => {
-                body.end();
+                end(exchange);
                 Poll::Ready(None)
             }
             Poll::Ready(Some(Ok(frame))) => {
                 body.stall.reset();
-                if let (Some(data), Some(completion)) = (frame.data_ref(), &mut body.completion) {
-                    completion.add_bytes_out(data.remaining() as u64);
-                }
                 // Trailers are the last that comes, and nobody asks for more after them.
-                if frame.is_trailers() || body.incoming.is_end_stream() {
-                    body.end();
+                let is_last = frame.is_trailers() || body.incoming.is_end_stream();
+                exchange.add_bytes_out(frame.data_ref().map_or(0, |data| data.remaining() as u64));
+                if is_last {
+                    end(exchange);
                 }
                 Poll::Ready(Some(Ok(frame)))
             }
@@ -278,14 +282,18 @@ impl Body for ResponseBody {
     fn is_end_stream(&self) -> bool {
         match self {
             ResponseBody::Full(bytes) => bytes.is_none(),
-            ResponseBody::Upstream(body) => body.incoming.is_end_stream(),
+            ResponseBody::Upstream(exchange) => {
+                exchange.upstream.as_ref().is_none_or(|body| body.incoming.is_end_stream())
+            }
         }
     }
 
     fn size_hint(&self) -> SizeHint {
         match self {
             ResponseBody::Full(bytes) => SizeHint::with_exact(bytes.as_ref().map_or(0, |bytes| bytes.len() as u64)),
-            ResponseBody::Upstream(body) => body.incoming.size_hint(),
+            ResponseBody::Upstream(exchange) => {
+                exchange.upstream.as_ref().map_or_else(SizeHint::default, |body| body.incoming.size_hint())
+            }
         }
     }
 }

@@ -11,7 +11,7 @@ use keyward_core::rule::Rule;
 use keyward_core::rule::upstream::UpstreamUrl;
 use keyward_core::session::Caller;
 
-use super::body::RequestTally;
+use super::body::{RequestTally, UpstreamBody};
 use super::connection::Connection;
 use super::in_force::InForce;
 use crate::audit::handle::AuditHandle;
@@ -53,7 +53,7 @@ impl Sinks {
 /// What nginx made the custom for a caller that left before its answer; the reference follows it.
 const CALLER_GONE: u16 = 499;
 
-/// What is known about an exchange so far; written down when it is dropped.
+/// What is known about an exchange so far; written down when it ends, or is dropped.
 pub struct Completion {
     sinks: Rc<Sinks>,
     in_force: Rc<InForce>,
@@ -85,6 +85,9 @@ pub struct Completion {
     pub outcome: &'static str,
     /// Why, unless allowed.
     pub reason: Option<&'static str>,
+    /// The upstream's body on its way to the caller.
+    pub upstream: Option<UpstreamBody>,
+    is_written: bool,
 }
 
 /// What a request asked for, as far as it is known.
@@ -130,6 +133,7 @@ impl Completion {
         connection: Rc<Connection>,
         method: Method,
         headers: &HeaderMap,
+        tally: Rc<RequestTally>,
     ) -> Box<Self> {
         connection.active.set(connection.active.get() + 1);
         let name = sinks.request_ids.name(headers);
@@ -144,7 +148,7 @@ impl Completion {
             completed: None,
             bytes_in: 0,
             bytes_out: 0,
-            tally: Rc::default(),
+            tally,
             asked: Asked::Unknown,
             caller: None,
             rule: None,
@@ -154,6 +158,8 @@ impl Completion {
             upstream_duration: None,
             outcome: "error",
             reason: None,
+            upstream: None,
+            is_written: false,
         })
     }
 
@@ -227,6 +233,16 @@ impl Completion {
 
 impl Drop for Completion {
     fn drop(&mut self) {
+        self.write();
+    }
+}
+
+impl Completion {
+    /// Writes down what is known; once, however often it is asked for.
+    pub fn write(&mut self) {
+        if std::mem::replace(&mut self.is_written, true) {
+            return;
+        }
         self.connection.active.set(self.connection.active.get().saturating_sub(1));
         let (outcome, reason) = self.verdict();
         if self.status == 0 {

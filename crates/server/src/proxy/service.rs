@@ -24,7 +24,7 @@ use keyward_core::pipeline::grant::Grant;
 use keyward_core::ports::UnixTime;
 use keyward_core::rule::Rule;
 
-use super::body::{BodyFault, RequestBody, ResponseBody, UpstreamBody};
+use super::body::{BodyFault, RequestBody, RequestTally, ResponseBody, UpstreamBody};
 use super::completion::{Asked, Completion, Sinks};
 use super::connection::Connection;
 use super::held_body::HeldBody;
@@ -46,6 +46,8 @@ pub const RULES_VERSION: HeaderName = HeaderName::from_static("x-keyward-rules-v
 pub struct Service {
     follower: Follower,
     sinks: Rc<Sinks>,
+    /// What requests without a body have in common.
+    no_body: Rc<RequestTally>,
 }
 
 /// Limits on bodies.
@@ -80,7 +82,7 @@ impl Service {
     /// A service over what is in force, whatever that is when a request arrives.
     pub fn new(live: Arc<ArcSwap<Live>>, sinks: Rc<Sinks>) -> Self {
         sinks.metrics.begin(live.load().snapshot.generation);
-        Self { follower: Follower::new(live), sinks }
+        Self { follower: Follower::new(live), sinks, no_body: Rc::new(RequestTally::of_nothing()) }
     }
 
     /// Regular upkeep: hands audit records over, and lets go of what is no longer in force.
@@ -151,14 +153,15 @@ impl Service {
         connection: Rc<Connection>,
         in_force: &Rc<InForce>,
         preflight: bool,
-    ) -> Result<Box<Matched>, Box<Response<ResponseBody>>> {
+    ) -> Result<Matched, Box<Response<ResponseBody>>> {
         let number = connection.requests.replace(connection.requests.get() + 1);
         let (snapshot, limits) = (&in_force.live.snapshot, in_force.live.serving.bodies);
         let client_upgrade = request.headers().contains_key(UPGRADE).then(|| hyper::upgrade::on(&mut request));
         let (mut head, body) = request.into_parts();
         let arrival = Arrival { tls: connection.tls, peer: connection.peer, violation: connection.verdict.on(number) };
         let (sinks, method) = (self.sinks.clone(), head.method.clone());
-        let mut record = Completion::begin(sinks, in_force.clone(), connection, method, &head.headers);
+        let tally = if body.is_end_stream() { self.no_body.clone() } else { Rc::default() };
+        let mut record = Completion::begin(sinks, in_force.clone(), connection, method, &head.headers, tally);
         let request = match admit(&mut head, &arrival, &snapshot.gate) {
             Ok(request) => request,
             Err(reason) => return Err(self.refuse(record, reason, &head).into()),
@@ -182,15 +185,15 @@ impl Service {
         record.rule = Some(rule.number());
         let body = RequestBody::new(body, record.tally.clone(), limits.request_pause, limits.request_bytes);
         let body = HeldBody::new(body, snapshot.max_held_body_bytes);
-        Ok(Box::new(Matched { record, request, rule, body, client_upgrade }))
+        Ok(Matched { record, request, rule, body, client_upgrade })
     }
 
     /// From the rule to the answer's head.
-    async fn exchange(self: Rc<Self>, mut matched: Box<Matched>, in_force: Rc<InForce>) -> Response<ResponseBody> {
+    async fn exchange(self: Rc<Self>, mut matched: Matched, in_force: Rc<InForce>) -> Response<ResponseBody> {
         let now = unix(matched.record.arrived_at());
         let decided = decide(&matched.rule, &mut matched.request, &mut matched.body, now).await;
         let Sending { mut record, client_upgrade, begun, answer } =
-            match self.send(*matched, decided, &in_force.forwarder) {
+            match self.send(matched, decided, &in_force.forwarder) {
                 Ok(sending) => sending,
                 Err(response) => return response,
             };
@@ -315,10 +318,8 @@ impl Service {
             }
             return response.map(|_| ResponseBody::full(Bytes::new()));
         }
-        let (stall, request) = (Stall::new(record.live().serving.bodies.answer_pause), record.tally.clone());
-        response.map(|incoming| {
-            ResponseBody::upstream(UpstreamBody { incoming, lease, request, stall, completion: Some(record) })
-        })
+        let stall = Stall::new(record.live().serving.bodies.answer_pause);
+        response.map(|incoming| ResponseBody::upstream(record, UpstreamBody { incoming, lease, stall }))
     }
 
     /// No answer came. When it was the caller's body that broke, that is what is said.

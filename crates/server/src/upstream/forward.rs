@@ -3,7 +3,7 @@
 use std::cell::RefCell;
 use std::future::poll_fn;
 use std::ops::DerefMut;
-use std::pin::Pin;
+use std::pin::{Pin, pin};
 use std::rc::Rc;
 use std::sync::Arc;
 use std::task::Poll;
@@ -32,8 +32,8 @@ use crate::proxy::stall::Stall;
 /// The read buffer of an upstream connection.
 const MAX_BUFFER: usize = 64 * 1024;
 
-/// Timers kept for reuse.
-const MAX_TIMERS: usize = 1024;
+/// Timers, and memory for copies of requests, kept for reuse.
+const MAX_KEPT: usize = 1024;
 
 /// One core's way to upstreams.
 pub struct Forwarder {
@@ -44,6 +44,8 @@ pub struct Forwarder {
     header_timeout: Duration,
     /// Timers at rest: moving one costs more than keeping it.
     timers: RefCell<Vec<Stall>>,
+    /// Memory for copies of requests.
+    copies: RefCell<Vec<Repeatable>>,
 }
 
 /// TLS to upstreams. An upgrade is HTTP/1.1's, so a connection for one must not negotiate HTTP/2.
@@ -64,7 +66,15 @@ impl Forwarder {
         connect_timeout: Duration,
         header_timeout: Duration,
     ) -> Self {
-        Self { pool, resolver, tls, connect_timeout, header_timeout, timers: RefCell::default() }
+        Self {
+            pool,
+            resolver,
+            tls,
+            connect_timeout,
+            header_timeout,
+            timers: RefCell::default(),
+            copies: RefCell::default(),
+        }
     }
 
     /// The pool, for upkeep.
@@ -103,17 +113,20 @@ impl Forwarder {
     /// What comes from a pooled connection, or else from a fresh one.
     async fn ended(
         &self,
-        sent: LocalFuture<'static, Sent>,
+        sent: impl Future<Output = Sent>,
         lease: Lease,
         repeatable: Option<Repeatable>,
         origin: &Arc<UpstreamOrigin>,
         wait: &Wait<'_>,
     ) -> Result<Answer, ForwardError> {
-        let mut error = match self.within(sent, wait).await? {
-            Ok(response) => return Ok(Answer { response, lease: Some(lease) }),
+        let mut error = match self.within(pin!(sent), wait).await? {
+            Ok(response) => {
+                self.keep(repeatable);
+                return Ok(Answer { response, lease: Some(lease) });
+            }
             Err(error) => error,
         };
-        match error.take_message().or_else(|| repeatable.map(Repeatable::request)) {
+        match error.take_message().or_else(|| repeatable.and_then(Repeatable::request)) {
             Some(again) => self.within(Box::pin(self.fresh(origin.clone(), again)), wait).await?,
             None => Err(exchange_error(error)),
         }
@@ -144,10 +157,22 @@ impl Forwarder {
         })
         .await;
         let mut timers = self.timers.borrow_mut();
-        if timers.len() < MAX_TIMERS {
+        if timers.len() < MAX_KEPT {
             timers.push(timer);
         }
         outcome
+    }
+
+    /// A copy of a request, for as long as nothing of its answer is there.
+    fn copy(&self, request: &Request<RequestBody>) -> Option<Repeatable> {
+        Repeatable::of(request, || self.copies.borrow_mut().pop().unwrap_or_default())
+    }
+
+    fn keep(&self, copy: Option<Repeatable>) {
+        let mut copies = self.copies.borrow_mut();
+        if copies.len() < MAX_KEPT {
+            copies.extend(copy.filter(Repeatable::is_small).map(Repeatable::emptied));
+        }
     }
 
     /// Hands the request to a connection, where one is at rest. What is rare or large is boxed.
@@ -156,7 +181,7 @@ impl Forwarder {
         origin: &Arc<UpstreamOrigin>,
         outgoing: Outgoing,
         body: RequestBody,
-    ) -> Result<Begun<'f>, ForwardError> {
+    ) -> Result<Begun<'f, impl Future<Output = Sent> + use<>>, ForwardError> {
         let mut lease = match self.pool.take(origin, outgoing.upgrade.is_none()) {
             Taken::Http1(lease) => lease,
             Taken::Http2(sender) => {
@@ -168,8 +193,8 @@ impl Forwarder {
             }
         };
         let request = http1_request(outgoing, body)?;
-        let repeatable = Repeatable::of(&request);
-        Ok(Begun::Sent { sent: Box::pin(lease.sender.try_send_request(request)), lease, repeatable })
+        let repeatable = self.copy(&request);
+        Ok(Begun::Sent { sent: lease.sender.try_send_request(request), lease, repeatable })
     }
 
     async fn over_http2(
@@ -180,12 +205,15 @@ impl Forwarder {
         body: RequestBody,
     ) -> Result<Answer, ForwardError> {
         let request = http1_request(outgoing, body)?;
-        let repeatable = Repeatable::of(&request);
+        let repeatable = self.copy(&request);
         match try_send_http2(sender, http2_form(request, &origin)?).await {
-            Ok(answer) => Ok(answer),
+            Ok(answer) => {
+                self.keep(repeatable);
+                Ok(answer)
+            }
             Err((Some(unsent), _)) => self.fresh(origin, http1_form(unsent)).await,
-            Err((None, error)) => match repeatable {
-                Some(again) => self.fresh(origin, again.request()).await,
+            Err((None, error)) => match repeatable.and_then(Repeatable::request) {
+                Some(again) => self.fresh(origin, again).await,
                 None => Err(error),
             },
         }
@@ -221,9 +249,9 @@ impl Forwarder {
 type Sent = Result<Response<Incoming>, TrySendError<Request<RequestBody>>>;
 
 /// An exchange that has begun.
-enum Begun<'f> {
+enum Begun<'f, S> {
     /// A pooled connection has the request.
-    Sent { sent: LocalFuture<'static, Sent>, lease: Lease, repeatable: Option<Repeatable> },
+    Sent { sent: S, lease: Lease, repeatable: Option<Repeatable> },
     /// It takes more than that.
     Otherwise(LocalFuture<'f, Result<Answer, ForwardError>>),
 }

@@ -1,6 +1,7 @@
 //! A request as it is written to an upstream, in the form of either version of HTTP.
 
 use http::header::{CONNECTION, CONTENT_LENGTH, HOST, TE, TRANSFER_ENCODING, UPGRADE};
+use http::uri::PathAndQuery;
 use http::{HeaderName, HeaderValue, Method, Request, Uri, Version};
 use keyward_core::pipeline::grant::Outgoing;
 use keyward_core::rule::upstream::UpstreamOrigin;
@@ -8,36 +9,55 @@ use keyward_core::rule::upstream::UpstreamOrigin;
 use super::error::ForwardError;
 use crate::proxy::body::RequestBody;
 
+/// In bytes.
+const SMALL_TARGET: usize = 1024;
+const FEW_HEADERS: usize = 32;
+
 /// A request that may be sent again without doing anything twice (RFC 9110 section 9.2.2). A flat copy, since
-/// nearly none is needed.
+/// nearly none is needed, in memory that serves the next one.
+#[derive(Default)]
 pub(super) struct Repeatable {
     method: Method,
-    uri: Uri,
+    target: String,
     headers: Vec<(HeaderName, HeaderValue)>,
 }
 
 impl Repeatable {
-    /// A copy, if the request is one of those.
-    pub(super) fn of(request: &Request<RequestBody>) -> Option<Self> {
+    /// A copy, if the request, in origin form, is one of those.
+    pub(super) fn of(request: &Request<RequestBody>, memory: impl FnOnce() -> Self) -> Option<Self> {
         let method = request.method();
         let is_idempotent =
             matches!(*method, Method::GET | Method::HEAD | Method::OPTIONS | Method::PUT | Method::DELETE);
         if !is_idempotent || !request.body().is_empty() || request.headers().contains_key(UPGRADE) {
             return None;
         }
-        let headers = request.headers().iter().map(|(name, value)| (name.clone(), value.clone())).collect();
-        Some(Self { method: method.clone(), uri: request.uri().clone(), headers })
+        let Self { mut target, mut headers, .. } = memory().emptied();
+        target.push_str(request.uri().path_and_query().map_or("/", PathAndQuery::as_str));
+        headers.extend(request.headers().iter().map(|(name, value)| (name.clone(), value.clone())));
+        Some(Self { method: method.clone(), target, headers })
     }
 
     /// The request again.
-    pub(super) fn request(self) -> Request<RequestBody> {
+    pub(super) fn request(self) -> Option<Request<RequestBody>> {
         let mut request = Request::new(RequestBody::Empty);
         *request.method_mut() = self.method;
-        *request.uri_mut() = self.uri;
+        *request.uri_mut() = Uri::try_from(self.target).ok()?;
         for (name, value) in self.headers {
             request.headers_mut().append(name, value);
         }
-        request
+        Some(request)
+    }
+
+    /// Whether its memory is worth keeping; that of unusually large requests would be kept for small ones.
+    pub(super) fn is_small(&self) -> bool {
+        self.target.capacity() <= SMALL_TARGET && self.headers.capacity() <= FEW_HEADERS
+    }
+
+    /// Only the memory: credentials do not outlive their request.
+    pub(super) fn emptied(mut self) -> Self {
+        self.target.clear();
+        self.headers.clear();
+        self
     }
 }
 
