@@ -14,9 +14,10 @@ use std::process::{Command, ExitCode};
 
 const USAGE: &str = "\
 usage: cargo xtask release              builds the binary that is released, optimised by what it does at work
-       cargo xtask bench                CPU per request of that binary beside nginx; needs nginx, wrk and taskset
+       cargo xtask bench                CPU per request of that binary beside nginx, and HAProxy and Envoy where they are; needs nginx, wrk and taskset
        cargo xtask bench --plain        the same of what `cargo build --release` makes
        cargo xtask bench --brief        the same in one short round: shows that it works, measures little
+       cargo xtask bench [--brief] --binary FILE    the same of that one
        cargo xtask guard [--write]      instructions and allocations per request beside those written down; needs valgrind
        cargo xtask soak [--seconds N]   60 s, or N, of load while rules, secrets and configuration are replaced; no request may fail.
                                         Of a release build; with --debug of a debug build, with --binary FILE of that one
@@ -30,6 +31,8 @@ fn main() -> ExitCode {
         ["bench"] => release::build().and_then(|binary| bench::run(binary, false)),
         ["bench", "--plain"] => plain_binary().and_then(|binary| bench::run(binary, false)),
         ["bench", "--brief"] => plain_binary().and_then(|binary| bench::run(binary, true)),
+        ["bench", "--binary", file] => bench::run(file.into(), false),
+        ["bench", "--brief", "--binary", file] => bench::run(file.into(), true),
         ["guard"] => plain_binary().and_then(|binary| guard::run(&binary, false)),
         ["guard", "--write"] => plain_binary().and_then(|binary| guard::run(&binary, true)),
         ["soak", ref options @ ..] => {

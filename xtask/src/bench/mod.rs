@@ -1,4 +1,5 @@
-//! CPU time per request beside nginx as a plain `proxy_pass`, on one core, in the same minutes.
+//! CPU time per request beside nginx as a plain `proxy_pass`, on one core, in the same minutes; of Keyward and of others
+//! that do its job, where they are installed.
 //!
 //! The proxy under test has core 0 to itself; the load generator, the upstream and the side service share
 //! core 1. CPU time is read from `/proc`, so that waiting costs nothing and a noisy neighbour costs little.
@@ -10,6 +11,7 @@
 
 mod process;
 mod report;
+mod rivals;
 mod set_ups;
 mod setup;
 mod side;
@@ -19,6 +21,7 @@ use std::time::Duration;
 
 use self::process::Server;
 use self::report::Row;
+use self::rivals::OTHERS;
 use self::set_ups::{Authenticator, SET_UPS};
 use self::setup::Stage;
 use self::side::{SideService, SideUse};
@@ -65,9 +68,21 @@ pub(crate) fn run(binary: PathBuf, brief: bool) -> Result<(), String> {
     let mut rivals = Vec::new();
     for set_up in &SET_UPS {
         let rival = Rival { server: stage.keyward(set_up)?, authenticator: set_up.authenticator };
-        // Fills caches and sets up connections.
-        load(&stage, &side, &rival, 1)?;
         rivals.push((rival, Row { title: set_up.title, pairs: Vec::new() }));
+    }
+    for other in &OTHERS {
+        match other.start(&stage)? {
+            Some(server) => {
+                let row = Row { title: other.title, pairs: Vec::new() };
+                rivals.push((Rival { server, authenticator: Authenticator::Jwt }, row));
+            }
+            None => println!("skipped: no {}", other.program),
+        }
+    }
+    for (rival, _) in &rivals {
+        stage.check_closed(&rival.server)?;
+        // Fills caches and sets up connections.
+        load(&stage, &side, rival, 1)?;
     }
     for round in 0..rounds {
         for (rival, row) in &mut rivals {

@@ -67,7 +67,7 @@ fn samples(rows: &[Row]) -> serde_json::Value {
         let pairs = row
             .pairs
             .iter()
-            .map(|pair| json!({"nginx": sample(pair.nginx), "keyward": sample(pair.own), "ratio": pair.ratio()}));
+            .map(|pair| json!({"nginx": sample(pair.nginx), "own": sample(pair.own), "ratio": pair.ratio()}));
         json!({"name": row.title, "pairs": pairs.collect::<Vec<_>>()})
     });
     all.collect()

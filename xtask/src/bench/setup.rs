@@ -1,16 +1,20 @@
 //! What a run starts: an upstream, nginx in front of it, Keyward in front of it, a side service, and the load
 //! generator.
 
-use std::fmt::Write;
+use std::fmt::Write as _;
 use std::fs;
-use std::net::TcpListener;
+use std::io::{Read, Write as _};
+use std::net::{TcpListener, TcpStream};
 use std::path::PathBuf;
 use std::process::Command;
+use std::time::Duration;
+
+use serde_json::{Value, json};
 
 use super::process::Server;
 use super::set_ups::{Authenticator, SetUp};
 
-const PROXY_CORE: &str = "0";
+pub(super) const PROXY_CORE: &str = "0";
 const OTHER_CORE: &str = "1";
 
 /// Files and names of one run.
@@ -42,10 +46,39 @@ impl Stage {
         Ok(Self { binary, directory, token, upstream_port: free_port()?, side_port: free_port()? })
     }
 
-    fn write(&self, name: &str, text: &str) -> Result<PathBuf, String> {
+    pub(super) fn write(&self, name: &str, text: &str) -> Result<PathBuf, String> {
         let path = self.directory.join(name);
         fs::write(&path, text).map_err(|error| format!("{}: {error}", path.display()))?;
         Ok(path)
+    }
+
+    pub(super) fn upstream_port(&self) -> u16 {
+        self.upstream_port
+    }
+
+    /// The public half of the key that tokens are signed with, as a JWK.
+    pub(super) fn public_key(&self) -> Result<Value, String> {
+        let text = fs::read_to_string(self.directory.join("keys.json")).map_err(|error| error.to_string())?;
+        let set: Value = serde_json::from_str(&text).map_err(|error| error.to_string())?;
+        let key = &set["keys"][0];
+        Ok(json!({"kty": key["kty"], "kid": key["kid"], "alg": key["alg"], "n": key["n"], "e": key["e"]}))
+    }
+
+    /// An error when a port lets in who shows no credential: then it is not this job that would be measured.
+    pub(super) fn check_closed(&self, server: &Server) -> Result<(), String> {
+        let asked = || {
+            let mut stream = TcpStream::connect(("127.0.0.1", server.port))?;
+            stream.set_read_timeout(Some(Duration::from_secs(5)))?;
+            write!(stream, "GET /jira/rest HTTP/1.1\r\nHost: 127.0.0.1:{}\r\n\r\n", server.port)?;
+            let mut status = [0; 12];
+            stream.read_exact(&mut status)?;
+            Ok(status)
+        };
+        let status = asked().map_err(|error: std::io::Error| format!("{}: {error}", server.name))?;
+        match &status[9..] {
+            b"401" | b"403" => Ok(()),
+            _ => Err(format!("{} answers {} to nobody", server.name, String::from_utf8_lossy(&status))),
+        }
     }
 
     fn start_nginx(&self, name: &str, core: &str, port: u16, server: &str) -> Result<Server, String> {
@@ -158,7 +191,7 @@ impl Stage {
 }
 
 /// A port that nobody listens on, so that runs do not meet.
-fn free_port() -> Result<u16, String> {
+pub(super) fn free_port() -> Result<u16, String> {
     let bound = TcpListener::bind(("127.0.0.1", 0)).and_then(|listener| listener.local_addr());
     bound.map(|address| address.port()).map_err(|error| format!("no port is free: {error}"))
 }
