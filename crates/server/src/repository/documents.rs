@@ -9,7 +9,7 @@ use super::Repository;
 use super::remote::Document;
 
 /// Those of remote repositories by URL, and what files said. Cheap to copy.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Default)]
 pub struct Documents {
     known: HashMap<String, Arc<Document>>,
     files: Option<Arc<FileTexts>>,
@@ -19,8 +19,8 @@ pub struct Documents {
 /// What the files of each repository said when they were read, by URL, in their order.
 pub type FileTexts = HashMap<String, Vec<FileText>>;
 
-/// What a file said.
-#[derive(Clone, Debug)]
+/// What a file said. Not printable: rules can hold credentials that were written out.
+#[derive(Clone)]
 pub struct FileText {
     /// Its path.
     pub path: String,

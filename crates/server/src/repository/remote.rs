@@ -37,8 +37,7 @@ pub enum Fetch {
     Unchanged,
 }
 
-/// A rule document, as it was sent.
-#[derive(Debug)]
+/// A rule document, as it was sent. Not printable: rules can hold credentials that were written out.
 pub struct Document {
     /// The text.
     pub text: String,

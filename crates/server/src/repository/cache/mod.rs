@@ -39,7 +39,6 @@ pub struct CacheDirectory {
 }
 
 /// A copy that was found.
-#[derive(Debug)]
 pub struct Copy {
     /// The document. Its signature has been checked, where one is needed.
     pub document: Document,
