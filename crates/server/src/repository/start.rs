@@ -56,7 +56,7 @@ impl Beginning {
         client: &HttpClient,
         cache: Option<&CacheDirectory>,
     ) -> Result<Self, Diagnostic> {
-        Self::fetch(known, repositories, client, cache, Patience::None).await
+        Self::fetch(known, repositories, client, cache, Patience::Once).await
     }
 
     async fn fetch(
@@ -169,7 +169,7 @@ impl Beginning {
 #[derive(Clone, Copy)]
 enum Patience {
     /// For one attempt.
-    None,
+    Once,
     /// For as many as the reference makes.
     Long,
 }
@@ -182,7 +182,7 @@ impl Patience {
                 quick.await.unwrap_or_else(|_| Err(FetchError::passing("no complete answer within 5 s")))
             }
             (None, Self::Long) => source.fetch_patiently(client).await,
-            (None, Self::None) => source.fetch(client, None).await,
+            (None, Self::Once) => source.fetch(client, None).await,
         }
     }
 }
