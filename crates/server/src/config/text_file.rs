@@ -1,36 +1,28 @@
 //! Reads a text file whole, but never more than it may be: configuration and rules.
 
 use std::fs::File;
-use std::io::{Cursor, Read, Write};
+use std::io::Read;
 use std::path::Path;
 use std::str::Utf8Error;
 
 use keyward_core::diagnostic::{Diagnostic, Origin};
-use memmap2::MmapMut;
 
 use super::yaml::MAX_BYTES;
 
 /// How much is read at a time, in bytes.
 const PART: usize = 64 * 1024;
 
-/// Hands the text of a file to `parse`. `what` names the file in messages. The memory that the text takes goes
-/// back to the system when `parse` is done; the allocator would keep it.
+/// Hands the text of a file to `parse`. `what` names the file in messages.
 pub fn read<T>(path: &Path, what: &str, parse: impl FnOnce(&str) -> Result<T, Diagnostic>) -> Result<T, Diagnostic> {
-    let named = Named { path, what };
-    let (file, _) = named.open()?;
-    // What is not written to takes no memory.
-    let mut memory = MmapMut::map_anon(MAX_BYTES + 1).map_err(|error| named.failed(&error))?;
-    let length = named.fill(&file, &mut Cursor::new(&mut memory[..]), &|| {})?;
-    let bytes = &memory[..length];
-    parse(std::str::from_utf8(bytes).map_err(|error| named.not_text(bytes, error))?)
+    parse(&read_whole(path, what, &|| {})?)
 }
 
 /// The text of a file, for who keeps it. `step` is called again and again meanwhile.
 pub fn read_whole(path: &Path, what: &str, step: &dyn Fn()) -> Result<Box<str>, Diagnostic> {
     let named = Named { path, what };
     let (file, length) = named.open()?;
-    let mut bytes = Vec::with_capacity(usize::try_from(length).map_or(0, |length| length.min(MAX_BYTES)));
-    named.fill(&file, &mut bytes, step)?;
+    let room = usize::try_from(length).map_or(0, |length| length.min(MAX_BYTES));
+    let bytes = named.bytes(&file, room, step)?;
     let text = String::from_utf8(bytes).map_err(|error| named.not_text(error.as_bytes(), error.utf8_error()))?;
     Ok(text.into())
 }
@@ -56,29 +48,28 @@ impl Named<'_> {
         Ok((File::open(self.path).map_err(|error| self.failed(&error))?, metadata.len()))
     }
 
-    /// Copies the file, and says how long it is.
-    fn fill(&self, file: &File, memory: &mut impl Write, step: &dyn Fn()) -> Result<usize, Diagnostic> {
+    /// What the file holds, read into memory with so much room at first.
+    fn bytes(&self, file: &File, room: usize, step: &dyn Fn()) -> Result<Vec<u8>, Diagnostic> {
         let state = || file.metadata().and_then(|found| Ok((found.len(), found.modified()?)));
         let begun = state().map_err(|error| self.failed(&error))?;
-        let mut length = 0;
+        let mut bytes = Vec::with_capacity(room);
         loop {
-            let left = (MAX_BYTES + 1 - length).min(PART) as u64;
-            let copied = std::io::copy(&mut file.take(left), memory).map_err(|error| self.failed(&error))?;
-            length += usize::try_from(copied).unwrap_or(usize::MAX);
-            if copied < left || length > MAX_BYTES {
+            let left = (MAX_BYTES + 1 - bytes.len()).min(PART);
+            let read = file.take(left as u64).read_to_end(&mut bytes).map_err(|error| self.failed(&error))?;
+            if read < left || bytes.len() > MAX_BYTES {
                 break;
             }
             step();
         }
         let ended = state().map_err(|error| self.failed(&error))?;
-        if length > MAX_BYTES {
+        if bytes.len() > MAX_BYTES {
             return Err(self.refuse("it is larger than 16 MiB"));
         }
         // Half of a list can be a list.
         if begun != ended {
             return Err(self.refuse("it is being written").hint("write another file, and rename it"));
         }
-        Ok(length)
+        Ok(bytes)
     }
 
     fn place(&self) -> Origin {
@@ -108,13 +99,8 @@ mod tests {
     #![allow(clippy::unwrap_used)]
     use super::*;
 
-    /// Either way of reading has the same outcome.
     fn text(path: &Path) -> Result<String, Diagnostic> {
-        let text = read(path, "it", |text| Ok(text.to_owned()));
-        let whole = read_whole(path, "it", &|| {}).map(String::from);
-        let shown = |read: &Result<String, Diagnostic>| read.as_ref().map_err(ToString::to_string).cloned();
-        assert_eq!(shown(&text), shown(&whole));
-        text
+        read(path, "it", |text| Ok(text.to_owned()))
     }
 
     #[test]
