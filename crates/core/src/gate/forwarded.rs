@@ -1,8 +1,6 @@
 //! The decision API's way through the gate: the request to decide on is described by headers
 //! (serving spec 7.9), and canonicalised by the same code.
 
-use std::sync::Arc;
-
 use bytes::Bytes;
 use http::header::HOST;
 use http::request::Parts;
@@ -52,7 +50,7 @@ pub fn admit_forwarded(head: Parts, arrival: &Arrival, policy: &GatePolicy) -> R
         "" => path::CanonicalPath { text: "".into(), has_encoded_slash: false },
         text => path::canonicalize(text).map_err(|_| RefusalReason::Path)?,
     };
-    let target = Arc::new(CanonicalTarget::new(scheme, &authority, &canonical.text, query(&head.uri, policy)?));
+    let target = CanonicalTarget::new(scheme, &authority, &canonical.text, query(&head.uri, policy)?);
     let mut headers = head.headers;
     let trusting = GatePolicy { trust_forwarded_headers: true, ..policy.clone() };
     let facts = fields::filter(&mut headers, head.version, &trusting)?;

@@ -11,6 +11,7 @@ pub mod path;
 mod refusal;
 
 use std::borrow::Cow;
+use std::cell::RefCell;
 use std::net::SocketAddr;
 use std::sync::Arc;
 
@@ -77,7 +78,7 @@ impl Default for GatePolicy {
 #[derive(Clone, Debug)]
 pub struct GatedRequest {
     method: Method,
-    target: Arc<CanonicalTarget>,
+    target: CanonicalTarget,
     headers: HeaderMap,
     facts: fields::Facts,
     has_encoded_slash: bool,
@@ -113,7 +114,7 @@ pub fn admit(head: &mut Parts, arrival: &Arrival, policy: &GatePolicy) -> Result
     }
     Ok(GatedRequest {
         method: head.method.clone(),
-        target: Arc::new(target),
+        target,
         headers: std::mem::take(&mut head.headers),
         facts,
         has_encoded_slash,
@@ -122,25 +123,33 @@ pub fn admit(head: &mut Parts, arrival: &Arrival, policy: &GatePolicy) -> Result
     })
 }
 
-/// The canonical target of a request: what was asked for, also when the request itself has gone on.
-#[derive(Debug)]
+/// The canonical target of a request: what was asked for, also when the request itself has gone on. A clone shares
+/// the text.
+#[derive(Clone, Debug)]
 pub struct CanonicalTarget {
     scheme: Scheme,
     /// `scheme://authority/path`
-    url: String,
+    url: Arc<str>,
     authority_end: usize,
-    query: Option<String>,
+    query: Option<Arc<str>>,
+}
+
+thread_local! {
+    /// Where a URL is put together before it gets memory of its own, which then is as long as it has to be.
+    static DRAFT: RefCell<String> = const { RefCell::new(String::new()) };
 }
 
 impl CanonicalTarget {
-    fn new(scheme: Scheme, authority: &str, path: &str, query: Option<String>) -> Self {
-        let mut url = String::with_capacity(scheme.as_str().len() + 3 + authority.len() + path.len());
-        url.push_str(scheme.as_str());
-        url.push_str("://");
-        url.push_str(authority);
-        let authority_end = url.len();
-        url.push_str(path);
-        Self { scheme, url, authority_end, query }
+    fn new(scheme: Scheme, authority: &str, path: &str, query: Option<Arc<str>>) -> Self {
+        DRAFT.with_borrow_mut(|url| {
+            url.clear();
+            url.push_str(scheme.as_str());
+            url.push_str("://");
+            url.push_str(authority);
+            let authority_end = url.len();
+            url.push_str(path);
+            Self { scheme, url: url.as_str().into(), authority_end, query }
+        })
     }
 
     /// See [`GatedRequest::authority`].
@@ -187,18 +196,14 @@ fn requested_authority<'h>(
 }
 
 /// The query passes byte for byte: no raw control, space or non-ASCII octet.
-fn query(uri: &Uri, policy: &GatePolicy) -> Result<Option<String>, RefusalReason> {
+fn query(uri: &Uri, policy: &GatePolicy) -> Result<Option<Arc<str>>, RefusalReason> {
     let Some(query) = uri.query() else {
         return if uri.path().len() > policy.max_target_bytes { Err(RefusalReason::TargetSize) } else { Ok(None) };
     };
     if uri.path().len() + query.len() >= policy.max_target_bytes {
         return Err(RefusalReason::TargetSize);
     }
-    if query.bytes().all(|byte| byte.is_ascii_graphic()) {
-        Ok(Some(query.to_owned()))
-    } else {
-        Err(RefusalReason::Query)
-    }
+    if query.bytes().all(|byte| byte.is_ascii_graphic()) { Ok(Some(query.into())) } else { Err(RefusalReason::Query) }
 }
 
 impl GatedRequest {
@@ -218,7 +223,7 @@ impl GatedRequest {
     }
 
     /// What is asked for.
-    pub fn target(&self) -> &Arc<CanonicalTarget> {
+    pub fn target(&self) -> &CanonicalTarget {
         &self.target
     }
 
@@ -236,7 +241,7 @@ impl GatedRequest {
     pub fn url_with_query(&self) -> Cow<'_, str> {
         match &self.target.query {
             Some(query) => format!("{}?{query}", self.target.url).into(),
-            None => self.target.url.as_str().into(),
+            None => (*self.target.url).into(),
         }
     }
 

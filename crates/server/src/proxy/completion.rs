@@ -102,7 +102,7 @@ pub enum Asked {
         host: String,
     },
     /// What the gate passed.
-    Canonical(Arc<CanonicalTarget>),
+    Canonical(CanonicalTarget),
 }
 
 impl Asked {

@@ -21,7 +21,7 @@ use keyward_core::pipeline::decide::decide;
 use keyward_core::pipeline::denial::{Denial, ErrorKind};
 use keyward_core::pipeline::error_response::{ErrorResponse, json};
 use keyward_core::pipeline::grant::Grant;
-use keyward_core::ports::UnixTime;
+use keyward_core::ports::{LocalFuture, UnixTime};
 use keyward_core::rule::Rule;
 
 use super::body::{BodyFault, RequestBody, RequestTally, ResponseBody, UpstreamBody};
@@ -37,6 +37,7 @@ use crate::http2::without_body;
 use crate::serving::Live;
 use crate::upstream::answer::Answer;
 use crate::upstream::error::ForwardError;
+use crate::upstream::exchange::Exchange;
 use crate::upstream::forward::Forwarder;
 
 /// Says under which version of the rules an answer was given, where that is asked for.
@@ -71,11 +72,11 @@ struct Matched {
 }
 
 /// A request on its way to the upstream.
-struct Sending<F> {
+struct Sending<'f> {
     record: Box<Completion>,
     client_upgrade: Option<OnUpgrade>,
     begun: Instant,
-    answer: F,
+    answer: Exchange<'f>,
 }
 
 impl Service {
@@ -113,13 +114,11 @@ impl Service {
             let policy = in_force.live.serving.proxy_cors.as_ref();
             verdict = policy.map(|policy| Box::new(policy.judge(request.method(), request.headers())));
             let preflight = matches!(verdict.as_deref(), Some(cors::Verdict::Preflight(_)));
-            self.arrive(request, connection, &in_force, preflight)
+            self.arrive(request, connection, in_force, preflight)
         });
-        let arrived =
-            arrived.map(|arrived| arrived.map(|matched| survived(Box::pin(self.clone().exchange(matched, in_force)))));
         async move {
             let response = match arrived {
-                Some(Ok(exchange)) => exchange.await,
+                Some(Ok(exchange)) => survived(exchange).await,
                 Some(Err(response)) => Some(*response),
                 None => None,
             };
@@ -146,14 +145,15 @@ impl Service {
         local(ErrorKind::Internal.status(), ErrorKind::Internal.generic_message())
     }
 
-    /// From the head to the rule.
+    /// From the head to the rule, and what comes after that as a future. It is large, so it is boxed where it is made:
+    /// handed on otherwise, it is copied.
     fn arrive(
-        &self,
+        self: &Rc<Self>,
         mut request: Request<Incoming>,
         connection: Rc<Connection>,
-        in_force: &Rc<InForce>,
+        in_force: Rc<InForce>,
         preflight: bool,
-    ) -> Result<Matched, Box<Response<ResponseBody>>> {
+    ) -> Result<LocalFuture<'static, Response<ResponseBody>>, Box<Response<ResponseBody>>> {
         let number = connection.requests.replace(connection.requests.get() + 1);
         let (snapshot, limits) = (&in_force.live.snapshot, in_force.live.serving.bodies);
         let client_upgrade = request.headers().contains_key(UPGRADE).then(|| hyper::upgrade::on(&mut request));
@@ -185,23 +185,29 @@ impl Service {
         record.rule = Some(rule.number());
         let body = RequestBody::new(body, record.tally.clone(), limits.request_pause, limits.request_bytes);
         let body = HeldBody::new(body, snapshot.max_held_body_bytes);
-        Ok(Matched { record, request, rule, body, client_upgrade })
+        Ok(Box::pin(self.clone().exchange(Matched { record, request, rule, body, client_upgrade }, in_force)))
     }
 
-    /// From the rule to the answer's head.
-    async fn exchange(self: Rc<Self>, mut matched: Matched, in_force: Rc<InForce>) -> Response<ResponseBody> {
-        let now = unix(matched.record.arrived_at());
-        let decided = decide(&matched.rule, &mut matched.request, &mut matched.body, now).await;
-        let Sending { mut record, client_upgrade, begun, answer } =
-            match self.send(matched, decided, &in_force.forwarder) {
-                Ok(sending) => sending,
-                Err(response) => return response,
-            };
-        let outcome = answer.await;
-        record.upstream_duration = Some(begun.elapsed());
-        match outcome {
-            Ok(answer) => self.relay(record, answer, client_upgrade),
-            Err(error) => self.upstream_failed(record, &error),
+    /// From the rule to the answer's head. Not an `async fn`, which would keep its arguments twice.
+    fn exchange(
+        self: Rc<Self>,
+        mut matched: Matched,
+        in_force: Rc<InForce>,
+    ) -> impl Future<Output = Response<ResponseBody>> {
+        async move {
+            let now = unix(matched.record.arrived_at());
+            let decided = decide(&matched.rule, &mut matched.request, &mut matched.body, now).await;
+            let Sending { mut record, client_upgrade, begun, answer } =
+                match self.send(matched, decided, &in_force.forwarder) {
+                    Ok(sending) => sending,
+                    Err(response) => return response,
+                };
+            let outcome = answer.await;
+            record.upstream_duration = Some(begun.elapsed());
+            match outcome {
+                Ok(answer) => self.relay(record, answer, client_upgrade),
+                Err(error) => self.upstream_failed(record, &error),
+            }
         }
     }
 
@@ -211,7 +217,7 @@ impl Service {
         matched: Matched,
         decided: Result<Grant, Denial>,
         forwarder: &'f Forwarder,
-    ) -> Result<Sending<impl Future<Output = Result<Answer, ForwardError>> + use<'f>>, Response<ResponseBody>> {
+    ) -> Result<Sending<'f>, Response<ResponseBody>> {
         let Matched { mut record, request, rule, body, client_upgrade } = matched;
         let grant = match decided {
             Ok(grant) => grant,

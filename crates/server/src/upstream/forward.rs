@@ -1,32 +1,27 @@
 //! Sends a credentialed request and takes the head of the answer. Nothing else can be sent.
 
 use std::cell::RefCell;
-use std::future::poll_fn;
-use std::ops::DerefMut;
-use std::pin::{Pin, pin};
 use std::rc::Rc;
 use std::sync::Arc;
-use std::task::Poll;
 use std::time::{Duration, Instant};
 
+use http::Request;
 use http::header::UPGRADE;
-use http::{Request, Response};
-use hyper::body::Incoming;
 use hyper::client::conn::{TrySendError, http1, http2};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use keyward_core::pipeline::grant::{CredentialedRequest, Outgoing};
-use keyward_core::ports::LocalFuture;
 use keyward_core::rule::upstream::UpstreamOrigin;
 use rustls::ClientConfig;
 
 use super::answer::Answer;
 use super::connect::connect;
 use super::error::{ForwardError, chain};
-use super::pool::{Lease, Pool, Taken};
+use super::exchange::{Exchange, State, Wait};
+use super::pool::{Pool, Taken};
 use super::request_form::{Repeatable, http1_form, http1_request, http2_form};
 use super::resolve::Resolver;
 use crate::local_executor::LocalExecutor;
-use crate::proxy::body::{RequestBody, RequestTally};
+use crate::proxy::body::RequestBody;
 use crate::proxy::stall::Stall;
 
 /// The read buffer of an upstream connection.
@@ -84,83 +79,26 @@ impl Forwarder {
 
     /// Sends a request. It is sent again, once and on a fresh connection, only when a pooled one turned
     /// out to be dead before anything went out, or when the method is idempotent and the body empty.
-    ///
-    /// What can be done at once is done before there is a future: every future that a request's parts pass
-    /// through copies them.
-    pub fn send<'f>(
-        &'f self,
-        request: CredentialedRequest,
-        body: RequestBody,
-        now: Instant,
-    ) -> impl Future<Output = Result<Answer, ForwardError>> + use<'f> {
+    pub fn send<'f>(&'f self, request: CredentialedRequest, body: RequestBody, now: Instant) -> Exchange<'f> {
         let outgoing = request.into_outgoing();
         let (origin, upgrade, tally) = (outgoing.origin.clone(), outgoing.upgrade.clone(), body.tally());
-        let begun = self.begin(&origin, outgoing, body);
-        async move {
-            let wait = Wait { tally: tally.as_deref(), since: now };
-            let outcome = match begun? {
-                Begun::Sent { sent, lease, repeatable } => self.ended(sent, lease, repeatable, &origin, &wait).await,
-                Begun::Otherwise(future) => self.within(future, &wait).await.flatten(),
-            };
-            if let Err(ForwardError::Timeout(_)) = outcome {
-                // Its peer may be gone without a word, and others must not wait for it too.
-                self.pool.forget_http2(&origin);
-            }
-            outcome?.cleaned(upgrade.as_ref())
-        }
+        let state = self.begin(&origin, outgoing, body).unwrap_or_else(State::failed);
+        Exchange::new(self, origin, upgrade, Wait::new(self.timer(now), tally), state)
     }
 
-    /// What comes from a pooled connection, or else from a fresh one.
-    async fn ended(
-        &self,
-        sent: impl Future<Output = Sent>,
-        lease: Lease,
-        repeatable: Option<Repeatable>,
-        origin: &Arc<UpstreamOrigin>,
-        wait: &Wait<'_>,
-    ) -> Result<Answer, ForwardError> {
-        let mut error = match self.within(pin!(sent), wait).await? {
-            Ok(response) => {
-                self.keep(repeatable);
-                return Ok(Answer { response, lease: Some(lease) });
-            }
-            Err(error) => error,
-        };
-        match error.take_message().or_else(|| repeatable.and_then(Repeatable::request)) {
-            Some(again) => self.within(Box::pin(self.fresh(origin.clone(), again)), wait).await?,
-            None => Err(exchange_error(error)),
-        }
-    }
-
-    /// Limits the wait for an answer's head. While the caller's body moves, the wait has not begun.
-    async fn within<F: Future + ?Sized>(
-        &self,
-        mut exchange: Pin<impl DerefMut<Target = F>>,
-        wait: &Wait<'_>,
-    ) -> Result<F::Output, ForwardError> {
-        let progress = || wait.tally.map(|tally| (tally.bytes.get(), tally.ended.get()));
-        let mut before = progress();
+    /// A timer for an answer's head, of an exchange that began at a time.
+    fn timer(&self, begun: Instant) -> Stall {
         let mut timer = self.timers.borrow_mut().pop().unwrap_or_else(|| Stall::new(self.header_timeout));
-        timer.begin(wait.since);
-        let outcome = poll_fn(|cx| {
-            if let Poll::Ready(outcome) = exchange.as_mut().poll(cx) {
-                return Poll::Ready(Ok(outcome));
-            }
-            while timer.poll(cx).is_ready() {
-                if progress() == before {
-                    return Poll::Ready(Err(ForwardError::Timeout("for the upstream to answer")));
-                }
-                before = progress();
-                timer.reset();
-            }
-            Poll::Pending
-        })
-        .await;
+        timer.begin(begun);
+        timer
+    }
+
+    /// Keeps a timer for the next exchange.
+    pub(super) fn keep_timer(&self, timer: Stall) {
         let mut timers = self.timers.borrow_mut();
         if timers.len() < MAX_KEPT {
             timers.push(timer);
         }
-        outcome
     }
 
     /// A copy of a request, for as long as nothing of its answer is there.
@@ -168,33 +106,31 @@ impl Forwarder {
         Repeatable::of(request, || self.copies.borrow_mut().pop().unwrap_or_default())
     }
 
-    fn keep(&self, copy: Option<Repeatable>) {
+    /// Keeps the memory of a copy that was not needed.
+    pub(super) fn keep(&self, copy: Option<Repeatable>) {
         let mut copies = self.copies.borrow_mut();
         if copies.len() < MAX_KEPT {
             copies.extend(copy.filter(Repeatable::is_small).map(Repeatable::emptied));
         }
     }
 
-    /// Hands the request to a connection, where one is at rest. What is rare or large is boxed.
+    /// Hands the request to a connection, where one is at rest.
     fn begin<'f>(
         &'f self,
         origin: &Arc<UpstreamOrigin>,
         outgoing: Outgoing,
         body: RequestBody,
-    ) -> Result<Begun<'f, impl Future<Output = Sent> + use<>>, ForwardError> {
-        let mut lease = match self.pool.take(origin, outgoing.upgrade.is_none()) {
-            Taken::Http1(lease) => lease,
-            Taken::Http2(sender) => {
-                return Ok(Begun::Otherwise(Box::pin(self.over_http2(sender, origin.clone(), outgoing, body))));
-            }
-            Taken::Nothing => {
-                let request = http1_request(outgoing, body)?;
-                return Ok(Begun::Otherwise(Box::pin(self.fresh(origin.clone(), request))));
-            }
-        };
+    ) -> Result<State<'f>, ForwardError> {
+        let taken = self.pool.take(origin, outgoing.upgrade.is_none());
+        if let Taken::Http2(sender) = taken {
+            return Ok(State::Otherwise(Box::pin(self.over_http2(sender, origin.clone(), outgoing, body))));
+        }
         let request = http1_request(outgoing, body)?;
-        let repeatable = self.copy(&request);
-        Ok(Begun::Sent { sent: lease.sender.try_send_request(request), lease, repeatable })
+        let Taken::Http1(mut lease) = taken else {
+            return Ok(State::Otherwise(Box::pin(self.fresh(origin.clone(), request))));
+        };
+        let copy = self.copy(&request);
+        Ok(State::Pooled { sent: Box::pin(lease.sender.try_send_request(request)), lease, copy })
     }
 
     async fn over_http2(
@@ -219,7 +155,12 @@ impl Forwarder {
         }
     }
 
-    async fn fresh(&self, origin: Arc<UpstreamOrigin>, request: Request<RequestBody>) -> Result<Answer, ForwardError> {
+    /// Over a connection made for it.
+    pub(super) async fn fresh(
+        &self,
+        origin: Arc<UpstreamOrigin>,
+        request: Request<RequestBody>,
+    ) -> Result<Answer, ForwardError> {
         let tls = if request.headers().contains_key(UPGRADE) { &self.tls.http1 } else { &self.tls.any };
         let stream = connect(&origin, &self.resolver, tls, self.connect_timeout).await?;
         let broken = |error: hyper::Error| ForwardError::Connect(format!("{}: {error}", origin.authority()));
@@ -244,28 +185,11 @@ impl Forwarder {
     }
 }
 
-/// What comes of handing a request to an HTTP/1 connection; an error carries the request back when nothing
-/// of it went out.
-type Sent = Result<Response<Incoming>, TrySendError<Request<RequestBody>>>;
-
-/// An exchange that has begun.
-enum Begun<'f, S> {
-    /// A pooled connection has the request.
-    Sent { sent: S, lease: Lease, repeatable: Option<Repeatable> },
-    /// It takes more than that.
-    Otherwise(LocalFuture<'f, Result<Answer, ForwardError>>),
-}
-
-/// What the wait for an answer depends on.
-struct Wait<'w> {
-    tally: Option<&'w RequestTally>,
-    since: Instant,
-}
-
 /// The request, when nothing of it went out, and why.
 type Unsent = (Option<Request<RequestBody>>, ForwardError);
 
-fn exchange_error<T>(error: TrySendError<T>) -> ForwardError {
+/// Why a connection did not deliver.
+pub(super) fn exchange_error<T>(error: TrySendError<T>) -> ForwardError {
     ForwardError::Exchange(chain(&error.into_error()))
 }
 

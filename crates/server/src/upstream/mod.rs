@@ -3,6 +3,7 @@
 pub mod answer;
 pub mod connect;
 pub mod error;
+pub mod exchange;
 pub mod forward;
 mod framing;
 pub mod outbound;
