@@ -7,6 +7,7 @@ use base64::Engine;
 use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
 use serde_json::{Value, json};
 
+use super::machine;
 use super::process::Server;
 use super::setup::{PROXY_CORE, Stage, free_port};
 
@@ -27,11 +28,7 @@ pub(super) const OTHERS: [Other; 2] = [
 impl Other {
     /// Starts it, where it is installed.
     pub(super) fn start(&self, stage: &Stage) -> Result<Option<Server>, String> {
-        let directories = std::env::var_os("PATH").unwrap_or_default();
-        // Debian puts servers where only administrators look.
-        let directories = std::env::split_paths(&directories).chain([PathBuf::from("/usr/sbin")]);
-        let found = directories.map(|directory| directory.join(self.program)).find(|path| path.is_file());
-        found.map(|program| (self.start)(stage, program)).transpose()
+        machine::find(self.program).map(|program| (self.start)(stage, program)).transpose()
     }
 }
 

@@ -13,7 +13,7 @@ const LOCATIONS: &str = "default_type application/json; \
     location = /status { stub_status; }";
 
 /// Connections that a round may open: twice those of the load, which is nothing beside its requests.
-const MOST_CONNECTIONS: u64 = 2 * super::CONNECTIONS as u64;
+const MOST_CONNECTIONS: u64 = 2 * super::requests::CONNECTIONS as u64;
 
 /// Running until dropped.
 pub(super) struct SideService {
