@@ -7,7 +7,11 @@
 //! Each measurement starts what it needs and ends it. One fails when a request is answered badly, or when a server
 //! lets somebody in who shows no credential. No time is ever asserted.
 
+mod callers;
+mod growth;
+mod keyward;
 mod machine;
+mod nginx;
 mod options;
 mod process;
 mod report;
@@ -17,6 +21,9 @@ mod rounds;
 mod set_ups;
 mod setup;
 mod side;
+mod tokens;
+mod turns;
+mod wires;
 
 use std::path::Path;
 use std::time::Instant;
@@ -35,11 +42,24 @@ struct Measurement {
     run: fn(&Bench) -> Result<Vec<Row>, String>,
 }
 
-const MEASUREMENTS: [Measurement; 1] = [Measurement {
-    name: "requests",
-    shows: "CPU per request over 32 kept connections with one token; each ratio is to the sample of nginx right before",
-    run: requests::run,
-}];
+const MEASUREMENTS: [Measurement; 8] = [
+    Measurement { name: "requests", shows: "32 connections, one token", run: requests::one_token },
+    Measurement { name: "connections", shows: "256 connections, one token", run: requests::many_connections },
+    Measurement { name: "tokens", shows: "32 connections, 2,000 tokens in turn", run: requests::tokens_in_turn },
+    Measurement { name: "new-tokens", shows: "32 connections, no token twice", run: requests::new_tokens },
+    Measurement { name: "bodies", shows: "8 connections, bodies of 1 MiB", run: wires::bodies },
+    Measurement { name: "tls", shows: "32 connections, TLS with callers and the upstream", run: wires::tls },
+    Measurement {
+        name: "http2",
+        shows: "8 connections with 4 requests at a time, HTTP/2 with callers and the upstream (nginx: with callers)",
+        run: wires::http2,
+    },
+    Measurement {
+        name: "growth",
+        shows: "more rules, tokens and open connections, each beside the first of its kind",
+        run: growth::run,
+    },
+];
 
 /// What every measurement gets.
 struct Bench {
@@ -51,6 +71,11 @@ impl Bench {
     /// How often everything is measured, of which a brief run does the first.
     fn rounds(&self, full: u32) -> u32 {
         if self.brief { 1 } else { full }
+    }
+
+    /// For how many seconds a server is driven before it is measured.
+    fn warm_up(&self) -> u32 {
+        if self.brief { 0 } else { 1 }
     }
 
     /// The length of a sample.

@@ -29,7 +29,7 @@ pub(super) enum Shown {
 
 /// Prints the table of a measurement. Figures of the same name are one column.
 pub(super) fn print(name: &str, shows: &str, rows: &[Row]) {
-    println!("\n{name}: {shows}");
+    println!("\n{name}: {shows}; medians, with (quartiles) and the least");
     let mut columns: Vec<(&str, Shown)> = Vec::new();
     for figure in rows.iter().flat_map(|row| &row.figures) {
         if !columns.iter().any(|(known, _)| *known == figure.name) {

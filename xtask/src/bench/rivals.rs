@@ -5,11 +5,12 @@ use std::path::PathBuf;
 
 use base64::Engine;
 use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
+use keyward_testkit::ports::free_port;
 use serde_json::{Value, json};
 
 use super::machine;
 use super::process::Server;
-use super::setup::{PROXY_CORE, Stage, free_port};
+use super::setup::{PROXY_CORE, Stage};
 
 /// One of them.
 pub(super) struct Other {
@@ -33,7 +34,7 @@ impl Other {
 }
 
 fn haproxy(stage: &Stage, program: PathBuf) -> Result<Server, String> {
-    let port = free_port()?;
+    let port = free_port();
     let key = stage.write("public.pem", &public_key_pem(&stage.public_key()?)?)?;
     let configuration = format!(
         "global\n  nbthread 1\n  maxconn 5000\n\
@@ -59,7 +60,7 @@ fn haproxy(stage: &Stage, program: PathBuf) -> Result<Server, String> {
 }
 
 fn envoy(stage: &Stage, program: PathBuf) -> Result<Server, String> {
-    let port = free_port()?;
+    let port = free_port();
     let address = |port: u16| json!({"socket_address": {"address": "127.0.0.1", "port_value": port}});
     let keys = json!({"keys": [stage.public_key()?]}).to_string();
     let token_filter = json!({
@@ -68,7 +69,7 @@ fn envoy(stage: &Stage, program: PathBuf) -> Result<Server, String> {
             "issuer": ISSUER,
             "audiences": ["oathkeeper-proxy"],
             "local_jwks": {"inline_string": keys},
-            "jwt_cache_config": {"jwt_cache_size": 1000},
+            "jwt_cache_config": {"jwt_cache_size": 4000},
             "payload_in_metadata": "claims",
         }},
         "rules": [{"match": {"prefix": "/"}, "requires": {"provider_name": "issuer"}}],

@@ -21,7 +21,7 @@ pub(super) struct SideService {
 }
 
 /// What was asked of it, so far or in a round.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, Default)]
 pub(super) struct SideUse {
     pub(super) connections: u64,
     pub(super) calls: u64,
