@@ -3,6 +3,7 @@
 
 use super::Bench;
 use super::callers::{Callers, ISSUE, Requests};
+use super::descriptors;
 use super::keyward::Wiring;
 use super::process::Server;
 use super::report::Row;
@@ -80,11 +81,21 @@ pub(super) fn run(bench: &Bench) -> Result<Vec<Row>, String> {
     let mut rows = Vec::new();
     for (kind, steps) in KINDS {
         let steps = steps.iter().filter(|step| step.brief || !bench.brief);
+        let steps = steps.filter(|step| kind != Kind::Connections || possible(step));
         let servers = steps.map(|step| Ok((step, start(bench, kind, step)?)));
         let servers = servers.collect::<Result<Vec<(&Step, Server)>, String>>()?;
         rows.extend(grow(bench, kind, &servers)?);
     }
     Ok(rows)
+}
+
+/// Whether connections and what a process has open besides are as many as it may have.
+fn possible(step: &Step) -> bool {
+    let possible = descriptors::suffice_for(step.count + 1000);
+    if !possible {
+        println!("skipped: {}, which are more than a process may have here (ulimit -n)", step.title);
+    }
+    possible
 }
 
 fn grow(bench: &Bench, kind: Kind, servers: &[(&Step, Server)]) -> Result<Vec<Row>, String> {

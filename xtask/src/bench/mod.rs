@@ -8,6 +8,7 @@
 //! lets somebody in who shows no credential. No time is ever asserted.
 
 mod callers;
+mod descriptors;
 mod growth;
 mod keyward;
 mod machine;
@@ -87,6 +88,7 @@ impl Bench {
 /// Makes the measurements that are wanted, one after the other, prints a table of each and writes all samples to
 /// `target/bench.json`. One that fails does not keep the others from being made.
 pub(crate) fn run(options: &Options) -> Result<(), String> {
+    descriptors::raise()?;
     let binary = options.binary()?;
     eprintln!("measuring {}", binary.display());
     let bench = Bench { stage: Stage::new(binary.clone())?, brief: options.brief };

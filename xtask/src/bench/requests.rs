@@ -23,21 +23,20 @@ const NEW_TOKENS: [usize; 2] = [2000, 20_000];
 /// Every set-up of Keyward, and the others, with one token.
 pub(super) fn one_token(bench: &Bench) -> Result<Vec<Row>, String> {
     let load = |bench: &Bench, authenticator| Callers::small(&bench.stage, authenticator, CONNECTIONS);
-    beside_nginx(bench, &SET_UPS, bench.rounds(11), bench.warm_up(), load)
+    beside_nginx(bench, &SET_UPS, bench.rounds(11), load)
 }
 
 /// The same over more connections.
 pub(super) fn many_connections(bench: &Bench) -> Result<Vec<Row>, String> {
     let load = |bench: &Bench, authenticator| Callers::small(&bench.stage, authenticator, MANY_CONNECTIONS);
-    beside_nginx(bench, &SET_UPS[..1], bench.rounds(11), bench.warm_up(), load)
+    beside_nginx(bench, &SET_UPS[..1], bench.rounds(11), load)
 }
 
 /// Many callers in turn, all of whom were there before.
 pub(super) fn tokens_in_turn(bench: &Bench) -> Result<Vec<Row>, String> {
     let tokens = bench.stage.tokens().at_least(TOKENS)?.to_owned();
     let load = |_: &Bench, _| Ok(with(Requests::InTurn { tokens: tokens.clone(), count: TOKENS }));
-    // Also in a brief run, whose only round would be one of unknown tokens for a part of it.
-    beside_nginx(bench, &SET_UPS[..1], bench.rounds(11), 1, load)
+    beside_nginx(bench, &SET_UPS[..1], bench.rounds(11), load)
 }
 
 /// Each request from somebody whom nobody has seen before.
@@ -48,7 +47,7 @@ pub(super) fn new_tokens(bench: &Bench) -> Result<Vec<Row>, String> {
     let lines = Callers::lines(count, CONNECTIONS, rounds);
     let tokens = bench.stage.tokens().at_least(lines)?.to_owned();
     let load = |_: &Bench, _| Ok(with(Requests::Once { tokens: tokens.clone(), count }));
-    beside_nginx(bench, &SET_UPS[..1], rounds, bench.warm_up(), load)
+    beside_nginx(bench, &SET_UPS[..1], rounds, load)
 }
 
 fn with(requests: Requests) -> Callers {
@@ -60,7 +59,6 @@ fn beside_nginx(
     bench: &Bench,
     set_ups: &[SetUp],
     rounds: u32,
-    warm_up: u32,
     load: impl Fn(&Bench, Authenticator) -> Result<Callers, String>,
 ) -> Result<Vec<Row>, String> {
     let stage = &bench.stage;
@@ -86,7 +84,7 @@ fn beside_nginx(
             // It looks at no credential; one as long as a token has to be read.
             reference: contender("nginx", &nginx, Authenticator::Jwt)?,
             asks: authenticator.asks(),
-            warm_up,
+            warm_up: bench.warm_up(),
         })
     });
     interleave(bench, Some(&side), &trials.collect::<Result<Vec<_>, String>>()?, rounds)
