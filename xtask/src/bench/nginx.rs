@@ -3,6 +3,7 @@
 use keyward_testkit::ports::free_port;
 use rustix::process::geteuid;
 
+use super::machine;
 use super::process::Server;
 use super::setup::{OTHER_CORE, PROXY_CORE, Spoken, Stage};
 
@@ -90,7 +91,8 @@ impl Stage {
             tls = self.port_speaking(Spoken::Http1OverTls),
         );
         let file = self.write(&format!("{name}.conf"), &configuration)?;
-        let arguments = ["nginx", "-c"].map(str::to_owned).into_iter().chain([file.display().to_string()]).collect();
+        let program = machine::find("nginx").ok_or("nginx is not installed")?.display().to_string();
+        let arguments = vec![program, "-c".to_owned(), file.display().to_string()];
         Server::start(name, core, port, arguments)
     }
 }

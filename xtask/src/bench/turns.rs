@@ -129,3 +129,60 @@ fn stay_away_from_the_proxy() -> io::Result<()> {
     cores.set(OTHER_CORE.parse().map_err(io::Error::other)?);
     Ok(sched_setaffinity(None, &cores)?)
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::mpsc;
+
+    use keyward_testkit::scripted;
+
+    use super::*;
+
+    /// Answers every request of a connection alike, but one of a number with an error; how many there were is sent on
+    /// when the connection ends.
+    fn upstream(bad: Option<usize>) -> (u16, mpsc::Receiver<usize>) {
+        let (counts, received) = mpsc::channel();
+        let port = scripted::upstream(move |mut stream| {
+            let mut count = 0;
+            while !scripted::read_head(&mut stream).is_empty() {
+                let status = if bad == Some(count) { "503 Service Unavailable" } else { "200 OK" };
+                count += 1;
+                let answer = format!("HTTP/1.1 {status}\r\nContent-Length: 2\r\n\r\n{{}}");
+                if stream.write_all(answer.as_bytes()).is_err() {
+                    break;
+                }
+            }
+            let _ = counts.send(count);
+        });
+        (port, received)
+    }
+
+    fn turns(turns: &Turns) -> io::Result<u64> {
+        let (connections, next) = &mut *turns.state.borrow_mut();
+        let until = Instant::now() + Duration::from_millis(100);
+        take_turns(connections, next, &turns.request, turns.answer_bytes, until)
+    }
+
+    #[test]
+    fn no_connection_has_two_turns_more_than_another() {
+        for connections in [1, 7, UNDER_WAY, 2 * UNDER_WAY + 1] {
+            let (port, counts) = upstream(None);
+            let open = Turns::open(port, connections, "Authorization: Bearer x").unwrap();
+            let answered = turns(&open).unwrap() as usize;
+            drop(open);
+            let counts: Vec<usize> = counts.iter().take(connections).collect();
+            // The first request of each belongs to no turn.
+            assert_eq!(counts.iter().sum::<usize>(), answered + connections);
+            assert!(counts.iter().max().unwrap() - counts.iter().min().unwrap() <= 1, "{counts:?}");
+        }
+    }
+
+    #[test]
+    fn a_bad_answer_is_an_error() {
+        for bad in [0, 1] {
+            let (port, _counts) = upstream(Some(bad));
+            let outcome = Turns::open(port, 2, "Authorization: Bearer x").map(|open| turns(&open).is_ok());
+            assert_ne!(outcome, Ok(true), "request {bad}");
+        }
+    }
+}
