@@ -27,8 +27,11 @@ pub(super) enum Shown {
     Sum,
 }
 
-/// Prints the table of a measurement. Figures of the same name are one column.
+/// Prints the table of a measurement, if it was made. Figures of the same name are one column.
 pub(super) fn print(name: &str, shows: &str, rows: &[Row]) {
+    if rows.is_empty() {
+        return;
+    }
     println!("\n{name}: {shows}; medians, with (quartiles) and the least");
     let mut columns: Vec<(&str, Shown)> = Vec::new();
     for figure in rows.iter().flat_map(|row| &row.figures) {

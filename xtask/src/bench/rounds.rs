@@ -82,7 +82,8 @@ pub(super) fn interleave(
                 own: sample(own, side, bench.seconds(), round)?,
             };
             eprintln!(
-                "round {round}: {}: {:.2} us, {} requests; {}: {:.2} us",
+                "round {} of {rounds}: {}: {:.2} us, {} requests; {}: {:.2} us",
+                round + 1,
                 own.title,
                 pair.own.micros_per_request,
                 pair.own.requests,

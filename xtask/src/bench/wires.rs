@@ -33,7 +33,7 @@ pub(super) fn tls(bench: &Bench) -> Result<Vec<Row>, String> {
 /// HTTP/2 over TLS on both sides.
 pub(super) fn http2(bench: &Bench) -> Result<Vec<Row>, String> {
     if machine::find("h2load").is_none() {
-        println!("skipped: no h2load");
+        println!("skipped: http2, no h2load");
         return Ok(Vec::new());
     }
     beside_nginx(bench, &[("HTTP/2 over TLS", small(bench, Spoken::Http2OverTls, FEW_CONNECTIONS)?)])
