@@ -14,10 +14,10 @@ use std::process::{Command, ExitCode};
 
 const USAGE: &str = "\
 usage: cargo xtask release              builds the binary that is released, optimised by what it does at work
-       cargo xtask bench                CPU per request of that binary beside nginx, and HAProxy and Envoy where they are; needs nginx, wrk and taskset
-       cargo xtask bench --plain        the same of what `cargo build --release` makes
-       cargo xtask bench --brief        the same in one short round: shows that it works, measures little
-       cargo xtask bench [--brief] --binary FILE    the same of that one
+       cargo xtask bench [NAME...]      what that binary costs beside nginx, and HAProxy and Envoy where they are: every measurement,
+                                        or those named, see CONTRIBUTING.md; needs nginx, wrk and taskset. With --brief one short
+                                        round of each, which shows that it works and measures little, of what `cargo build
+                                        --release` makes; with --plain of that one, with --binary FILE of that one
        cargo xtask guard [--write]      instructions and allocations per request beside those written down; needs valgrind
        cargo xtask soak [--seconds N]   60 s, or N, of load while rules, secrets and configuration are replaced; no request may fail.
                                         Of a release build; with --debug of a debug build, with --binary FILE of that one
@@ -28,11 +28,9 @@ fn main() -> ExitCode {
     let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
     let done = match arguments[..] {
         ["release"] => release::build().map(|binary| println!("{}", binary.display())),
-        ["bench"] => release::build().and_then(|binary| bench::run(binary, false)),
-        ["bench", "--plain"] => plain_binary().and_then(|binary| bench::run(binary, false)),
-        ["bench", "--brief"] => plain_binary().and_then(|binary| bench::run(binary, true)),
-        ["bench", "--binary", file] => bench::run(file.into(), false),
-        ["bench", "--brief", "--binary", file] => bench::run(file.into(), true),
+        ["bench", ref options @ ..] => {
+            bench::Options::read(options).ok_or_else(|| USAGE.to_owned()).and_then(|it| bench::run(&it))
+        }
         ["guard"] => plain_binary().and_then(|binary| guard::run(&binary, false)),
         ["guard", "--write"] => plain_binary().and_then(|binary| guard::run(&binary, true)),
         ["soak", ref options @ ..] => {

@@ -1,124 +1,124 @@
-//! CPU time per request beside nginx as a plain `proxy_pass`, on one core, in the same minutes; of Keyward and of others
-//! that do its job, where they are installed.
+//! What Keyward costs beside nginx as a plain `proxy_pass`, on one core, in the same minutes, and beside others that do
+//! its job, where they are installed.
 //!
 //! The proxy under test has core 0 to itself; the load generator, the upstream and the side service share
 //! core 1. CPU time is read from `/proc`, so that waiting costs nothing and a noisy neighbour costs little.
-//! Rounds are short and interleaved; each sample is divided by one of nginx taken right before it, and the
-//! median of these ratios counts.
 //!
-//! A run fails when a request is answered badly, or when connections to the side service are set up per
-//! call.
+//! Each measurement starts what it needs and ends it. One fails when a request is answered badly, or when a server
+//! lets somebody in who shows no credential. No time is ever asserted.
 
+mod callers;
+mod descriptors;
+mod growth;
+mod keyward;
+mod machine;
+mod nginx;
+mod options;
 mod process;
 mod report;
+mod requests;
 mod rivals;
+mod rounds;
 mod set_ups;
 mod setup;
 mod side;
+mod tokens;
+mod turns;
+mod wires;
 
-use std::path::PathBuf;
-use std::time::Duration;
+use std::path::Path;
+use std::time::Instant;
 
-use self::process::Server;
+use serde_json::{Value, json};
+
+pub(crate) use self::options::Options;
 use self::report::Row;
-use self::rivals::OTHERS;
-use self::set_ups::{Authenticator, SET_UPS};
 use self::setup::Stage;
-use self::side::{SideService, SideUse};
 
-/// Keep-alive connections.
-const CONNECTIONS: u32 = 32;
-
-/// One measurement.
-#[derive(Clone, Copy, Debug)]
-struct Sample {
-    micros_per_request: f64,
-    requests: u64,
-    resident_kib: u64,
-    side: SideUse,
+/// One of the measurements.
+struct Measurement {
+    name: &'static str,
+    /// What its table shows.
+    shows: &'static str,
+    run: fn(&Bench) -> Result<Vec<Row>, String>,
 }
 
-/// A measurement and the one of nginx right before it.
-struct Pair {
-    nginx: Sample,
-    own: Sample,
+const MEASUREMENTS: [Measurement; 8] = [
+    Measurement { name: "requests", shows: "32 connections, one token", run: requests::one_token },
+    Measurement { name: "connections", shows: "256 connections, one token", run: requests::many_connections },
+    Measurement { name: "tokens", shows: "32 connections, 2,000 tokens in turn", run: requests::tokens_in_turn },
+    Measurement { name: "new-tokens", shows: "32 connections, no token twice", run: requests::new_tokens },
+    Measurement { name: "bodies", shows: "8 connections, bodies of 1 MiB", run: wires::bodies },
+    Measurement { name: "tls", shows: "32 connections, TLS with callers and the upstream", run: wires::tls },
+    Measurement {
+        name: "http2",
+        shows: "8 connections with 4 requests at a time, HTTP/2 with callers and the upstream (nginx: with callers)",
+        run: wires::http2,
+    },
+    Measurement {
+        name: "growth",
+        shows: "more rules, tokens and open connections, each beside the first of its kind",
+        run: growth::run,
+    },
+];
+
+/// What every measurement gets.
+struct Bench {
+    stage: Stage,
+    brief: bool,
 }
 
-impl Pair {
-    fn ratio(&self) -> f64 {
-        self.own.micros_per_request / self.nginx.micros_per_request
+impl Bench {
+    /// How often everything is measured, of which a brief run does the first.
+    fn rounds(&self, full: u32) -> u32 {
+        if self.brief { 1 } else { full }
+    }
+
+    /// For how many seconds a server is driven before it is measured.
+    fn warm_up(&self) -> u32 {
+        if self.brief { 0 } else { 1 }
+    }
+
+    /// The length of a sample.
+    fn seconds(&self) -> u32 {
+        if self.brief { 1 } else { 2 }
     }
 }
 
-/// A server, and what callers show it.
-struct Rival {
-    server: Server,
-    authenticator: Authenticator,
-}
-
-pub(crate) fn run(binary: PathBuf, brief: bool) -> Result<(), String> {
+/// Makes the measurements that are wanted, one after the other, prints a table of each and writes all samples to
+/// `target/bench.json`. One that fails does not keep the others from being made.
+pub(crate) fn run(options: &Options) -> Result<(), String> {
+    descriptors::raise()?;
+    let binary = options.binary()?;
     eprintln!("measuring {}", binary.display());
-    let (rounds, seconds) = if brief { (1, 1) } else { (11, 2) };
-    let stage = Stage::new(binary)?;
-    stage.forget_records();
-    let _upstream = stage.upstream()?;
-    let side = SideService::start(&stage)?;
-    // It looks at no credential; one as long as the others' has to be read.
-    let nginx = Rival { server: stage.nginx()?, authenticator: Authenticator::Jwt };
-    let mut rivals = Vec::new();
-    for set_up in &SET_UPS {
-        let rival = Rival { server: stage.keyward(set_up)?, authenticator: set_up.authenticator };
-        rivals.push((rival, Row { title: set_up.title, pairs: Vec::new() }));
-    }
-    for other in &OTHERS {
-        match other.start(&stage)? {
-            Some(server) => {
-                let row = Row { title: other.title, pairs: Vec::new() };
-                rivals.push((Rival { server, authenticator: Authenticator::Jwt }, row));
+    let bench = Bench { stage: Stage::new(binary.clone())?, brief: options.brief };
+    let begun = Instant::now();
+    let (mut documents, mut failures) = (Vec::new(), Vec::new());
+    for measurement in MEASUREMENTS.iter().filter(|measurement| options.wants(measurement.name)) {
+        let Measurement { name, shows, run } = *measurement;
+        eprintln!("{name}, after {} s", begun.elapsed().as_secs());
+        match run(&bench) {
+            Ok(rows) => {
+                report::print(name, shows, &rows);
+                documents.push(report::document(name, shows, &rows));
             }
-            None => println!("skipped: no {}", other.program),
+            Err(why) => failures.push(format!("{name}: {why}")),
         }
+        bench.stage.forget_records();
     }
-    for (rival, _) in &rivals {
-        stage.check_closed(&rival.server)?;
-        // Fills caches and sets up connections.
-        load(&stage, &side, rival, 1)?;
-    }
-    for round in 0..rounds {
-        for (rival, row) in &mut rivals {
-            let pair = Pair { nginx: load(&stage, &side, &nginx, seconds)?, own: load(&stage, &side, rival, seconds)? };
-            eprintln!(
-                "round {round}: {}: {:.2} us, {} requests; nginx: {:.2} us; side connections opened: {}",
-                row.title,
-                pair.own.micros_per_request,
-                pair.own.requests,
-                pair.nginx.micros_per_request,
-                pair.own.side.connections,
-            );
-            rival
-                .authenticator
-                .asks()
-                .check(pair.own.side, pair.own.requests)
-                .map_err(|why| format!("{}: {why}", row.title))?;
-            row.pairs.push(pair);
-        }
-        stage.forget_records();
-    }
-    let rows: Vec<Row> = rivals.into_iter().map(|(_, row)| row).collect();
-    report::report(&rows)
+    write(&json!({
+        "machine": machine::describe(),
+        "binary": binary.display().to_string(),
+        "brief": options.brief,
+        "measurements": documents,
+        "failures": failures,
+    }))?;
+    if failures.is_empty() { Ok(()) } else { Err(failures.join("\n")) }
 }
 
-/// Drives a server and reads what it cost.
-fn load(stage: &Stage, side: &SideService, rival: &Rival, seconds: u32) -> Result<Sample, String> {
-    let server = &rival.server;
-    let side_before = side.so_far()?;
-    let before = server.cpu_time()?;
-    let requests = stage.wrk(server.port, rival.authenticator, CONNECTIONS, seconds)?;
-    let spent: Duration = server.cpu_time()?.saturating_sub(before);
-    if requests == 0 {
-        return Err(format!("{} answered nothing", server.name));
-    }
-    let micros_per_request = spent.as_secs_f64() * 1e6 / requests as f64;
-    let side = side.so_far()?.since(side_before);
-    Ok(Sample { micros_per_request, requests, resident_kib: server.resident_kib()?, side })
+fn write(document: &Value) -> Result<(), String> {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../target/bench.json");
+    std::fs::write(&path, format!("{document:#}\n")).map_err(|error| format!("{}: {error}", path.display()))?;
+    println!("\nall samples: target/bench.json");
+    Ok(())
 }

@@ -1,105 +1,135 @@
-//! The table, and the file of all samples.
+//! What measurements find: a table of each, and the file of all samples.
 
-use serde_json::json;
+use serde_json::{Value, json};
 
-use super::{Pair, Sample};
-
-/// The rounds of one set-up.
+/// What was measured of one server, or of one way to use it.
 pub(super) struct Row {
-    pub(super) title: &'static str,
-    pub(super) pairs: Vec<Pair>,
+    pub(super) title: String,
+    pub(super) figures: Vec<Figure>,
 }
 
-/// Prints the table and writes the samples to `target/bench.json`.
-pub(super) fn report(rows: &[Row]) -> Result<(), String> {
-    println!(
-        "\n{:<24} {:>18} {:>34} {:>10} {:>17} {:>17}",
-        "", "us/request", "ratio", "", "side connections", "side calls"
-    );
-    println!(
-        "{:<24} {:>9} {:>8} {:>9} {:>15} {:>8} {:>10} {:>17} {:>17}",
-        "", "median", "least", "median", "quartiles", "least", "RSS", "opened", "per request"
-    );
-    let nginx: Vec<Sample> = rows.iter().flat_map(|row| row.pairs.iter().map(|pair| pair.nginx)).collect();
-    let costs = micros(&nginx);
-    println!(
-        "{:<24} {:>9.2} {:>8.2} {:>9.2} {:>15} {:>8} {:>10}",
-        "nginx",
-        at(&costs, 0.5),
-        at(&costs, 0.0),
-        1.0,
-        "",
-        "",
-        mebibytes(&nginx)
-    );
-    for row in rows {
-        println!("{}", line(row));
+/// One quantity: a column of the table.
+pub(super) struct Figure {
+    /// With its unit, such as `us/request`.
+    pub(super) name: &'static str,
+    pub(super) samples: Vec<f64>,
+    pub(super) shown: Shown,
+}
+
+/// What the table shows of a figure's samples. The file has all of them.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Shown {
+    /// The largest.
+    Most,
+    /// The median, the quartiles and the least.
+    Spread,
+    /// All of them together.
+    Sum,
+}
+
+/// Prints the table of a measurement, if it was made. Figures of the same name are one column.
+pub(super) fn print(name: &str, shows: &str, rows: &[Row]) {
+    if rows.is_empty() {
+        return;
     }
-    let path = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../target/bench.json");
-    std::fs::write(&path, format!("{:#}\n", samples(rows))).map_err(|error| error.to_string())?;
-    println!("\nall samples: target/bench.json");
-    Ok(())
-}
-
-fn line(row: &Row) -> String {
-    let own: Vec<Sample> = row.pairs.iter().map(|pair| pair.own).collect();
-    let (costs, ratios) = (micros(&own), ratios(row));
-    let connections: u64 = own.iter().map(|sample| sample.side.connections).sum();
-    let calls: u64 = own.iter().map(|sample| sample.side.calls).sum();
-    let requests: u64 = own.iter().map(|sample| sample.requests).sum();
-    format!(
-        "{:<24} {:>9.2} {:>8.2} {:>9.2} {:>6.2} - {:>6.2} {:>8.2} {:>10} {:>17} {:>17.3}",
-        row.title,
-        at(&costs, 0.5),
-        at(&costs, 0.0),
-        at(&ratios, 0.5),
-        at(&ratios, 0.25),
-        at(&ratios, 0.75),
-        at(&ratios, 0.0),
-        mebibytes(&own),
-        connections,
-        calls as f64 / requests as f64,
-    )
-}
-
-fn samples(rows: &[Row]) -> serde_json::Value {
-    let all = rows.iter().map(|row| {
-        let pairs = row
-            .pairs
-            .iter()
-            .map(|pair| json!({"nginx": sample(pair.nginx), "own": sample(pair.own), "ratio": pair.ratio()}));
-        json!({"name": row.title, "pairs": pairs.collect::<Vec<_>>()})
+    println!("\n{name}: {shows}; medians, with (quartiles) and the least");
+    let mut columns: Vec<(&str, Shown)> = Vec::new();
+    for figure in rows.iter().flat_map(|row| &row.figures) {
+        if !columns.iter().any(|(known, _)| *known == figure.name) {
+            columns.push((figure.name, figure.shown));
+        }
+    }
+    let heads = columns.iter().map(|(name, shown)| match shown {
+        Shown::Most => format!("{name}, most"),
+        Shown::Spread => format!("{name} (quartiles) least"),
+        Shown::Sum => format!("{name}, in all"),
     });
-    all.collect()
+    let mut lines = vec![std::iter::once(String::new()).chain(heads).collect::<Vec<_>>()];
+    for row in rows {
+        let cells = columns.iter().map(|(name, _)| {
+            let figure = row.figures.iter().find(|figure| figure.name == *name);
+            figure.map(Figure::cell).unwrap_or_default()
+        });
+        lines.push(std::iter::once(row.title.clone()).chain(cells).collect());
+    }
+    let widths: Vec<usize> = (0..=columns.len())
+        .map(|column| lines.iter().map(|line| line[column].chars().count()).max().unwrap_or(0))
+        .collect();
+    for line in lines {
+        let padded = line.iter().zip(&widths).enumerate().map(|(column, (cell, width))| match column {
+            0 => format!("{cell:<width$}"),
+            _ => format!("{cell:>width$}"),
+        });
+        println!("{}", padded.collect::<Vec<_>>().join("   ").trim_end());
+    }
 }
 
-fn sample(sample: Sample) -> serde_json::Value {
-    json!({
-        "micros_per_request": sample.micros_per_request,
-        "requests": sample.requests,
-        "resident_kib": sample.resident_kib,
-        "side_connections": sample.side.connections,
-        "side_calls": sample.side.calls,
-    })
+/// A measurement as the file of all samples has it.
+pub(super) fn document(name: &str, shows: &str, rows: &[Row]) -> Value {
+    let rows = rows.iter().map(|row| {
+        let figures = row.figures.iter().map(|figure| {
+            json!({
+                "name": figure.name,
+                "median": quantile(&figure.samples, 0.5),
+                "quartiles": [quantile(&figure.samples, 0.25), quantile(&figure.samples, 0.75)],
+                "least": quantile(&figure.samples, 0.0),
+                "samples": figure.samples,
+            })
+        });
+        json!({"name": row.title, "figures": figures.collect::<Vec<_>>()})
+    });
+    json!({"name": name, "shows": shows, "rows": rows.collect::<Vec<_>>()})
 }
 
-fn micros(samples: &[Sample]) -> Vec<f64> {
-    samples.iter().map(|sample| sample.micros_per_request).collect()
+impl Figure {
+    /// One whose spread matters.
+    pub(super) fn spread(name: &'static str, samples: Vec<f64>) -> Self {
+        Self { name, samples, shown: Shown::Spread }
+    }
+
+    fn cell(&self) -> String {
+        let at = |quantile_of| quantile(&self.samples, quantile_of).unwrap_or(f64::NAN);
+        match self.shown {
+            Shown::Most => format!("{:.1}", at(1.0)),
+            Shown::Spread => format!("{:.2} ({:.2} - {:.2}) {:.2}", at(0.5), at(0.25), at(0.75), at(0.0)),
+            Shown::Sum => format!("{:.0}", self.samples.iter().sum::<f64>()),
+        }
+    }
 }
 
-fn ratios(row: &Row) -> Vec<f64> {
-    row.pairs.iter().map(Pair::ratio).collect()
-}
-
-fn mebibytes(samples: &[Sample]) -> String {
-    let most = samples.iter().map(|sample| sample.resident_kib).max().unwrap_or(0);
-    format!("{:.1} MiB", most as f64 / 1024.0)
-}
-
-/// A quantile: 0 is the least, 0.5 the median, 1 the most.
-fn at(values: &[f64], quantile: f64) -> f64 {
+/// A quantile: 0 is the least, 0.5 the median, 1 the most. `None` where there are no samples.
+fn quantile(values: &[f64], quantile: f64) -> Option<f64> {
     let mut sorted = values.to_vec();
     sorted.sort_by(f64::total_cmp);
-    let index = ((sorted.len().saturating_sub(1)) as f64 * quantile).round() as usize;
-    sorted.get(index).copied().unwrap_or(f64::NAN)
+    let index = (sorted.len().saturating_sub(1) as f64 * quantile).round() as usize;
+    sorted.get(index).copied()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn cells() {
+        let samples = [5.0, 1.0, 4.0, 2.0, 3.0];
+        let rows = [
+            (Shown::Most, &samples[..], "5.0"),
+            (Shown::Spread, &samples[..], "3.00 (2.00 - 4.00) 1.00"),
+            (Shown::Sum, &samples[..], "15"),
+            (Shown::Spread, &samples[..1], "5.00 (5.00 - 5.00) 5.00"),
+            (Shown::Most, &[], "NaN"),
+        ];
+        for (shown, samples, expected) in rows {
+            assert_eq!(Figure { name: "x", samples: samples.to_vec(), shown }.cell(), expected);
+        }
+    }
+
+    #[test]
+    fn the_file_has_every_sample() {
+        let row = Row { title: "one".to_owned(), figures: vec![Figure::spread("us/request", vec![3.0, 1.0])] };
+        let document = document("requests", "what it shows", &[row]);
+        let figure = &document["rows"][0]["figures"][0];
+        assert_eq!(figure["samples"], json!([3.0, 1.0]));
+        assert_eq!((&figure["least"], &figure["name"]), (&json!(1.0), &json!("us/request")));
+    }
 }

@@ -5,10 +5,12 @@ use std::path::PathBuf;
 
 use base64::Engine;
 use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
+use keyward_testkit::ports::free_port;
 use serde_json::{Value, json};
 
+use super::machine;
 use super::process::Server;
-use super::setup::{PROXY_CORE, Stage, free_port};
+use super::setup::{PROXY_CORE, Stage};
 
 /// One of them.
 pub(super) struct Other {
@@ -27,16 +29,12 @@ pub(super) const OTHERS: [Other; 2] = [
 impl Other {
     /// Starts it, where it is installed.
     pub(super) fn start(&self, stage: &Stage) -> Result<Option<Server>, String> {
-        let directories = std::env::var_os("PATH").unwrap_or_default();
-        // Debian puts servers where only administrators look.
-        let directories = std::env::split_paths(&directories).chain([PathBuf::from("/usr/sbin")]);
-        let found = directories.map(|directory| directory.join(self.program)).find(|path| path.is_file());
-        found.map(|program| (self.start)(stage, program)).transpose()
+        machine::find(self.program).map(|program| (self.start)(stage, program)).transpose()
     }
 }
 
 fn haproxy(stage: &Stage, program: PathBuf) -> Result<Server, String> {
-    let port = free_port()?;
+    let port = free_port();
     let key = stage.write("public.pem", &public_key_pem(&stage.public_key()?)?)?;
     let configuration = format!(
         "global\n  nbthread 1\n  maxconn 5000\n\
@@ -62,7 +60,7 @@ fn haproxy(stage: &Stage, program: PathBuf) -> Result<Server, String> {
 }
 
 fn envoy(stage: &Stage, program: PathBuf) -> Result<Server, String> {
-    let port = free_port()?;
+    let port = free_port();
     let address = |port: u16| json!({"socket_address": {"address": "127.0.0.1", "port_value": port}});
     let keys = json!({"keys": [stage.public_key()?]}).to_string();
     let token_filter = json!({
@@ -71,7 +69,7 @@ fn envoy(stage: &Stage, program: PathBuf) -> Result<Server, String> {
             "issuer": ISSUER,
             "audiences": ["oathkeeper-proxy"],
             "local_jwks": {"inline_string": keys},
-            "jwt_cache_config": {"jwt_cache_size": 1000},
+            "jwt_cache_config": {"jwt_cache_size": 4000},
             "payload_in_metadata": "claims",
         }},
         "rules": [{"match": {"prefix": "/"}, "requires": {"provider_name": "issuer"}}],

@@ -1,35 +1,67 @@
-//! What a run starts: an upstream, nginx in front of it, Keyward in front of it, a side service, and the load
-//! generator.
+//! What the servers of a run have in common: the binary, files, ports, keys and certificates.
 
-use std::fmt::Write as _;
 use std::fs;
-use std::io::{Read, Write as _};
-use std::net::{TcpListener, TcpStream};
-use std::path::PathBuf;
+use std::io::{self, BufReader, Write as _};
+use std::net::TcpStream;
+use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::sync::Arc;
 use std::time::Duration;
 
+use keyward_testkit::pki::Authority;
+use keyward_testkit::ports::free_port;
+use keyward_testkit::tls_client::TlsClient;
+use keyward_testkit::wire;
 use serde_json::{Value, json};
 
 use super::process::Server;
-use super::set_ups::{Authenticator, SetUp};
+use super::tokens::Tokens;
 
 pub(super) const PROXY_CORE: &str = "0";
-const OTHER_CORE: &str = "1";
+pub(super) const OTHER_CORE: &str = "1";
+
+/// What a proxy speaks, with its callers and with its upstream.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Spoken {
+    Http1,
+    Http1OverTls,
+    /// nginx speaks it with callers only.
+    Http2OverTls,
+}
+
+impl Spoken {
+    /// Of a URL.
+    pub(super) fn scheme(self) -> &'static str {
+        match self {
+            Self::Http1 => "http",
+            Self::Http1OverTls | Self::Http2OverTls => "https",
+        }
+    }
+
+    /// Of a URL. TLS has names (RFC 6066 section 3 allows no addresses).
+    pub(super) fn host(self) -> &'static str {
+        match self {
+            Self::Http1 => "127.0.0.1",
+            Self::Http1OverTls | Self::Http2OverTls => "localhost",
+        }
+    }
+}
 
 /// Files and names of one run.
 pub(super) struct Stage {
-    binary: PathBuf,
-    directory: PathBuf,
-    token: String,
-    upstream_port: u16,
-    side_port: u16,
+    pub(super) binary: PathBuf,
+    pub(super) directory: PathBuf,
+    /// Of the upstream, one for each of [`Spoken`].
+    upstream_ports: [u16; 3],
+    pub(super) side_port: u16,
+    tokens: Tokens,
+    authority: Authority,
 }
 
 impl Stage {
     pub(super) fn new(binary: PathBuf) -> Result<Self, String> {
         let directory = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../target/bench");
-        for part in ["env", "audit"] {
+        for part in ["env", "audit", "files"] {
             fs::create_dir_all(directory.join(part)).map_err(|error| error.to_string())?;
         }
         let directory = directory.canonicalize().map_err(|error| error.to_string())?;
@@ -37,13 +69,22 @@ impl Stage {
         fs::write(directory.join("env/BENCH_SECRET"), "YmVuY2g6bWFyaw==").map_err(|error| error.to_string())?;
         let key = output(Command::new(&binary).args(["credentials", "generate", "--alg", "RS256"]))?;
         fs::write(directory.join("keys.json"), key).map_err(|error| error.to_string())?;
-        let token = output(
-            Command::new(&binary)
-                .args(["token", "--sub", "bench", "--scope", "jira:read", "--ttl", "86400", "--key"])
-                .arg(directory.join("keys.json")),
-        )?;
-        let token = token.trim().to_owned();
-        Ok(Self { binary, directory, token, upstream_port: free_port()?, side_port: free_port()? })
+        let tokens = Tokens::new(&directory.join("keys.json"), directory.join("tokens"))?;
+        let authority = Authority::new();
+        let (certificate, key) = authority.pem(&["localhost"]);
+        let stage = Self {
+            binary,
+            directory,
+            upstream_ports: [free_port(), free_port(), free_port()],
+            side_port: free_port(),
+            tokens,
+            authority,
+        };
+        stage.write("certificate.pem", &certificate)?;
+        stage.write("certificate.key", &key)?;
+        stage.write("authority.pem", &stage.authority.certificate)?;
+        stage.write("files/large", &"x".repeat(1024 * 1024))?;
+        Ok(stage)
     }
 
     pub(super) fn write(&self, name: &str, text: &str) -> Result<PathBuf, String> {
@@ -52,8 +93,24 @@ impl Stage {
         Ok(path)
     }
 
+    /// Where the upstream speaks HTTP/1.1 without TLS.
     pub(super) fn upstream_port(&self) -> u16 {
-        self.upstream_port
+        self.port_speaking(Spoken::Http1)
+    }
+
+    /// Where the upstream speaks this.
+    pub(super) fn port_speaking(&self, spoken: Spoken) -> u16 {
+        let [plain, tls, http2] = self.upstream_ports;
+        match spoken {
+            Spoken::Http1 => plain,
+            Spoken::Http1OverTls => tls,
+            Spoken::Http2OverTls => http2,
+        }
+    }
+
+    /// The tokens of callers.
+    pub(super) fn tokens(&self) -> &Tokens {
+        &self.tokens
     }
 
     /// The public half of the key that tokens are signed with, as a JWK.
@@ -64,43 +121,22 @@ impl Stage {
         Ok(json!({"kty": key["kty"], "kid": key["kid"], "alg": key["alg"], "n": key["n"], "e": key["e"]}))
     }
 
-    /// An error when a port lets in who shows no credential: then it is not this job that would be measured.
-    pub(super) fn check_closed(&self, server: &Server) -> Result<(), String> {
-        let asked = || {
-            let mut stream = TcpStream::connect(("127.0.0.1", server.port))?;
-            stream.set_read_timeout(Some(Duration::from_secs(5)))?;
-            write!(stream, "GET /jira/rest HTTP/1.1\r\nHost: 127.0.0.1:{}\r\n\r\n", server.port)?;
-            let mut status = [0; 12];
-            stream.read_exact(&mut status)?;
-            Ok(status)
+    /// An error when a server lets in who shows no credential: then it is not this job that would be measured.
+    pub(super) fn check_closed(&self, server: &Server, spoken: Spoken) -> Result<(), String> {
+        let status = match spoken {
+            Spoken::Http1 => status(server.port),
+            Spoken::Http1OverTls | Spoken::Http2OverTls => self.status_over_tls(server.port),
         };
-        let status = asked().map_err(|error: std::io::Error| format!("{}: {error}", server.name))?;
-        match &status[9..] {
-            b"401" | b"403" => Ok(()),
-            _ => Err(format!("{} answers {} to nobody", server.name, String::from_utf8_lossy(&status))),
+        match status.map_err(|error| format!("{}: {error}", server.name))? {
+            401 | 403 => Ok(()),
+            status => Err(format!("{} answers {status} to nobody", server.name)),
         }
     }
 
-    fn start_nginx(&self, name: &str, core: &str, port: u16, server: &str) -> Result<Server, String> {
-        let directory = self.directory.display();
-        let upstream_port = self.upstream_port;
-        let configuration = format!(
-            "daemon off; worker_processes 1; pid {directory}/{name}.pid; error_log stderr crit;\n\
-             events {{ worker_connections 4096; }}\n\
-             http {{ access_log off; keepalive_requests 1000000000; client_body_temp_path {directory}/{name}.body;\n\
-             proxy_temp_path {directory}/{name}.proxy; fastcgi_temp_path {directory}/{name}.f;\n\
-             uwsgi_temp_path {directory}/{name}.u; scgi_temp_path {directory}/{name}.s;\n\
-             upstream up {{ server 127.0.0.1:{upstream_port}; keepalive 512; keepalive_requests 1000000000; }}\n\
-             server {{ listen 127.0.0.1:{port} backlog=1024; {server} }} }}\n"
-        );
-        let file = self.write(&format!("{name}.conf"), &configuration)?;
-        let arguments = ["nginx", "-c"].map(str::to_owned).into_iter().chain([file.display().to_string()]).collect();
-        Server::start(name, core, port, arguments)
-    }
-
-    pub(super) fn upstream(&self) -> Result<Server, String> {
-        let server = "location / { default_type application/json; return 200 '{\"key\":\"DEMO-1\",\"fields\":{\"summary\":\"benchmark\"}}'; }";
-        self.start_nginx("upstream", OTHER_CORE, self.upstream_port, server)
+    fn status_over_tls(&self, port: u16) -> io::Result<u16> {
+        let config: Arc<_> = self.authority.client(&[b"http/1.1"]);
+        let mut client = TlsClient::connect(port, &config, PATIENCE)?;
+        Ok(client.get("/jira/rest", &format!("localhost:{port}"))?.status())
     }
 
     /// Empties the audit files: nobody reads them, and a run writes gigabytes.
@@ -110,96 +146,29 @@ impl Stage {
             let _ = fs::File::create(entry.path());
         }
     }
-
-    /// An nginx of its own, so that it counts nothing else.
-    pub(super) fn side_service(&self, locations: &str) -> Result<Server, String> {
-        self.start_nginx("side", OTHER_CORE, self.side_port, locations)
-    }
-
-    /// The least nginx can do for this job: the credential in a header, connections kept.
-    pub(super) fn nginx(&self) -> Result<Server, String> {
-        let server = "location / { proxy_pass http://up; proxy_http_version 1.1; proxy_set_header Connection \"\"; \
-                      proxy_set_header Authorization \"Basic YmVuY2g6bWFyaw==\"; }";
-        self.start_nginx("nginx", PROXY_CORE, free_port()?, server)
-    }
-
-    /// Everything on, in front of the upstream.
-    pub(super) fn keyward(&self, set_up: &SetUp) -> Result<Server, String> {
-        let SetUp { name, rules, authenticator, .. } = *set_up;
-        let (port, api_port, metrics_port, upstream_port) =
-            (free_port()?, free_port()?, free_port()?, self.upstream_port);
-        let directory = self.directory.display();
-        let (handler, settings, rule_settings) =
-            authenticator.settings(&format!("{directory}/keys.json"), self.side_port);
-        let mut text = String::new();
-        for number in 0..rules {
-            let path = if number == rules / 2 { "jira".to_owned() } else { format!("service-{number}") };
-            let _ = write!(
-                text,
-                "- id: rule-{number}\n  match: {{url: \"http://127.0.0.1:{port}/{path}/<**>\", methods: [GET, POST]}}\n  \
-                 authenticators: [{{handler: {handler}, config: {{{rule_settings}}}}}]\n  \
-                 authorizer: {{handler: allow}}\n  \
-                 mutators: [{{handler: header, config: {{headers: {{Authorization: \"Basic {{{{ env \\\"BENCH_SECRET\\\" }}}}\"}}}}}}]\n  \
-                 upstream: {{url: \"http://127.0.0.1:{upstream_port}\", strip_path: /{path}}}\n"
-            );
-        }
-        let rules = self.write(&format!("{name}.rules.yaml"), &text)?;
-        let configuration = format!(
-            "serve:\n  proxy: {{host: 127.0.0.1, port: {port}, workers: 1}}\n  \
-             api: {{host: 127.0.0.1, port: {api_port}}}\n  prometheus: {{host: 127.0.0.1, port: {metrics_port}}}\n\
-             access_rules: {{matching_strategy: glob, repositories: [\"file://{}\"]}}\n\
-             authenticators: {{{handler}: {{enabled: true, config: {{{settings}}}}}}}\n\
-             authorizers: {{allow: {{enabled: true}}}}\nmutators: {{header: {{enabled: true}}}}\n\
-             secrets: {{env_dir: \"{directory}/env\"}}\nlog: {{level: error}}\n\
-             audit: {{sink: file, path: \"{directory}/audit/{name}.log\"}}\n",
-            rules.display(),
-        );
-        let file = self.write(&format!("{name}.yaml"), &configuration)?;
-        let binary = self.binary.display().to_string();
-        Server::start(
-            &format!("keyward-{name}"),
-            PROXY_CORE,
-            port,
-            vec![binary, "serve".to_owned(), "-c".to_owned(), file.display().to_string()],
-        )
-    }
-
-    /// Drives a port for some seconds; how many requests were answered well. Any other answer is an
-    /// error: it would be measured as something it is not.
-    pub(super) fn wrk(
-        &self,
-        port: u16,
-        authenticator: Authenticator,
-        connections: u32,
-        seconds: u32,
-    ) -> Result<u64, String> {
-        let text = output(
-            Command::new("taskset")
-                .args(["-c", OTHER_CORE, "wrk", "-t1"])
-                .arg(format!("-c{connections}"))
-                .arg(format!("-d{seconds}s"))
-                .arg("-H")
-                .arg(authenticator.credential(&self.token))
-                .arg(format!("http://127.0.0.1:{port}/jira/rest/api/2/issue/DEMO-1")),
-        )?;
-        if text.contains("Non-2xx") || text.contains("Socket errors") {
-            return Err(format!("port {port} answered badly:\n{text}"));
-        }
-        let line = text.lines().find(|line| line.contains(" requests in ")).unwrap_or_default();
-        line.split_whitespace().next().and_then(|word| word.parse().ok()).ok_or_else(|| format!("wrk said:\n{text}"))
-    }
 }
 
-/// A port that nobody listens on, so that runs do not meet.
-pub(super) fn free_port() -> Result<u16, String> {
-    let bound = TcpListener::bind(("127.0.0.1", 0)).and_then(|listener| listener.local_addr());
-    bound.map(|address| address.port()).map_err(|error| format!("no port is free: {error}"))
+/// For an answer to one request.
+const PATIENCE: Duration = Duration::from_secs(5);
+
+fn status(port: u16) -> io::Result<u16> {
+    let mut stream = TcpStream::connect(("127.0.0.1", port))?;
+    stream.set_read_timeout(Some(PATIENCE))?;
+    write!(stream, "GET /jira/rest HTTP/1.1\r\nHost: 127.0.0.1:{port}\r\n\r\n")?;
+    Ok(wire::read_response(&mut BufReader::new(stream), false)?.status())
 }
 
-fn output(command: &mut Command) -> Result<String, String> {
+/// A file of the directory `bench/`.
+pub(super) fn script(name: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../bench").join(name)
+}
+
+/// What a command prints.
+pub(super) fn output(command: &mut Command) -> Result<String, String> {
     let output = command.output().map_err(|error| format!("{command:?}: {error}"))?;
-    if !output.status.success() {
-        return Err(format!("a command failed: {}", String::from_utf8_lossy(&output.stderr)));
+    let text = String::from_utf8_lossy(&output.stdout).into_owned();
+    match output.status.success() {
+        true => Ok(text),
+        false => Err(format!("{command:?} failed: {}\n{text}", String::from_utf8_lossy(&output.stderr))),
     }
-    Ok(String::from_utf8_lossy(&output.stdout).into_owned())
 }

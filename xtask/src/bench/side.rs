@@ -13,7 +13,7 @@ const LOCATIONS: &str = "default_type application/json; \
     location = /status { stub_status; }";
 
 /// Connections that a round may open: twice those of the load, which is nothing beside its requests.
-const MOST_CONNECTIONS: u64 = 2 * super::CONNECTIONS as u64;
+const MOST_CONNECTIONS: u64 = 2 * super::requests::CONNECTIONS as u64;
 
 /// Running until dropped.
 pub(super) struct SideService {
@@ -21,7 +21,7 @@ pub(super) struct SideService {
 }
 
 /// What was asked of it, so far or in a round.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, Default)]
 pub(super) struct SideUse {
     pub(super) connections: u64,
     pub(super) calls: u64,

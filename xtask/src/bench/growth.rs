@@ -1,0 +1,143 @@
+//! What becomes of the cost of a request, and of memory, where there is more of something: Keyward beside
+//! itself.
+
+use super::Bench;
+use super::callers::{Callers, ISSUE, Requests};
+use super::descriptors;
+use super::keyward::Wiring;
+use super::process::Server;
+use super::report::Row;
+use super::requests::CONNECTIONS;
+use super::rounds::{Contender, Load, Trial, interleave};
+use super::set_ups::{Authenticator, SetUp};
+use super::setup::Spoken;
+use super::side::Asks;
+use super::turns::Turns;
+
+/// What grows.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Kind {
+    Connections,
+    Rules,
+    Tokens,
+}
+
+/// A row.
+#[derive(Clone, Copy)]
+struct Step {
+    title: &'static str,
+    /// Its files.
+    name: &'static str,
+    count: u32,
+    /// Whether a brief run has it.
+    brief: bool,
+}
+
+const fn step(title: &'static str, name: &'static str, count: u32, brief: bool) -> Step {
+    Step { title, name, count, brief }
+}
+
+/// Of each kind the first is what the others are compared with.
+const KINDS: [(Kind, &[Step]); 3] = [
+    (
+        Kind::Rules,
+        &[
+            step("1 rule", "rules-1", 1, true),
+            step("10 rules", "rules-10", 10, false),
+            step("100 rules", "rules-100", 100, false),
+            step("1,000 rules", "rules-1000", 1000, false),
+            step("10,000 rules", "rules-10000", 10_000, true),
+        ],
+    ),
+    (
+        Kind::Tokens,
+        &[
+            step("1 token", "tokens-1", 1, true),
+            step("100 tokens", "tokens-100", 100, false),
+            step("1,000 tokens", "tokens-1000", 1000, true),
+            step("10,000 tokens", "tokens-10000", 10_000, false),
+            step("100,000 tokens", "tokens-100000", 100_000, false),
+        ],
+    ),
+    (
+        Kind::Connections,
+        &[
+            // With fewer than are under way at a time the proxy sleeps in between, and waking it costs more than the rest.
+            step("100 open connections", "connections-100", 100, true),
+            step("1 open connection", "connections-1", 1, false),
+            step("10 open connections", "connections-10", 10, false),
+            step("1,000 open connections", "connections-1000", 1000, true),
+            step("10,000 open connections", "connections-10000", 10_000, false),
+        ],
+    ),
+];
+
+/// Those of a rule set in which another number of them is not what is measured.
+const RULES: u32 = 10;
+
+/// All kinds, one after the other.
+pub(super) fn run(bench: &Bench) -> Result<Vec<Row>, String> {
+    let _upstream = bench.stage.upstream()?;
+    let mut rows = Vec::new();
+    for (kind, steps) in KINDS {
+        let steps = steps.iter().filter(|step| step.brief || !bench.brief);
+        let steps = steps.filter(|step| kind != Kind::Connections || possible(step));
+        let servers = steps.map(|step| Ok((step, start(bench, kind, step)?)));
+        let servers = servers.collect::<Result<Vec<(&Step, Server)>, String>>()?;
+        rows.extend(grow(bench, kind, &servers)?);
+    }
+    Ok(rows)
+}
+
+/// Whether connections and what a process has open besides are as many as it may have.
+fn possible(step: &Step) -> bool {
+    let possible = descriptors::suffice_for(step.count + 1000);
+    if !possible {
+        println!("skipped: {}, which are more than a process may have here (ulimit -n)", step.title);
+    }
+    possible
+}
+
+fn grow(bench: &Bench, kind: Kind, servers: &[(&Step, Server)]) -> Result<Vec<Row>, String> {
+    let Some(((fewest, reference), others)) = servers.split_first() else { return Ok(Vec::new()) };
+    let contender = |step: &Step, server| {
+        let load = load(bench, kind, step, server)?;
+        Ok::<_, String>(Contender { title: step.title.to_owned(), server, load })
+    };
+    let trial = |(step, server)| {
+        let asks = Asks::Nothing;
+        let warm_up = if kind == Kind::Tokens { warm_up(step) } else { bench.warm_up() };
+        Ok(Trial { own: contender(step, server)?, reference: contender(fewest, reference)?, asks, warm_up })
+    };
+    let trials = others.iter().map(|(step, server)| trial((*step, server)));
+    interleave(bench, None, &trials.collect::<Result<Vec<_>, String>>()?, bench.rounds(5))
+}
+
+/// Long enough to show every token once.
+fn warm_up(step: &Step) -> u32 {
+    1 + step.count / 10_000
+}
+
+fn start(bench: &Bench, kind: Kind, step: &Step) -> Result<Server, String> {
+    let rules = if kind == Kind::Rules { step.count } else { RULES };
+    let set_up = SetUp { title: step.title, name: step.name, rules, authenticator: Authenticator::Jwt };
+    // A few more look whether it is closed, and the first is what every other one is compared with.
+    let connections = (kind == Kind::Connections).then_some(step.count + 100);
+    bench.stage.keyward_wired(&set_up, &Wiring { spoken: Spoken::Http1, connections })
+}
+
+fn load(bench: &Bench, kind: Kind, step: &Step, server: &Server) -> Result<Box<dyn Load>, String> {
+    let tokens = bench.stage.tokens();
+    let count = step.count as usize;
+    Ok(match kind {
+        Kind::Connections => {
+            let header = Authenticator::Jwt.credential(&tokens.first()?);
+            Box::new(Turns::open(server.port, count, &header)?)
+        }
+        Kind::Rules => Box::new(Callers::small(&bench.stage, Authenticator::Jwt, CONNECTIONS)?),
+        Kind::Tokens => {
+            let requests = Requests::InTurn { tokens: tokens.at_least(count)?.to_owned(), count };
+            Box::new(Callers { spoken: Spoken::Http1, path: ISSUE, connections: CONNECTIONS, requests })
+        }
+    })
+}

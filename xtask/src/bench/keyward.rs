@@ -1,0 +1,86 @@
+//! Keyward under test: everything on, in front of the upstream.
+
+use std::fmt::Write as _;
+
+use keyward_testkit::ports::free_port;
+
+use super::process::Server;
+use super::set_ups::SetUp;
+use super::setup::{PROXY_CORE, Spoken, Stage};
+
+/// What a set-up leaves open.
+pub(super) struct Wiring {
+    pub(super) spoken: Spoken,
+    /// The most connections of callers; the default where there is none.
+    pub(super) connections: Option<u32>,
+}
+
+impl Default for Wiring {
+    fn default() -> Self {
+        Self { spoken: Spoken::Http1, connections: None }
+    }
+}
+
+impl Stage {
+    /// Over HTTP/1.1, without TLS.
+    pub(super) fn keyward(&self, set_up: &SetUp) -> Result<Server, String> {
+        self.keyward_wired(set_up, &Wiring::default())
+    }
+
+    /// The same with other connections.
+    pub(super) fn keyward_wired(&self, set_up: &SetUp, wiring: &Wiring) -> Result<Server, String> {
+        let name = set_up.name;
+        let (port, api_port, metrics_port) = (free_port(), free_port(), free_port());
+        let directory = self.directory.display();
+        let keys = format!("{directory}/keys.json");
+        let (handler, settings, rule_settings) = set_up.authenticator.settings(&keys, self.side_port);
+        let rules =
+            self.rules(set_up, wiring.spoken, port, &format!("{{handler: {handler}, config: {{{rule_settings}}}}}"));
+        let rules = self.write(&format!("{name}.rules.yaml"), &rules)?;
+        let mut proxy = format!("host: 127.0.0.1, port: {port}, workers: 1");
+        if let Some(connections) = wiring.connections {
+            let _ = write!(proxy, ", limits: {{connections: {connections}}}");
+        }
+        if wiring.spoken != Spoken::Http1 {
+            let _ = write!(
+                proxy,
+                ", upstream: {{ca_files: [\"{directory}/authority.pem\"]}}, \
+                 tls: {{cert: {{path: \"{directory}/certificate.pem\"}}, key: {{path: \"{directory}/certificate.key\"}}}}"
+            );
+        }
+        let configuration = format!(
+            "serve:\n  proxy: {{{proxy}}}\n  \
+             api: {{host: 127.0.0.1, port: {api_port}}}\n  prometheus: {{host: 127.0.0.1, port: {metrics_port}}}\n\
+             access_rules: {{matching_strategy: glob, repositories: [\"file://{}\"]}}\n\
+             authenticators: {{{handler}: {{enabled: true, config: {{{settings}}}}}}}\n\
+             authorizers: {{allow: {{enabled: true}}}}\nmutators: {{header: {{enabled: true}}}}\n\
+             secrets: {{env_dir: \"{directory}/env\"}}\nlog: {{level: error}}\n\
+             audit: {{sink: file, path: \"{directory}/audit/{name}.log\"}}\n",
+            rules.display(),
+        );
+        let file = self.write(&format!("{name}.yaml"), &configuration)?;
+        let binary = self.binary.display().to_string();
+        Server::start(
+            &format!("keyward-{name}"),
+            PROXY_CORE,
+            port,
+            vec![binary, "serve".to_owned(), "-c".to_owned(), file.display().to_string()],
+        )
+    }
+
+    /// The one in use is in the middle of the others.
+    fn rules(&self, set_up: &SetUp, spoken: Spoken, port: u16, authenticator: &str) -> String {
+        let (scheme, host, upstream_port) = (spoken.scheme(), spoken.host(), self.port_speaking(spoken));
+        let rule = |number: u32| {
+            let path = if number == set_up.rules / 2 { "jira".to_owned() } else { format!("service-{number}") };
+            format!(
+                "- id: rule-{number}\n  match: {{url: \"{scheme}://{host}:{port}/{path}/<**>\", methods: [GET, POST]}}\n  \
+                 authenticators: [{authenticator}]\n  \
+                 authorizer: {{handler: allow}}\n  \
+                 mutators: [{{handler: header, config: {{headers: {{Authorization: \"Basic {{{{ env \\\"BENCH_SECRET\\\" }}}}\"}}}}}}]\n  \
+                 upstream: {{url: \"{scheme}://{host}:{upstream_port}\", strip_path: /{path}}}\n"
+            )
+        };
+        (0..set_up.rules).map(rule).collect()
+    }
+}
