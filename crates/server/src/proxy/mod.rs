@@ -8,6 +8,7 @@ pub mod head_scan;
 pub mod held_body;
 mod in_force;
 pub mod listener;
+pub mod overload;
 pub mod panics;
 pub mod scanned_io;
 pub mod service;
