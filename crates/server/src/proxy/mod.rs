@@ -12,6 +12,7 @@ pub mod overload;
 pub mod panics;
 pub mod scanned_io;
 pub mod service;
+pub mod shedding;
 pub mod stall;
 pub mod tls;
 pub mod upgrade;
