@@ -2,6 +2,7 @@
 //! generate`. The rules of `tidy.rs` run with the tests.
 
 mod bench;
+mod cores;
 mod generate;
 mod guard;
 mod release;
