@@ -20,7 +20,7 @@ use std::time::{Duration, Instant};
 
 /// Late for so long, and so often, before anything is turned away: a process that was stopped once is late once.
 const PROOF: Duration = Duration::from_secs(1);
-const PROOF_TICKS: u32 = 3;
+const PROOF_TICKS: u32 = 2;
 /// Shares are in thousandths.
 const WHOLE: u32 = 1000;
 /// A late tick.

@@ -32,7 +32,7 @@ impl Core {
 #[test]
 fn work_is_turned_away_when_a_core_is_behind_and_only_then() {
     // How late each tick is, in milliseconds, and the share after it, in hundredths.
-    let rows: [(&str, &[u64], &[u32]); 9] = [
+    let rows: [(&str, &[u64], &[u32]); 10] = [
         ("steady", &[0, 1, 0, 2, 150, 200, 0], &[0; 7]),
         ("stopped once for three seconds", &[0, 3000, 0, 0], &[0; 4]),
         ("stopped again and again, with work between", &[3000, 0, 3000, 0, 3000, 0], &[0; 6]),
@@ -40,6 +40,7 @@ fn work_is_turned_away_when_a_core_is_behind_and_only_then() {
         ("late, but not yet for a second", &[210, 210, 210, 210, 0, 210, 210, 210, 210], &[0; 9]),
         ("late for a second, and longer", &[210, 210, 210, 210, 210, 210, 210], &[0, 0, 0, 0, 5, 10, 15]),
         ("several times too late", &[900, 900, 900, 900, 3000], &[0, 0, 20, 40, 60]),
+        ("so late that there are few ticks", &[2000, 2000, 2000], &[0, 20, 40]),
         ("too long, but shrinking", &[900, 900, 900, 800, 700, 701], &[0, 0, 20, 20, 20, 35]),
         ("in time, but growing", &[900, 900, 900, 120, 130, 110, 120, 60, 70], &[0, 0, 20, 10, 10, 0, 0, 0, 0]),
     ];
