@@ -7,17 +7,14 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
 use std::time::Duration;
 
-use keyward_testkit::load::{Callers, Outcome};
+use keyward_testkit::load::{COSTLY, Callers, Outcome};
 use keyward_testkit::process::{PATIENCE, Running};
 use keyward_testkit::{scripted, wire};
 
 use super::{keyward, keyward_with};
 
-/// A request takes some milliseconds of a core: what is hashed depends on it.
-const COSTLY: &str = "{handler: header, config: {headers: {X-Costly: \
-                      \"{{ $url := print .MatchContext.URL }}{{ range until 6 }}{{ sha512sum (repeat 8000 $url) }}{{ end }}\"}}}";
 /// Few enough for a machine of any kind, many enough that together they take longer than the core may be late.
-const CONNECTIONS: u32 = 200;
+const CONNECTIONS: u32 = 100;
 /// What the server may grow by under load, in KiB. Its connections are open before.
 const GROWTH: u64 = 32 * 1024;
 
@@ -25,11 +22,11 @@ const GROWTH: u64 = 32 * 1024;
 fn counting() -> (u16, Arc<AtomicUsize>) {
     let seen = Arc::new(AtomicUsize::new(0));
     let count = seen.clone();
-    let port = scripted::upstream(move |mut stream| {
-        let mut reader = BufReader::new(stream.try_clone().unwrap());
+    let port = scripted::upstream(move |stream| {
+        let mut reader = BufReader::new(&stream);
         while let Ok(Some(_)) = wire::read_request(&mut reader) {
             count.fetch_add(1, Ordering::Relaxed);
-            if stream.write_all(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok").is_err() {
+            if (&stream).write_all(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok").is_err() {
                 return;
             }
         }
@@ -93,10 +90,10 @@ fn a_core_with_three_times_what_it_can_serve_serves_or_says_no_and_recovers() {
 }
 
 /// Everything is there at once, however fast the machine and the callers are: two thousand requests of some milliseconds,
-/// ten on each connection, which came while the process was stopped.
+/// twenty on each connection, which came while the process was stopped.
 #[test]
 fn a_core_that_is_behind_for_seconds_says_no_to_some() {
-    const EACH: usize = 10;
+    const EACH: usize = 20;
     let (upstream, seen) = counting();
     let running = behind_at_once(upstream);
     let connect = |_| {
@@ -134,7 +131,7 @@ fn a_core_that_is_behind_for_seconds_says_no_to_some() {
 #[test]
 fn a_process_that_was_stopped_for_a_while_turns_nothing_away() {
     let (upstream, _) = counting();
-    let running = keyward(upstream).env("SERVE_PROXY_WORKERS", "1").start();
+    let running = keyward(upstream).env("SERVE_PROXY_WORKERS", "1").env("SERVE_PROXY_LIMITS_QUEUE_TIME", "1s").start();
     let mut callers = Callers::connect(running.proxy, "/x", 20).unwrap();
     thread::scope(|scope| {
         let calls = scope.spawn(|| callers.call(Some(100.0), Duration::from_secs(5)));

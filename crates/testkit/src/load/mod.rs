@@ -15,6 +15,9 @@ use tokio::time::{Instant, sleep_until, timeout};
 use self::connection::{Answer, Connection};
 use crate::soak::Latencies;
 
+/// A mutator that takes a core some milliseconds, whoever built the server: what is hashed depends on the request.
+pub const COSTLY: &str = "{handler: header, config: {headers: {X-Costly: \
+                          \"{{ $url := print .MatchContext.URL }}{{ range until 6 }}{{ sha512sum (repeat 8000 $url) }}{{ end }}\"}}}";
 /// How long an answer may take. Far longer than any should: one that never comes is to be told from one that is late.
 const PATIENCE: Duration = Duration::from_secs(60);
 
