@@ -201,7 +201,7 @@ const BAD_CONFIGURATIONS: [(&str, &[&str]); 27] = [
 #[test]
 fn findings_name_the_place_and_the_remedy() {
     for (text, expected) in BAD_CONFIGURATIONS {
-        let server = keyward();
+        let server = keyward().without_env("SERVE_PROXY_LIMITS_QUEUE_TIME");
         let path = server.write("config.yaml", text);
         let (code, out, err) = server.config(path).run(&["config", "check"]);
         assert_eq!(code, 1, "{text}");
