@@ -89,11 +89,11 @@ fn a_core_with_three_times_what_it_can_serve_serves_or_says_no_and_recovers() {
     running.audit(served + counted as usize);
 }
 
-/// Everything is there at once, however fast the machine and the callers are: two thousand requests of some milliseconds,
-/// twenty on each connection, which came while the process was stopped.
+/// Everything is there at once, however fast the machine and the callers are: four thousand requests of some milliseconds,
+/// forty on each connection, which came while the process was stopped.
 #[test]
 fn a_core_that_is_behind_for_seconds_says_no_to_some() {
-    const EACH: usize = 20;
+    const EACH: usize = 40;
     let (upstream, seen) = counting();
     let running = behind_at_once(upstream);
     let connect = |_| {
