@@ -1,9 +1,11 @@
 //! Repository chores: `cargo xtask release`, `cargo xtask bench`, `cargo xtask guard`, `cargo xtask soak`, `cargo xtask
-//! generate`. The rules of `tidy.rs` run with the tests.
+//! overload`, `cargo xtask generate`. The rules of `tidy.rs` run with the tests.
 
 mod bench;
+mod cores;
 mod generate;
 mod guard;
+mod overload;
 mod release;
 mod soak;
 mod tidy;
@@ -21,6 +23,8 @@ usage: cargo xtask release              builds the binary that is released, opti
        cargo xtask guard [--write]      instructions and allocations per request beside those written down; needs valgrind
        cargo xtask soak [--seconds N]   60 s, or N, of load while rules, secrets and configuration are replaced; no request may fail.
                                         Of a release build; with --debug of a debug build, with --binary FILE of that one
+       cargo xtask overload [--brief]   one, two and three times what a core can serve, and what becomes of it; of a release build,
+                                        with --binary FILE of that one
        cargo xtask generate [--check]   schemas and generated parts of docs/; with --check, fails when they are stale";
 
 fn main() -> ExitCode {
@@ -35,6 +39,9 @@ fn main() -> ExitCode {
         ["guard", "--write"] => plain_binary().and_then(|binary| guard::run(&binary, true)),
         ["soak", ref options @ ..] => {
             soak::Options::read(options).ok_or_else(|| USAGE.to_owned()).and_then(|it| soak::run(&it))
+        }
+        ["overload", ref options @ ..] => {
+            overload::Options::read(options).ok_or_else(|| USAGE.to_owned()).and_then(|it| overload::run(&it))
         }
         ["generate"] => generate::run(false),
         ["generate", "--check"] => generate::run(true),

@@ -142,7 +142,7 @@ fn a_check_fails_for_errors_in_rules() {
 }
 
 /// (what is written, what the finding must say)
-const BAD_CONFIGURATIONS: [(&str, &[&str]); 25] = [
+const BAD_CONFIGURATIONS: [(&str, &[&str]); 27] = [
     (
         "mutators: {id_token: {enabled: true, issuer_url: \"http://i/\"}}\n",
         &[
@@ -182,6 +182,11 @@ const BAD_CONFIGURATIONS: [(&str, &[&str]); 25] = [
     ("issuer: {host: here, insecure_open: true}\n", &["`issuer.host`: `here` is not an address", "config.yaml:1:16"]),
     ("serve: {proxy: {authorities: [\"http://h/\"]}}\n", &["`http://h/` is not `host` or `host:port`"]),
     ("serve: {proxy: {limits: {headers: 0}}}\n", &["no request could pass", "config.yaml:1:35"]),
+    ("serve: {proxy: {limits: {requests: 0}}}\n", &["`serve.proxy.limits.requests`", "no request could pass", ":1:36"]),
+    (
+        "serve: {proxy: {limits: {queue_time: 1ms}}}\n",
+        &["`serve.proxy.limits.queue_time`", "write at least `5ms`", ":1:38"],
+    ),
     ("access_rules: {matching_strategy: globb}\n", &["must be one of `glob`, `regexp`", "config.yaml:1:35"]),
     ("authenticators: {jwt: [1]}\n", &["`authenticators.jwt` must be a map, found a list", "config.yaml:1:23"]),
     ("errors: {fallback: [jsn]}\n", &["there is no error handler `jsn`", "config.yaml:1:21"]),
@@ -196,7 +201,7 @@ const BAD_CONFIGURATIONS: [(&str, &[&str]); 25] = [
 #[test]
 fn findings_name_the_place_and_the_remedy() {
     for (text, expected) in BAD_CONFIGURATIONS {
-        let server = keyward();
+        let server = keyward().without_env("SERVE_PROXY_LIMITS_QUEUE_TIME");
         let path = server.write("config.yaml", text);
         let (code, out, err) = server.config(path).run(&["config", "check"]);
         assert_eq!(code, 1, "{text}");

@@ -99,6 +99,7 @@ fn a_full_disk_stops_requests_but_not_the_end() {
     let mut running = keyward().env("AUDIT_PATH", "/dev/full").start();
     running.get("/open", &[("Host", "h")]);
     running.until("a refusal", |running| running.get("/open", &[("Host", "h")]).status() == 503);
+    assert_eq!(running.metric("keyward_requests_shed_total{reason=\"audit\"}"), Some(1.0));
     running.signal("TERM");
     assert!(running.wait().success());
 }

@@ -39,7 +39,21 @@ fn compiled(schema: &Value) -> Validator {
 }
 
 /// (a configuration, whether it can be used)
-const CONFIGURATIONS: [(&str, bool); 59] = [
+const CONFIGURATIONS: [(&str, bool); 73] = [
+    ("serve: {proxy: {limits: {queue_time: 0s}}}\n", true),
+    ("serve: {proxy: {limits: {queue_time: 000ms}}}\n", true),
+    ("serve: {proxy: {limits: {queue_time: 5ms}}}\n", true),
+    ("serve: {proxy: {limits: {queue_time: 10ms}}}\n", true),
+    ("serve: {proxy: {limits: {queue_time: 005ms}}}\n", true),
+    ("serve: {proxy: {limits: {queue_time: 4ms}}}\n", false),
+    ("serve: {proxy: {limits: {queue_time: 5000us}}}\n", true),
+    ("serve: {proxy: {limits: {queue_time: 4999us}}}\n", false),
+    ("serve: {proxy: {limits: {queue_time: 1s}}}\n", true),
+    ("serve: {proxy: {limits: {queue_time: 5000000ns}}}\n", true),
+    ("serve: {proxy: {limits: {queue_time: 4999999ns}}}\n", false),
+    ("serve: {proxy: {limits: {queue_time: 1m30s}}}\n", false),
+    ("serve: {proxy: {limits: {requests: 0}}}\n", false),
+    ("serve: {proxy: {limits: {requests: 1}}}\n", true),
     ("version: v0.40.0\n", true),
     ("version: v0.40.0-rc.1+b\n", true),
     ("version: v0.40\n", false),

@@ -29,6 +29,7 @@ use crate::keys::{Fetching, KeySetRegistry, Terms};
 use crate::metrics::Metrics;
 use crate::outside::Lasting;
 use crate::proxy::listener::{address, bind};
+use crate::proxy::shedding;
 use crate::proxy::workers::{self, WorkerSetup};
 use crate::reload::compile::RuleThread;
 use crate::reload::fixed::Fixed;
@@ -181,6 +182,7 @@ impl App {
             .map(|(number, listener)| workers::start(setup.clone(), number, listener, audit.handle()))
             .collect::<Result<Vec<_>, _>>()?;
         tracing::info!(%proxy, api = %api_at, metrics = %metrics_at, cores = workers.len(), "serving");
+        tokio::task::spawn_local(shedding::warn(metrics.clone()));
         serve(metrics_listener, |serving| &serving.metrics, api.clone().metrics_handler());
         serve(api_listener, |serving| &serving.api, api.handler());
         if let Some(origin) = origin {

@@ -40,6 +40,10 @@ pub struct Serving {
     pub bodies: BodyLimits,
     /// The most connections of the proxy at a time.
     pub max_connections: usize,
+    /// The most requests of the proxy in flight at a time.
+    pub max_requests: u64,
+    /// How long work that is ready may wait on a core, if there is a limit.
+    pub max_queue_time: Option<Duration>,
     /// How long requests in flight may take after SIGTERM.
     pub shutdown_timeout: Duration,
     /// How paths become labels.
@@ -83,6 +87,8 @@ impl Serving {
                 request_bytes: proxy.max_body_bytes,
             },
             max_connections: proxy.max_connections,
+            max_requests: proxy.max_requests,
+            max_queue_time: proxy.max_queue_time,
             shutdown_timeout: proxy.shutdown_timeout,
             labels: settings.metrics.labels,
             outbound,

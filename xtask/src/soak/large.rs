@@ -10,8 +10,8 @@ use keyward_testkit::process::{Keyward, Running};
 use keyward_testkit::scripted;
 use keyward_testkit::soak::Latencies;
 
-use super::cores::Cores;
 use super::show_latencies;
+use crate::cores::Cores;
 use crate::workload::{Caller, answer};
 
 const RULES: usize = 10_000;

@@ -2,7 +2,6 @@
 //! ten thousand rules cost at the start and at a reload. It fails when a request does, or when one is served under parts
 //! of two versions. Times are printed, and nothing is asserted of them: they depend on the machine.
 
-mod cores;
 mod large;
 mod options;
 

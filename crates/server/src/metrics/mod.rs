@@ -8,6 +8,7 @@ mod key_sets;
 mod process;
 pub mod repositories;
 mod secrets;
+pub mod shed;
 pub mod worker;
 
 use std::collections::HashSet;
@@ -28,6 +29,7 @@ use prometheus_client::registry::Registry;
 use self::key_sets::KeySetMetrics;
 use self::repositories::RepositoryMetrics;
 use self::secrets::SecretMetrics;
+use self::shed::ShedMetrics;
 use self::worker::Finished;
 use crate::config::settings::listeners::MetricsSettings;
 
@@ -89,8 +91,10 @@ pub struct Metrics {
     pub repositories: RepositoryMetrics,
     /// Client connections that are open.
     pub connections: Gauge64,
-    /// Connections turned away because there were too many.
-    pub connections_shed: Counter,
+    /// Requests of the proxy in flight. It is also what their limit is held against, so that they are counted once.
+    pub in_flight: Gauge<u64, AtomicU64>,
+    /// What was turned away.
+    pub shed: ShedMetrics,
     /// Panics caught.
     pub panics: Counter,
     /// Rules in the set in use.
@@ -171,11 +175,12 @@ impl Metrics {
             ),
             upstream_errors: register!("keyward_upstream_errors", "Upstream failures by kind", Family::default()),
             connections: register!("keyward_connections", "Open client connections", Gauge64::default()),
-            connections_shed: register!(
-                "keyward_connections_shed",
-                "Connections turned away over the limit",
-                Counter::default()
+            in_flight: register!(
+                "keyward_requests_in_flight",
+                "Requests in flight",
+                Gauge::<u64, AtomicU64>::default()
             ),
+            shed: ShedMetrics::register(&mut registry),
             panics: register!("keyward_panics", "Panics caught in requests", Counter::default()),
             rules_loaded: register!("keyward_rules", "Rules in use", Gauge64::default()),
             rules_broken: register!("keyward_rules_broken", "Rules that deny everything", Gauge64::default()),

@@ -14,13 +14,14 @@ use keyward_core::session::Caller;
 use super::body::{RequestTally, UpstreamBody};
 use super::connection::Connection;
 use super::in_force::InForce;
+use super::overload::CoreLoad;
 use crate::audit::handle::AuditHandle;
 use crate::audit::ids::{RequestIds, RequestName};
 use crate::audit::record::AuditRecord;
 use crate::metrics::worker::{Finished, WorkerMetrics};
 use crate::serving::Live;
 
-/// One core's ends of the audit log and the metrics.
+/// One core's ends of the audit log and the metrics, and what it can still take on.
 pub struct Sinks {
     /// The audit log.
     pub audit: AuditHandle,
@@ -28,6 +29,8 @@ pub struct Sinks {
     pub metrics: WorkerMetrics,
     /// Names requests that bring no id.
     pub request_ids: RequestIds,
+    /// Whether this core keeps up.
+    pub load: CoreLoad,
 }
 
 impl Sinks {
@@ -62,6 +65,7 @@ pub struct Completion {
     arrived: Instant,
     arrived_at: SystemTime,
     name: RequestName,
+    in_flight: u64,
     completed: Option<Instant>,
     bytes_in: u64,
     bytes_out: u64,
@@ -136,6 +140,7 @@ impl Completion {
         tally: Rc<RequestTally>,
     ) -> Box<Self> {
         connection.active.set(connection.active.get() + 1);
+        let in_flight = sinks.metrics.shared().in_flight.inc() + 1;
         let name = sinks.request_ids.name(headers);
         Box::new(Self {
             sinks,
@@ -145,6 +150,7 @@ impl Completion {
             arrived: Instant::now(),
             arrived_at: SystemTime::now(),
             name,
+            in_flight,
             completed: None,
             bytes_in: 0,
             bytes_out: 0,
@@ -176,6 +182,11 @@ impl Completion {
     /// What logs call it.
     pub fn name(&self) -> &RequestName {
         &self.name
+    }
+
+    /// How many requests were in flight when this one arrived, itself included.
+    pub fn in_flight(&self) -> u64 {
+        self.in_flight
     }
 
     /// When the request arrived.
@@ -244,6 +255,7 @@ impl Completion {
             return;
         }
         self.connection.active.set(self.connection.active.get().saturating_sub(1));
+        self.sinks.metrics.shared().in_flight.dec();
         let (outcome, reason) = self.verdict();
         if self.status == 0 {
             self.status = if reason == Some("internal") { 500 } else { CALLER_GONE };

@@ -172,7 +172,7 @@ impl Service {
             let (request_id, trace_id) = record.name().shown();
             tracing::debug!(request_id, trace_id, dropped, "headers with `_` in their names were dropped");
         }
-        if !self.sinks.audit.admits() {
+        if self.sinks.sheds(&record) {
             return Err(shed(record).into());
         }
         if preflight {
@@ -367,7 +367,7 @@ fn preflight_answer(mut record: Box<Completion>) -> Response<ResponseBody> {
     answered(record, response)
 }
 
-/// Nothing is forwarded that could not be recorded.
+/// Nothing is forwarded that could not be recorded, or that this process has no room or time for.
 #[cold]
 fn shed(mut record: Box<Completion>) -> Response<ResponseBody> {
     record.outcome = "error";

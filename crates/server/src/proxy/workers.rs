@@ -5,7 +5,7 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread::JoinHandle;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use arc_swap::ArcSwap;
 use keyward_core::diagnostic::Diagnostic;
@@ -16,10 +16,12 @@ use tokio::task::JoinSet;
 
 use super::completion::Sinks;
 use super::connection;
+use super::overload::CoreLoad;
 use super::service::Service;
 use crate::audit::handle::AuditHandle;
 use crate::audit::ids::RequestIds;
 use crate::metrics::Metrics;
+use crate::metrics::shed::Shed;
 use crate::metrics::worker::WorkerMetrics;
 use crate::serving::Live;
 
@@ -29,7 +31,7 @@ const UPKEEP: Duration = Duration::from_millis(50);
 const SWEEP_EVERY: u32 = 20;
 /// After a failed accept: out of descriptors, others must close first.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
-/// What a connection over the limit is told.
+/// What a connection is told that is turned away.
 const SHED: &[u8] =
     b"HTTP/1.1 503 Service Unavailable\r\nretry-after: 1\r\ncontent-length: 0\r\nconnection: close\r\n\r\n";
 
@@ -79,9 +81,14 @@ async fn run(setup: WorkerSetup, listener: TcpListener, audit: AuditHandle) {
         Ok(listener) => listener,
         Err(error) => return tracing::error!(%error, "a listening socket cannot be used"),
     };
-    let sinks = Sinks { audit, metrics: WorkerMetrics::new(setup.metrics.clone()), request_ids: RequestIds::new() };
-    let service = Rc::new(Service::new(setup.live.clone(), Rc::new(sinks)));
-    let upkeep = tokio::task::spawn_local(upkeep(service.clone()));
+    let sinks = Rc::new(Sinks {
+        audit,
+        metrics: WorkerMetrics::new(setup.metrics.clone()),
+        request_ids: RequestIds::new(),
+        load: CoreLoad::default(),
+    });
+    let service = Rc::new(Service::new(setup.live.clone(), sinks.clone()));
+    let upkeep = tokio::task::spawn_local(upkeep(service.clone(), sinks.clone(), setup.live.clone()));
     let mut connections = JoinSet::new();
     let mut shutdown = setup.shutdown.clone();
     loop {
@@ -103,7 +110,7 @@ async fn run(setup: WorkerSetup, listener: TcpListener, audit: AuditHandle) {
             let live = setup.live.load();
             (live.serving.connections.clone(), live.serving.max_connections)
         };
-        let Some(counted) = Counted::admit(&setup, most) else {
+        let Some(counted) = Counted::admit(&setup, &sinks.load, most) else {
             shed(&stream, options.tls.is_some());
             continue;
         };
@@ -123,10 +130,13 @@ async fn run(setup: WorkerSetup, listener: TcpListener, audit: AuditHandle) {
     upkeep.abort();
 }
 
-async fn upkeep(service: Rc<Service>) {
+async fn upkeep(service: Rc<Service>, sinks: Rc<Sinks>, live: Arc<ArcSwap<Live>>) {
     let mut rounds = 0_u32;
     loop {
-        tokio::time::sleep(UPKEEP).await;
+        let due = Instant::now() + UPKEEP;
+        tokio::time::sleep_until(due.into()).await;
+        let now = Instant::now();
+        sinks.load.tick(now, now.duration_since(due), live.load().serving.max_queue_time);
         service.keep_up();
         rounds = rounds.wrapping_add(1);
         if rounds.is_multiple_of(SWEEP_EVERY) {
@@ -150,13 +160,17 @@ struct Counted {
 }
 
 impl Counted {
-    fn admit(setup: &WorkerSetup, most: usize) -> Option<Self> {
+    fn admit(setup: &WorkerSetup, load: &CoreLoad, most: usize) -> Option<Self> {
         let counted = Self { open: setup.open.clone(), metrics: setup.metrics.clone() };
         counted.metrics.connections.inc();
-        if counted.open.fetch_add(1, Ordering::Relaxed) < most {
+        let shed = if counted.open.fetch_add(1, Ordering::Relaxed) >= most {
+            Shed::ConnectionOpen
+        } else if load.sheds_connection() {
+            Shed::ConnectionQueue
+        } else {
             return Some(counted);
-        }
-        setup.metrics.connections_shed.inc();
+        };
+        setup.metrics.shed.count(shed);
         None
     }
 }

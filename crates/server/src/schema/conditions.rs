@@ -7,6 +7,10 @@ use serde_json::{Value, json};
 use super::settings;
 use crate::config::yaml::MAX_BYTES;
 
+/// None, or at least 5 ms.
+const QUEUE_TIME: &str = "^0*(0(ns|us|ms|s|m|h)|([5-9][0-9]{6}|[1-9][0-9]{7,})ns|([5-9][0-9]{3}|[1-9][0-9]{4,})us|\
+([5-9]|[1-9][0-9]+)ms|[1-9][0-9]*(s|m|h))$";
+
 /// Adds every condition where it belongs.
 pub(super) fn add_to(schema: &mut Value) {
     for (path, condition) in table() {
@@ -40,6 +44,8 @@ fn table() -> Vec<(&'static str, Value)> {
         ("serve.prometheus.metric_name_prefix", json!({"pattern": "^[A-Za-z0-9_]*$"})),
         ("serve.proxy.workers", some()),
         ("serve.proxy.limits.connections", some()),
+        ("serve.proxy.limits.requests", some()),
+        ("serve.proxy.limits.queue_time", json!({"pattern": QUEUE_TIME})),
         ("serve.proxy.limits.header_bytes", some()),
         ("serve.proxy.limits.header_field_bytes", some()),
         ("serve.proxy.limits.headers", some()),

@@ -23,6 +23,8 @@ fn table() -> Vec<(&'static str, Value)> {
         ("serve.proxy.timeout.handshake", json!("5s")),
         ("serve.proxy.timeout.idle", json!("120s")),
         ("serve.proxy.limits.connections", json!(10_000)),
+        ("serve.proxy.limits.requests", json!(10_000)),
+        ("serve.proxy.limits.queue_time", json!("200ms")),
         ("serve.proxy.limits.header_bytes", json!(32 * 1024)),
         ("serve.proxy.limits.header_field_bytes", json!(8704)),
         ("serve.proxy.limits.headers", json!(100)),

@@ -143,8 +143,14 @@ mirror! {
     }
     /// Limits on requests and connections.
     Limits {
-        /// Connections at a time; by default what the file descriptor limit leaves.
+        /// Connections at a time.
         connections: usize,
+        /// Requests in flight at a time, over all cores: also streams of HTTP/2, answers that stream and upgraded
+        /// connections.
+        requests: u64,
+        /// How long the work that is ready on a core may wait before the core turns away a share of new requests and
+        /// connections; 0s for any time.
+        queue_time: GoDuration,
         /// All header fields together, in bytes.
         header_bytes: usize,
         /// One header field, in bytes.

@@ -13,6 +13,11 @@ use crate::config::file::serve::ProxyFile;
 use crate::cors::CorsSettings;
 use crate::upstream::resolve::Override;
 
+/// Longer than anybody wants to wait for an answer, and longer than a core waits that is merely busy.
+const DEFAULT_QUEUE_TIME: Duration = Duration::from_millis(200);
+/// Timers are a millisecond or two late at any time.
+const SHORTEST_QUEUE_TIME: Duration = Duration::from_millis(5);
+
 /// The proxy.
 #[derive(Clone, Debug)]
 pub struct ProxySettings {
@@ -32,6 +37,10 @@ pub struct ProxySettings {
     pub gate: GatePolicy,
     /// The most connections at a time.
     pub max_connections: usize,
+    /// The most requests in flight at a time.
+    pub max_requests: u64,
+    /// How long work that is ready may wait on a core before new work is turned away, if there is a limit.
+    pub max_queue_time: Option<Duration>,
     /// The longest request body.
     pub max_body_bytes: Option<u64>,
     /// The longest request body that is held in memory for a handler that reads it.
@@ -95,6 +104,7 @@ impl Check<'_> {
         let authorities = self.authorities(file.authorities.unwrap_or_default());
         for (key, zero) in [
             ("connections", limits.connections == Some(0)),
+            ("requests", limits.requests == Some(0)),
             ("header_bytes", limits.header_bytes == Some(0)),
             ("header_field_bytes", limits.header_field_bytes == Some(0)),
             ("headers", limits.headers == Some(0)),
@@ -104,6 +114,7 @@ impl Check<'_> {
                 self.refuse(&format!("serve.proxy.limits.{key}"), "no request could pass; write at least 1");
             }
         }
+        let max_queue_time = self.queue_time(limits.queue_time);
         let stream_idle_timeout = or(upstream.stream_idle_timeout, 300);
         ProxySettings {
             listener: self.listener(ListenerSettings {
@@ -126,6 +137,8 @@ impl Check<'_> {
                 max_target_bytes: limits.target_bytes.unwrap_or(defaults.max_target_bytes),
             },
             max_connections: limits.connections.unwrap_or(10_000),
+            max_requests: limits.requests.unwrap_or(10_000),
+            max_queue_time,
             max_body_bytes: limits.body_bytes,
             max_held_body_bytes: limits.held_body_bytes.unwrap_or(1024 * 1024),
             cors,
@@ -142,6 +155,16 @@ impl Check<'_> {
                 stream_idle_timeout,
             },
         }
+    }
+
+    /// Zero stands for no limit.
+    fn queue_time(&mut self, written: Option<GoDuration>) -> Option<Duration> {
+        let limit = written.map_or(DEFAULT_QUEUE_TIME, |GoDuration(limit)| limit);
+        if !limit.is_zero() && limit < SHORTEST_QUEUE_TIME {
+            let problem = "a core that has nothing to do can be that late; write at least `5ms`, or `0s` for no limit";
+            self.refuse("serve.proxy.limits.queue_time", problem);
+        }
+        Some(limit).filter(|limit| !limit.is_zero())
     }
 
     /// Names as requests write them: `host` or `host:port`, lower case.

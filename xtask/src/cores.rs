@@ -5,14 +5,14 @@ use std::thread::available_parallelism;
 use rustix::thread::{CpuSet, sched_getaffinity, sched_setaffinity};
 
 /// The cores of this process, apart: one for the server, the others for whoever measures.
-pub(super) struct Cores {
+pub(crate) struct Cores {
     server: CpuSet,
     others: CpuSet,
 }
 
 impl Cores {
     /// Nothing where there is one only, or it cannot be told.
-    pub(super) fn apart() -> Option<Self> {
+    pub(crate) fn apart() -> Option<Self> {
         if available_parallelism().is_ok_and(|cores| cores.get() < 2) {
             return None;
         }
@@ -25,12 +25,12 @@ impl Cores {
     }
 
     /// From now on this thread, and what it starts, runs where the server does.
-    pub(super) fn for_server(&self) -> Result<(), String> {
+    pub(crate) fn for_server(&self) -> Result<(), String> {
         pin(&self.server)
     }
 
     /// From now on this thread, and what it starts, runs on the others.
-    pub(super) fn for_others(&self) -> Result<(), String> {
+    pub(crate) fn for_others(&self) -> Result<(), String> {
         pin(&self.others)
     }
 }
