@@ -45,10 +45,6 @@ struct Sample {
 pub(super) fn run(bench: &Bench) -> Result<Vec<Row>, String> {
     let apart = machine::cores() >= 4;
     let places = if apart { APART } else { SHARED };
-    println!(
-        "{}",
-        if apart { "wrk and upstream have two cores of their own" } else { "wrk and upstream share the cores" }
-    );
     let _upstream = bench.stage.upstream_on(places.others, 2)?;
     let header = Authenticator::Jwt.credential(&bench.stage.tokens().first()?);
     let one_and_two = [(places.one, 1), (places.two, 2)];
@@ -90,7 +86,8 @@ fn row(name: &str, samples: &[[Sample; 2]], apart: bool) -> Row {
             of(|[one, two]| two.requests_per_second / one.requests_per_second),
         ));
     }
-    Row { title: name.to_owned(), figures }
+    let load = if apart { "has cores of its own" } else { "shares the cores" };
+    Row { title: format!("{name}; the load {load}"), figures }
 }
 
 fn both([one, two]: [Result<Server, String>; 2]) -> Result<[Server; 2], String> {

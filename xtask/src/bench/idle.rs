@@ -7,6 +7,7 @@ use keyward_testkit::tls_client::TlsClient;
 
 use super::Bench;
 use super::callers::{Callers, ISSUE, Requests};
+use super::descriptors;
 use super::keyward::Wiring;
 use super::nginx::Extent;
 use super::process::Server;
@@ -18,7 +19,7 @@ use super::setup::Spoken;
 use super::turns::Turns;
 
 /// Connections in a brief run and in a full one.
-const COUNTS: [usize; 2] = [1000, 5000];
+const COUNTS: [u32; 2] = [1000, 5000];
 /// What a server may have to do before it gives memory back.
 const QUIET: Duration = Duration::from_secs(6);
 /// Answers that were under way are over.
@@ -41,6 +42,11 @@ enum Held {
 
 /// Each of them, started anew for each sample.
 pub(super) fn run(bench: &Bench) -> Result<Vec<Row>, String> {
+    let needed = COUNTS[usize::from(!bench.brief)] + 1000;
+    if !descriptors::suffice_for(needed) {
+        println!("skipped: {needed} open files are more than a process may have here (ulimit -n)");
+        return Ok(Vec::new());
+    }
     let _upstream = bench.stage.upstream()?;
     let spoken = [Spoken::Http1, Spoken::Http1OverTls];
     let subjects = spoken.map(Subject::Nginx).into_iter().chain(spoken.map(Subject::Keyward));
@@ -92,11 +98,11 @@ impl Subject {
         }
     }
 
-    fn start(&self, bench: &Bench, count: usize) -> Result<Option<Server>, String> {
+    fn start(&self, bench: &Bench, count: u32) -> Result<Option<Server>, String> {
         match self {
             Self::Keyward(spoken) => {
                 // A few more make it warm.
-                let connections = u32::try_from(count + 100).ok();
+                let connections = Some(count + 100);
                 let wiring = Wiring { spoken: *spoken, connections, ..Wiring::default() };
                 bench.stage.keyward_wired(&SET_UPS[0], &wiring).map(Some)
             }
@@ -119,11 +125,11 @@ impl Subject {
         warm.drive(server.port, 1, 0).map_err(|why| format!("{}: {why}", self.title()))?;
         sleep(SETTLED);
         let (resident, private) = (server.resident_kib()?, server.private_kib()?);
-        let _held = self.open(bench, &server, count)?;
+        let _held = self.open(bench, &server, count as usize)?;
         sleep(SETTLED);
         let at_once = server.resident_kib()?;
         sleep(QUIET);
-        let each = |now: u64, before: u64| (now as f64 - before as f64) / count as f64;
+        let each = |now: u64, before: u64| (now as f64 - before as f64) / f64::from(count);
         let quiet = each(server.resident_kib()?, resident);
         Ok(Some([each(at_once, resident), quiet, each(server.private_kib()?, private)]))
     }
