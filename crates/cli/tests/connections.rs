@@ -7,8 +7,10 @@ use std::net::TcpStream;
 use std::time::Duration;
 
 use keyward_testkit::conformance::recorder::Recorder;
+use keyward_testkit::pki::Authority;
 use keyward_testkit::process::{Keyward, PATIENCE, Running};
 use keyward_testkit::scripted::{read_head, upstream};
+use keyward_testkit::tls_client::TlsClient;
 use keyward_testkit::wire;
 
 const CONFIG: &str = "
@@ -18,13 +20,16 @@ mutators: {noop: {enabled: true}}
 ";
 const UPGRADE: &[u8] = b"GET / HTTP/1.1\r\nHost: h\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n";
 
-fn keyward(upstream: u16) -> Keyward {
-    let rules = format!(
+fn rules(upstream: u16) -> String {
+    format!(
         "- id: any\n  match: {{url: \"http://<[^/]*>/<.*>\", methods: [GET, POST]}}\n  \
          authenticators: [{{handler: anonymous}}]\n  authorizer: {{handler: allow}}\n  mutators: [{{handler: noop}}]\n  \
          upstream: {{url: \"http://127.0.0.1:{upstream}\", upgrade: [websocket]}}\n"
-    );
-    Keyward::new(env!("CARGO_BIN_EXE_keyward")).with(CONFIG, &rules)
+    )
+}
+
+fn keyward(upstream: u16) -> Keyward {
+    Keyward::new(env!("CARGO_BIN_EXE_keyward")).with(CONFIG, &rules(upstream))
 }
 
 fn connect(running: &Running) -> TcpStream {
@@ -102,6 +107,50 @@ fn http2_connections_end_when_idle() {
         tokio::time::timeout(PATIENCE, ended).await.unwrap().unwrap().unwrap();
         drop(sender);
     });
+}
+
+/// hyper does not hold connections that have been quiet for a while.
+#[test]
+fn connections_that_have_rested_are_served_again_and_end_with_the_drain() {
+    const GET: &str = "GET / HTTP/1.1\r\nHost: h\r\n\r\n";
+    // They rest after two looks, of which there are four in the limit.
+    let rest = || std::thread::sleep(Duration::from_millis(2500));
+    let start = |server: Keyward| {
+        server.env("SERVE_PROXY_TIMEOUT_IDLE", "4s").env("SERVE_PROXY_SHUTDOWN_TIMEOUT", "60s").start()
+    };
+    let recorder = Recorder::start(true);
+    let authority = Authority::new();
+    let (certificate, key) = authority.pem(&["localhost"]);
+    let secure = keyward(recorder.port);
+    let (cert, key) = (secure.write("cert.pem", &certificate), secure.write("key.pem", &key));
+    secure.write("rules.yaml", &rules(recorder.port).replace("http://<[^/]*>", "https://<[^/]*>"));
+    let secure = secure.env("SERVE_PROXY_TLS_CERT_PATH", &cert.display().to_string());
+    let mut secure = start(secure.env("SERVE_PROXY_TLS_KEY_PATH", &key.display().to_string()));
+    let mut plain = start(keyward(recorder.port));
+
+    // What each sends, one after the other, and how often that is answered.
+    let sent: [(&[&str], usize); 3] = [(&[GET], 1), (&["GE", &GET[2..]], 1), (&[GET, GET], 2)];
+    let mut callers = sent.map(|row| (connect(&plain), row));
+    let mut secret = TlsClient::connect(secure.proxy, &authority.client(&[b"http/1.1"]), PATIENCE).unwrap();
+    for _ in 0..2 {
+        for (stream, (pieces, answers)) in &mut callers {
+            for piece in *pieces {
+                stream.write_all(piece.as_bytes()).unwrap();
+                std::thread::sleep(Duration::from_millis(20));
+            }
+            let mut reader = BufReader::new(stream);
+            for _ in 0..*answers {
+                assert_eq!(wire::read_response(&mut reader, false).unwrap().status(), 200, "{pieces:?}");
+            }
+        }
+        assert_eq!(secret.get("/", "h").unwrap().status(), 200);
+        rest();
+    }
+    for running in [&mut plain, &mut secure] {
+        running.signal("TERM");
+        assert!(running.wait().success());
+    }
+    assert!(callers.iter_mut().all(|(stream, _)| ends(stream)));
 }
 
 #[test]

@@ -39,8 +39,14 @@ impl TlsClient {
 
     /// Sends a request without a body and reads its answer; the connection stays.
     pub fn get(&mut self, target: &str, host: &str) -> io::Result<Message> {
+        self.get_with(target, host, &[])
+    }
+
+    /// The same with more fields.
+    pub fn get_with(&mut self, target: &str, host: &str, fields: &[&str]) -> io::Result<Message> {
+        let fields: String = fields.iter().map(|field| format!("{field}\r\n")).collect();
         let stream = self.0.get_mut();
-        stream.write_all(format!("GET {target} HTTP/1.1\r\nHost: {host}\r\n\r\n").as_bytes())?;
+        stream.write_all(format!("GET {target} HTTP/1.1\r\nHost: {host}\r\n{fields}\r\n").as_bytes())?;
         stream.flush()?;
         wire::read_response(&mut self.0, false)
     }

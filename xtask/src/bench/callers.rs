@@ -101,11 +101,7 @@ impl Callers {
                 command.args([first, *count, self.connections as usize].map(|number| number.to_string()))
             }
         };
-        let text = output(&mut command)?;
-        if text.contains("Non-2xx") || text.contains("Socket errors") {
-            return Err(format!("port {port} answered badly:\n{text}"));
-        }
-        wrk_requests(&text).ok_or_else(|| format!("wrk said:\n{text}"))
+        wrk_answered(&mut command, port)
     }
 
     fn h2load(&self, port: u16, seconds: u32) -> Result<u64, String> {
@@ -123,6 +119,15 @@ impl Callers {
         )?;
         h2load_requests(&text).ok_or_else(|| format!("port {port} answered badly:\n{text}"))
     }
+}
+
+/// Runs wrk; how many requests were answered well. Any other answer is an error.
+pub(super) fn wrk_answered(command: &mut Command, port: u16) -> Result<u64, String> {
+    let text = output(command)?;
+    if text.contains("Non-2xx") || text.contains("Socket errors") {
+        return Err(format!("port {port} answered badly:\n{text}"));
+    }
+    wrk_requests(&text).ok_or_else(|| format!("wrk said:\n{text}"))
 }
 
 /// What wrk counted.

@@ -123,7 +123,7 @@ fn start(bench: &Bench, kind: Kind, step: &Step) -> Result<Server, String> {
     let set_up = SetUp { title: step.title, name: step.name, rules, authenticator: Authenticator::Jwt };
     // A few more look whether it is closed, and the first is what every other one is compared with.
     let connections = (kind == Kind::Connections).then_some(step.count + 100);
-    bench.stage.keyward_wired(&set_up, &Wiring { spoken: Spoken::Http1, connections })
+    bench.stage.keyward_wired(&set_up, &Wiring { connections, ..Wiring::default() })
 }
 
 fn load(bench: &Bench, kind: Kind, step: &Step, server: &Server) -> Result<Box<dyn Load>, String> {

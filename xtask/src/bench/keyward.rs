@@ -13,11 +13,31 @@ pub(super) struct Wiring {
     pub(super) spoken: Spoken,
     /// The most connections of callers; the default where there is none.
     pub(super) connections: Option<u32>,
+    /// Threads that serve.
+    pub(super) workers: u32,
+    /// Where they run, as `taskset` has it.
+    pub(super) cores: &'static str,
+}
+
+/// Configured, and not started yet.
+pub(super) struct Keyward {
+    name: String,
+    cores: &'static str,
+    command: Vec<String>,
+    pub(super) port: u16,
+    pub(super) api_port: u16,
 }
 
 impl Default for Wiring {
     fn default() -> Self {
-        Self { spoken: Spoken::Http1, connections: None }
+        Self { spoken: Spoken::Http1, connections: None, workers: 1, cores: PROXY_CORE }
+    }
+}
+
+impl Keyward {
+    /// Starts it and doesn't wait.
+    pub(super) fn launch(&self) -> Result<Server, String> {
+        Server::launch(&self.name, self.cores, self.port, self.command.clone())
     }
 }
 
@@ -29,6 +49,12 @@ impl Stage {
 
     /// The same with other connections.
     pub(super) fn keyward_wired(&self, set_up: &SetUp, wiring: &Wiring) -> Result<Server, String> {
+        let Keyward { name, cores, command, port, .. } = self.keyward_configured(set_up, wiring)?;
+        Server::start(&name, cores, port, command)
+    }
+
+    /// Writes what it reads.
+    pub(super) fn keyward_configured(&self, set_up: &SetUp, wiring: &Wiring) -> Result<Keyward, String> {
         let name = set_up.name;
         let (port, api_port, metrics_port) = (free_port(), free_port(), free_port());
         let directory = self.directory.display();
@@ -37,7 +63,7 @@ impl Stage {
         let rules =
             self.rules(set_up, wiring.spoken, port, &format!("{{handler: {handler}, config: {{{rule_settings}}}}}"));
         let rules = self.write(&format!("{name}.rules.yaml"), &rules)?;
-        let mut proxy = format!("host: 127.0.0.1, port: {port}, workers: 1");
+        let mut proxy = format!("host: 127.0.0.1, port: {port}, workers: {}", wiring.workers);
         if let Some(connections) = wiring.connections {
             let _ = write!(proxy, ", limits: {{connections: {connections}}}");
         }
@@ -60,12 +86,8 @@ impl Stage {
         );
         let file = self.write(&format!("{name}.yaml"), &configuration)?;
         let binary = self.binary.display().to_string();
-        Server::start(
-            &format!("keyward-{name}"),
-            PROXY_CORE,
-            port,
-            vec![binary, "serve".to_owned(), "-c".to_owned(), file.display().to_string()],
-        )
+        let command = vec![binary, "serve".to_owned(), "-c".to_owned(), file.display().to_string()];
+        Ok(Keyward { name: format!("keyward-{name}"), cores: wiring.cores, command, port, api_port })
     }
 
     /// The one in use is in the middle of the others.

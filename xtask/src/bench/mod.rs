@@ -8,10 +8,13 @@
 //! lets somebody in who shows no credential. No time is ever asserted.
 
 mod callers;
+mod cores;
 mod descriptors;
 mod growth;
+mod idle;
 mod keyward;
 mod machine;
+mod memory;
 mod nginx;
 mod options;
 mod process;
@@ -22,6 +25,7 @@ mod rounds;
 mod set_ups;
 mod setup;
 mod side;
+mod start;
 mod tokens;
 mod turns;
 mod wires;
@@ -43,7 +47,7 @@ struct Measurement {
     run: fn(&Bench) -> Result<Vec<Row>, String>,
 }
 
-const MEASUREMENTS: [Measurement; 8] = [
+const MEASUREMENTS: [Measurement; 12] = [
     Measurement { name: "requests", shows: "32 connections, one token", run: requests::one_token },
     Measurement { name: "connections", shows: "256 connections, one token", run: requests::many_connections },
     Measurement { name: "tokens", shows: "32 connections, 2,000 tokens in turn", run: requests::tokens_in_turn },
@@ -60,6 +64,22 @@ const MEASUREMENTS: [Measurement; 8] = [
         shows: "more rules, tokens and open connections, each beside the first of its kind",
         run: growth::run,
     },
+    Measurement {
+        name: "idle",
+        shows: "memory of each of many connections after one request, right then and once it has been quiet for a while",
+        run: idle::run,
+    },
+    Measurement {
+        name: "memory",
+        shows: "256 connections, 2,000 tokens in turn: the most memory since the start, and what no other process has",
+        run: memory::run,
+    },
+    Measurement {
+        name: "start",
+        shows: "from the start of the process until it is ready, and answers",
+        run: start::run,
+    },
+    Measurement { name: "cores", shows: "256 connections: what two cores can do beside one", run: cores::run },
 ];
 
 /// What every measurement gets.

@@ -12,10 +12,31 @@ const UPSTREAM_CONNECTIONS: u32 = 16_384;
 /// Those of the others.
 const CONNECTIONS: u32 = 4096;
 
+/// How much of it there is.
+#[derive(Clone, Copy)]
+pub(super) struct Extent {
+    /// As `taskset` has them.
+    pub(super) cores: &'static str,
+    pub(super) workers: u32,
+    /// The most of a worker, on both sides.
+    pub(super) connections: u32,
+}
+
+impl Default for Extent {
+    fn default() -> Self {
+        Self { cores: PROXY_CORE, workers: 1, connections: CONNECTIONS }
+    }
+}
+
 impl Stage {
     /// A small document everywhere; a large one at `/large`; and `/upload`, which reads what it is sent before it
     /// answers, so that nobody gets away with sending less.
     pub(super) fn upstream(&self) -> Result<Server, String> {
+        self.upstream_on(OTHER_CORE, 1)
+    }
+
+    /// The same on other cores.
+    pub(super) fn upstream_on(&self, cores: &'static str, workers: u32) -> Result<Server, String> {
         let directory = self.directory.display();
         let [plain, tls, http2] = [Spoken::Http1, Spoken::Http1OverTls, Spoken::Http2OverTls]
             .map(|spoken| listen(self.port_speaking(spoken), spoken));
@@ -28,13 +49,19 @@ impl Stage {
              proxy_set_header Content-Length \"\"; }}",
             certificate = self.certificate(),
         );
-        self.start_nginx("upstream", OTHER_CORE, self.upstream_port(), UPSTREAM_CONNECTIONS, &server)
+        self.start_nginx(
+            "upstream",
+            self.upstream_port(),
+            &Extent { connections: UPSTREAM_CONNECTIONS, workers, cores },
+            &server,
+        )
     }
 
     /// An nginx of its own, so that it counts nothing else.
     pub(super) fn side_service(&self, locations: &str) -> Result<Server, String> {
         let server = format!("{} {locations}", listen(self.side_port, Spoken::Http1));
-        self.start_nginx("side", OTHER_CORE, self.side_port, CONNECTIONS, &server)
+        let extent = Extent { cores: OTHER_CORE, ..Extent::default() };
+        self.start_nginx("side", self.side_port, &extent, &server)
     }
 
     /// The least nginx can do for this job: the credential in a header, connections kept.
@@ -44,6 +71,11 @@ impl Stage {
 
     /// The same where this is spoken. It verifies the certificate of the upstream, as Keyward does.
     pub(super) fn nginx_speaking(&self, spoken: Spoken) -> Result<Server, String> {
+        self.nginx_as("nginx", spoken, &Extent::default())
+    }
+
+    /// The same with other cores or connections.
+    pub(super) fn nginx_as(&self, name: &str, spoken: Spoken, extent: &Extent) -> Result<Server, String> {
         let directory = self.directory.display();
         let port = free_port();
         let (tls, upstream) = match spoken {
@@ -59,9 +91,9 @@ impl Stage {
         let server = format!(
             "{} {tls}\nlocation / {{ proxy_pass {upstream}; proxy_http_version 1.1; proxy_set_header Connection \"\"; \
              proxy_set_header Authorization \"Basic YmVuY2g6bWFyaw==\"; }}",
-            listen(port, spoken),
+            listen(port, spoken).replace(';', if extent.workers > 1 { " reuseport;" } else { ";" }),
         );
-        self.start_nginx("nginx", PROXY_CORE, port, CONNECTIONS, &server)
+        self.start_nginx(name, port, extent, &server)
     }
 
     /// Releases before 1.23.4 speak TLS 1.3 only where they are told to.
@@ -73,13 +105,14 @@ impl Stage {
         )
     }
 
-    fn start_nginx(&self, name: &str, core: &str, port: u16, connections: u32, server: &str) -> Result<Server, String> {
+    fn start_nginx(&self, name: &str, port: u16, extent: &Extent, server: &str) -> Result<Server, String> {
+        let Extent { cores, workers, connections } = *extent;
         let directory = self.directory.display();
         // Started by root it would become somebody who need not be able to reach the directory.
         let user = if geteuid().is_root() { "user root; " } else { "" };
         let kept = "keepalive 512; keepalive_requests 1000000000;";
         let configuration = format!(
-            "daemon off; {user}worker_processes 1; pid {directory}/{name}.pid; error_log stderr crit;\n\
+            "daemon off; {user}worker_processes {workers}; pid {directory}/{name}.pid; error_log stderr crit;\n\
              events {{ worker_connections {connections}; }}\n\
              http {{ access_log off; keepalive_requests 1000000000; client_body_temp_path {directory}/{name}.body;\n\
              proxy_temp_path {directory}/{name}.proxy; fastcgi_temp_path {directory}/{name}.f;\n\
@@ -93,7 +126,7 @@ impl Stage {
         let file = self.write(&format!("{name}.conf"), &configuration)?;
         let program = machine::find("nginx").ok_or("nginx is not installed")?.display().to_string();
         let arguments = vec![program, "-c".to_owned(), file.display().to_string()];
-        Server::start(name, core, port, arguments)
+        Server::start(name, cores, port, arguments)
     }
 }
 

@@ -16,17 +16,9 @@ pub(super) struct Server {
 }
 
 impl Server {
-    /// Starts a command on one core and waits until its port answers.
-    pub(super) fn start(name: &str, core: &str, port: u16, mut arguments: Vec<String>) -> Result<Self, String> {
-        arguments.splice(0..0, ["-c".to_owned(), core.to_owned()]);
-        let child = Command::new("taskset")
-            .args(arguments)
-            .stdin(Stdio::null())
-            .stdout(Stdio::null())
-            .stderr(Stdio::inherit())
-            .spawn()
-            .map_err(|error| format!("{name} cannot be started: {error}"))?;
-        let server = Self { name: name.to_owned(), port, child };
+    /// Starts a command on some cores and waits until its port answers.
+    pub(super) fn start(name: &str, cores: &str, port: u16, arguments: Vec<String>) -> Result<Self, String> {
+        let server = Self::launch(name, cores, port, arguments)?;
         let begun = Instant::now();
         while TcpStream::connect(("127.0.0.1", port)).is_err() {
             if begun.elapsed() > Duration::from_secs(30) {
@@ -35,6 +27,19 @@ impl Server {
             std::thread::sleep(Duration::from_millis(20));
         }
         Ok(server)
+    }
+
+    /// The same without waiting.
+    pub(super) fn launch(name: &str, cores: &str, port: u16, mut arguments: Vec<String>) -> Result<Self, String> {
+        arguments.splice(0..0, ["-c".to_owned(), cores.to_owned()]);
+        let child = Command::new("taskset")
+            .args(arguments)
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .stderr(Stdio::inherit())
+            .spawn()
+            .map_err(|error| format!("{name} cannot be started: {error}"))?;
+        Ok(Self { name: name.to_owned(), port, child })
     }
 
     /// The process and its children (nginx has a master and workers).
@@ -57,13 +62,31 @@ impl Server {
 
     /// Resident memory of all its processes.
     pub(super) fn resident_kib(&self) -> Result<u64, String> {
-        let of = |id: u32| {
-            let status = fs::read_to_string(format!("/proc/{id}/status")).ok()?;
-            let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"))?;
-            line.trim().trim_end_matches(" kB").parse::<u64>().ok()
-        };
-        Ok(self.processes().into_iter().filter_map(of).sum())
+        Ok(self.processes().into_iter().filter_map(|id| kib(id, "status", &["VmRSS:"])).sum())
     }
+
+    /// The most that its processes ever had resident. What they share counts in each.
+    pub(super) fn peak_kib(&self) -> Result<u64, String> {
+        let of = |id| kib(id, "status", &["VmHWM:"]).ok_or_else(|| format!("{}: no `VmHWM` in /proc", self.name));
+        self.processes().into_iter().map(of).sum()
+    }
+
+    /// Resident memory that no other process has.
+    pub(super) fn private_kib(&self) -> Result<u64, String> {
+        let fields = ["Private_Clean:", "Private_Dirty:"];
+        let of = |id| kib(id, "smaps_rollup", &fields).ok_or_else(|| format!("{}: no `Private` in /proc", self.name));
+        self.processes().into_iter().map(of).sum()
+    }
+}
+
+/// The sum of some fields of a file in `/proc`; `None` when one is missing.
+fn kib(id: u32, file: &str, fields: &[&str]) -> Option<u64> {
+    let text = fs::read_to_string(format!("/proc/{id}/{file}")).ok()?;
+    let of = |field: &&str| {
+        let value = text.lines().find_map(|line| line.strip_prefix(*field))?;
+        value.trim().trim_end_matches(" kB").parse::<u64>().ok()
+    };
+    fields.iter().map(of).sum()
 }
 
 fn tasks(id: u32) -> Vec<String> {

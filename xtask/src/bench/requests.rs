@@ -14,9 +14,9 @@ use super::side::SideService;
 /// Keep-alive connections, except where it is said otherwise.
 pub(super) const CONNECTIONS: u32 = 32;
 /// Where there are many.
-const MANY_CONNECTIONS: u32 = 256;
+pub(super) const MANY_CONNECTIONS: u32 = 256;
 /// Those of callers that take turns.
-const TOKENS: usize = 2000;
+pub(super) const TOKENS: usize = 2000;
 /// Tokens of a round in which none is known, in a brief run and in a full one.
 const NEW_TOKENS: [usize; 2] = [2000, 20_000];
 

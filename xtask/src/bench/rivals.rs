@@ -37,7 +37,7 @@ fn haproxy(stage: &Stage, program: PathBuf) -> Result<Server, String> {
     let port = free_port();
     let key = stage.write("public.pem", &public_key_pem(&stage.public_key()?)?)?;
     let configuration = format!(
-        "global\n  nbthread 1\n  maxconn 5000\n\
+        "global\n  nbthread 1\n  maxconn 5200\n\
          defaults\n  mode http\n  timeout connect 5s\n  timeout client 60s\n  timeout server 60s\n  http-reuse always\n\
          frontend callers\n  bind 127.0.0.1:{port}\n  \
          http-request set-var(txn.token) http_auth_bearer\n  \

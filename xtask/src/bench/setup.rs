@@ -133,9 +133,14 @@ impl Stage {
         }
     }
 
-    fn status_over_tls(&self, port: u16) -> io::Result<u16> {
+    /// A caller who speaks HTTP/1.1 over TLS, after a full handshake.
+    pub(super) fn caller_over_tls(&self, port: u16) -> io::Result<TlsClient> {
         let config: Arc<_> = self.authority.client(&[b"http/1.1"]);
-        let mut client = TlsClient::connect(port, &config, PATIENCE)?;
+        TlsClient::connect(port, &config, PATIENCE)
+    }
+
+    fn status_over_tls(&self, port: u16) -> io::Result<u16> {
+        let mut client = self.caller_over_tls(port)?;
         Ok(client.get("/jira/rest", &format!("localhost:{port}"))?.status())
     }
 

@@ -6,9 +6,7 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
 
-use hyper::server::conn::http1;
 use hyper::service::service_fn;
-use hyper_util::rt::TokioIo;
 use rustls::ServerConfig;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
@@ -16,8 +14,8 @@ use tokio::sync::watch;
 use tokio::task::JoinHandle;
 use tokio::time::{Instant, timeout};
 
-use super::aside::Aside;
-use super::scanned_io::{ScannedIo, Verdict};
+use super::http1;
+use super::scanned_io::Verdict;
 use super::service::Service;
 use super::tls;
 use crate::http2::{self, Busy};
@@ -67,6 +65,8 @@ impl Connection {
 }
 
 /// Serves a connection to its end. Errors end the connection and nothing else.
+///
+/// What not every connection needs is boxed: each has room for what is not, whatever it speaks.
 pub async fn serve(
     stream: TcpStream,
     peer: SocketAddr,
@@ -96,17 +96,18 @@ pub async fn serve(
                 _ = shutdown.wait_for(|begun| *begun) => return,
             };
             match told {
-                Ok(true) => serve_http2(stream, connection(false), options, service, shutdown).await,
-                Ok(false) => serve_http1(stream, connection(false), options, service, shutdown).await,
+                Ok(true) => Box::pin(serve_http2(stream, connection(false), options, service, shutdown)).await,
+                Ok(false) => http1::serve(stream, connection(false), options, service, shutdown).await,
                 Err(_) => {}
             }
         }
         Some(config) => {
-            let Some(stream) = tls::handshake(stream, config.clone(), options.handshake_timeout).await else { return };
+            let handshake = Box::pin(tls::handshake(stream, config.clone(), options.handshake_timeout));
+            let Some(stream) = handshake.await else { return };
             if stream.get_ref().1.alpn_protocol() == Some(b"h2") {
-                serve_http2(stream, connection(true), options, service, shutdown).await;
+                Box::pin(serve_http2(stream, connection(true), options, service, shutdown)).await;
             } else {
-                serve_http1(stream, connection(true), options, service, shutdown).await;
+                http1::serve(stream, connection(true), options, service, shutdown).await;
             }
         }
     }
@@ -132,49 +133,6 @@ async fn speaks_http2(stream: &TcpStream, options: &ConnectionOptions) -> std::i
         }
         pause = (pause * 2).min(LONGEST_PEEK_PAUSE);
         count = stream.peek(&mut seen).await?;
-    }
-}
-
-async fn serve_http1<T: AsyncRead + AsyncWrite + Unpin + Send + 'static>(
-    stream: T,
-    connection: Rc<Connection>,
-    options: &ConnectionOptions,
-    service: Rc<Service>,
-    mut shutdown: watch::Receiver<bool>,
-) {
-    let verdict = connection.verdict.clone();
-    let io = TokioIo::new(ScannedIo::new(stream, verdict, options.header_timeout, options.write_timeout));
-    let (own, records) = (connection.clone(), service.clone());
-    let service = service_fn(move |request| service.clone().serve(request, connection.clone()));
-    let mut builder = http1::Builder::new();
-    builder.header_read_timeout(None).max_buf_size(64 * 1024).half_close(false).writev(false);
-    let served = builder.serve_connection(io, service).with_upgrades();
-    tokio::pin!(served);
-    let watched = own.clone();
-    let limit = options.idle_timeout;
-    let mut over = Aside::new(Box::pin(async move {
-        tokio::select! {
-            _ = shutdown.wait_for(|begun| *begun) => {}
-            () = http2::idle(|| watched.busy(), limit) => {}
-        }
-    }));
-    let ended = tokio::select! {
-        biased;
-        outcome = served.as_mut() => Some(outcome),
-        () = &mut over => None,
-    };
-    let outcome = match ended {
-        Some(outcome) => outcome,
-        None => {
-            served.as_mut().graceful_shutdown();
-            served.await
-        }
-    };
-    if let Err(error) = outcome {
-        records.unread(&own, &error);
-    }
-    if let Some(tunnel) = own.tunnel.take() {
-        let _ = tunnel.await;
     }
 }
 

@@ -88,6 +88,11 @@ impl HeadScanner {
         self.violation
     }
 
+    /// Heads that have ended.
+    pub fn heads(&self) -> u64 {
+        self.heads
+    }
+
     /// Whether a head has begun and not ended: slow heads are limited in time.
     pub fn is_inside_head(&self) -> bool {
         match self.state {

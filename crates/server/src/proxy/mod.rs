@@ -6,6 +6,7 @@ pub mod completion;
 pub mod connection;
 pub mod head_scan;
 pub mod held_body;
+mod http1;
 mod in_force;
 pub mod listener;
 pub mod overload;

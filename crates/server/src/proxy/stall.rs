@@ -31,6 +31,17 @@ impl Stall {
         self.since = Some(at.into());
     }
 
+    /// Whether a pause has begun.
+    pub fn runs(&self) -> bool {
+        self.since.is_some()
+    }
+
+    /// Lets go of the timer until the next pause.
+    pub fn rest(&mut self) {
+        self.since = None;
+        self.sleep = None;
+    }
+
     /// Call while waiting.
     pub fn poll(&mut self, cx: &mut Context<'_>) -> Poll<()> {
         let deadline = *self.since.get_or_insert_with(Instant::now) + self.limit;

@@ -62,11 +62,13 @@ const SPOKE_PLAIN_HTTP: &[u8] = b"HTTP/1.0 400 Bad Request\r\n\r\nClient sent an
 const WASTE: u64 = 64 * 1024;
 
 /// The handshake, within a time limit. A caller that speaks HTTP without TLS is told so.
+///
+/// The stream is boxed: it is more than a kilobyte, and futures keep room for it in every place that it passes.
 pub async fn handshake(
     mut stream: TcpStream,
     config: Arc<ServerConfig>,
     limit: Duration,
-) -> Option<TlsStream<TcpStream>> {
+) -> Option<Box<TlsStream<TcpStream>>> {
     let handshake = async {
         let mut first = [0];
         // No record of TLS begins with a capital letter, and every method of HTTP does.
@@ -76,7 +78,7 @@ pub async fn handshake(
             let _ = tokio::io::copy(&mut stream.take(WASTE), &mut tokio::io::sink()).await;
             return None;
         }
-        TlsAcceptor::from(config).accept(stream).await.ok()
+        TlsAcceptor::from(config).accept(stream).await.ok().map(Box::new)
     };
     tokio::time::timeout(limit, handshake).await.ok().flatten()
 }
