@@ -39,7 +39,7 @@ fn compiled(schema: &Value) -> Validator {
 }
 
 /// (a configuration, whether it can be used)
-const CONFIGURATIONS: [(&str, bool); 59] = [
+const CONFIGURATIONS: [(&str, bool); 62] = [
     ("version: v0.40.0\n", true),
     ("version: v0.40.0-rc.1+b\n", true),
     ("version: v0.40\n", false),
@@ -81,6 +81,9 @@ const CONFIGURATIONS: [(&str, bool); 59] = [
     ("serve: {proxy: {workers: 0}}\n", false),
     ("serve: {proxy: {limits: {headers: 0}}}\n", false),
     ("serve: {proxy: {limits: {body_bytes: 0}}}\n", true),
+    ("serve: {proxy: {limits: {token_cache_bytes: 0}}}\n", true),
+    ("serve: {proxy: {limits: {token_cache_bytes: -1}}}\n", false),
+    ("serve: {proxy: {limits: {token_cache_bytes: 16MiB}}}\n", false),
     ("serve: {proxy: {cors: {allowed_origins: [a, a]}}}\n", false),
     ("serve: {api: {cors: {exposed_headers: [\"\"]}}}\n", false),
     ("serve: {prometheus: {metric_name_prefix: a-b}}\n", false),
