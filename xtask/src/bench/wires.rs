@@ -50,7 +50,7 @@ fn beside_nginx(bench: &Bench, loads: &[(&str, Callers)]) -> Result<Vec<Row>, St
     let spoken = loads.first().map_or(Spoken::Http1, |(_, load)| load.spoken);
     let _upstream = stage.upstream()?;
     let nginx = stage.nginx_speaking(spoken)?;
-    let keyward = stage.keyward_wired(&SET_UPS[0], &Wiring { spoken, connections: None })?;
+    let keyward = stage.keyward_wired(&SET_UPS[0], &Wiring { spoken, ..Wiring::default() })?;
     let trials: Vec<Trial<'_>> = loads
         .iter()
         .map(|(what, load)| Trial {
