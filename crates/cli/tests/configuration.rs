@@ -2,7 +2,10 @@
 
 #![allow(clippy::unwrap_used)]
 
+use keyward_core::jwt::generate::generate;
+use keyward_core::jwt::sign::SigningKey;
 use keyward_testkit::process::{Keyward, Running};
+use serde_json::json;
 
 const HANDLERS: &str = "authenticators: {anonymous: {enabled: true}}\nauthorizers: {allow: {enabled: true}, deny: {enabled: true}}\n\
                         mutators: {noop: {enabled: true}}\n";
@@ -251,4 +254,40 @@ fn a_check_names_what_means_something_different_from_oathkeeper() {
     let (_, out, _) = server.run(&["config", "check", "--format", "json"]);
     let read: serde_json::Value = serde_json::from_str(&out).unwrap();
     assert_eq!((&read["differences"][0]["row"], &read["differences"][0]["line"]), (&"missing-exp".into(), &2.into()));
+}
+
+/// 2,000 of these tokens take more than 14 MiB where they are remembered.
+#[test]
+fn verified_tokens_take_the_memory_they_may() {
+    let key = generate("ES256", "k", 0).unwrap();
+    let signing = SigningKey::read(key.to_string().as_bytes(), None, None).unwrap();
+    let claims = |number| json!({"sub": format!("s-{number}"), "exp": 4_000_000_000_u64, "text": "x".repeat(3000)});
+    let tokens: Vec<_> = (0..2500).map(|number| format!("Bearer {}", signing.sign(&claims(number)).unwrap())).collect();
+    let rules = rules("http://h/a", "deny").replace("anonymous", "jwt");
+    // In KiB: what 2,000 requests add to what the first 500 took.
+    let rows = [(0, 0..6 << 10), (1 << 20, 0..6 << 10), (64 << 20, 10 << 10..64 << 10)];
+    for (limit, expected) in rows {
+        let server = keyward();
+        let keys = server.write("keys.json", &json!({"keys": [key]}).to_string());
+        let config = format!("{HANDLERS}serve: {{proxy: {{workers: 1, limits: {{token_cache_bytes: {limit}}}}}}}\n",)
+            .replace(
+                "anonymous: {enabled: true}",
+                &format!(
+                    "jwt: {{enabled: true, config: {{jwks_urls: ['file://{}'], allowed_algorithms: [ES256]}}}}",
+                    keys.display()
+                ),
+            );
+        let running = server.with(&config, &rules).start();
+        let show = |tokens: &[String]| {
+            for token in tokens {
+                let headers = [("Host", "h"), ("Authorization", token), ("Connection", "close")];
+                assert_eq!(running.get("/a", &headers).status(), 403);
+            }
+            running.resident_kib()
+        };
+        let (first, others) = tokens.split_at(500);
+        let before = show(first);
+        let grown = show(others).saturating_sub(before);
+        assert!(expected.contains(&grown), "{limit}: {grown} KiB");
+    }
 }

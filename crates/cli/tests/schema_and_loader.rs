@@ -39,7 +39,7 @@ fn compiled(schema: &Value) -> Validator {
 }
 
 /// (a configuration, whether it can be used)
-const CONFIGURATIONS: [(&str, bool); 73] = [
+const CONFIGURATIONS: [(&str, bool); 76] = [
     ("serve: {proxy: {limits: {queue_time: 0s}}}\n", true),
     ("serve: {proxy: {limits: {queue_time: 000ms}}}\n", true),
     ("serve: {proxy: {limits: {queue_time: 5ms}}}\n", true),
@@ -95,6 +95,9 @@ const CONFIGURATIONS: [(&str, bool); 73] = [
     ("serve: {proxy: {workers: 0}}\n", false),
     ("serve: {proxy: {limits: {headers: 0}}}\n", false),
     ("serve: {proxy: {limits: {body_bytes: 0}}}\n", true),
+    ("serve: {proxy: {limits: {token_cache_bytes: 0}}}\n", true),
+    ("serve: {proxy: {limits: {token_cache_bytes: -1}}}\n", false),
+    ("serve: {proxy: {limits: {token_cache_bytes: 16MiB}}}\n", false),
     ("serve: {proxy: {cors: {allowed_origins: [a, a]}}}\n", false),
     ("serve: {api: {cors: {exposed_headers: [\"\"]}}}\n", false),
     ("serve: {prometheus: {metric_name_prefix: a-b}}\n", false),

@@ -48,9 +48,6 @@ use crate::sources::SourceReports;
 use crate::upstream::outbound::Outbound;
 use crate::upstream::tls::install_provider;
 
-/// What the verified-token cache may hold, in bytes.
-const TOKEN_CACHE_BYTES: u64 = 16 * 1024 * 1024;
-
 /// Where a configuration came from, for reloading it.
 #[derive(Clone, Debug)]
 pub struct Origin {
@@ -108,7 +105,7 @@ impl App {
             changed: Arc::default(),
             metrics: metrics.clone(),
         }));
-        let tokens = Arc::new(TokenCache::new(TOKEN_CACHE_BYTES));
+        let tokens = Arc::new(TokenCache::new(settings.proxy.token_cache_bytes));
         let secrets = Arc::new(SecretStore::default());
         let sources = secrets.renewed(&settings.secrets, &outbound.http_client()).await;
         sources.iter().for_each(|source| tell(source, &metrics));

@@ -18,6 +18,9 @@ use crate::config::settings::log::LogSettings;
 /// The log of this process.
 static RUNNING: OnceLock<Running> = OnceLock::new();
 
+/// Libraries that tell more than an operator needs.
+const QUIET: [&str; 5] = ["rustls", "hyper", "h2", "notify", "mio"];
+
 struct Running {
     filter: reload::Handle<EnvFilter, Registry>,
     lines: Lines,
@@ -50,7 +53,53 @@ pub fn apply(settings: LogSettings) {
 }
 
 fn filter(settings: LogSettings) -> EnvFilter {
-    // Libraries at their most talkative show headers, and the file watcher would report the log's own file.
-    let directives = format!("{},rustls=warn,hyper=warn,h2=warn,notify=warn,mio=warn", settings.level);
-    EnvFilter::try_new(directives).unwrap_or_default()
+    EnvFilter::try_new(directives(settings.level)).unwrap_or_default()
+}
+
+/// Libraries say no more than warnings: at their most talkative they show headers, and the file watcher would
+/// report the log's own file. They never say more than the rest does.
+fn directives(level: &str) -> String {
+    let of_libraries = if level == "error" { level } else { "warn" };
+    let libraries = QUIET.map(|library| format!("{library}={of_libraries}"));
+    format!("{level},{}", libraries.join(","))
+}
+
+#[cfg(test)]
+mod tests {
+    use tracing::{Level, enabled};
+
+    use super::*;
+    use crate::config::file::LogFormat;
+
+    #[test]
+    fn libraries_say_no_more_than_warnings_and_no_more_than_the_level() {
+        let rows = [
+            ("error", [true, false, false], [true, false, false]),
+            ("warn", [true, true, false], [true, true, false]),
+            ("info", [true, true, true], [true, true, false]),
+            ("debug", [true, true, true], [true, true, false]),
+            ("trace", [true, true, true], [true, true, false]),
+        ];
+        for (level, own, of_libraries) in rows {
+            let format = LogFormat::Text;
+            let subscriber = tracing_subscriber::registry().with(filter(LogSettings { level, format }));
+            tracing::subscriber::with_default(subscriber, || {
+                macro_rules! said {
+                    ($target:literal) => {
+                        [
+                            enabled!(target: $target, Level::ERROR),
+                            enabled!(target: $target, Level::WARN),
+                            enabled!(target: $target, Level::INFO),
+                        ]
+                    };
+                }
+                assert_eq!(said!("keyward_server::reload"), own, "{level}");
+                assert_eq!(said!("rustls::conn"), of_libraries, "{level}");
+                assert_eq!(said!("hyper::proto::h1"), of_libraries, "{level}");
+                assert_eq!(said!("h2::codec"), of_libraries, "{level}");
+                assert_eq!(said!("notify"), of_libraries, "{level}");
+                assert_eq!(said!("mio::poll"), of_libraries, "{level}");
+            });
+        }
+    }
 }

@@ -102,7 +102,7 @@ fn grow(bench: &Bench, kind: Kind, servers: &[(&Step, Server)]) -> Result<Vec<Ro
     let Some(((fewest, reference), others)) = servers.split_first() else { return Ok(Vec::new()) };
     let contender = |step: &Step, server| {
         let load = load(bench, kind, step, server)?;
-        Ok::<_, String>(Contender { title: step.title.to_owned(), server, load })
+        Ok::<_, String>(Contender { title: title(kind, step), server, load })
     };
     let trial = |(step, server)| {
         let asks = Asks::Nothing;
@@ -111,6 +111,19 @@ fn grow(bench: &Bench, kind: Kind, servers: &[(&Step, Server)]) -> Result<Vec<Ro
     };
     let trials = others.iter().map(|(step, server)| trial((*step, server)));
     interleave(bench, None, &trials.collect::<Result<Vec<_>, String>>()?, bench.rounds(5))
+}
+
+/// With what a cache of verified tokens may take, where those grow.
+fn title(kind: Kind, step: &Step) -> String {
+    match kind {
+        Kind::Tokens => format!("{} in at most {} MiB", step.title, token_cache_mib(step)),
+        Kind::Connections | Kind::Rules => step.title.to_owned(),
+    }
+}
+
+/// What the tokens of a step have room in: the default, and 4 KiB each where that is more.
+fn token_cache_mib(step: &Step) -> u32 {
+    step.count.div_ceil(256).max(16)
 }
 
 /// Long enough to show every token once.
@@ -123,7 +136,8 @@ fn start(bench: &Bench, kind: Kind, step: &Step) -> Result<Server, String> {
     let set_up = SetUp { title: step.title, name: step.name, rules, authenticator: Authenticator::Jwt };
     // A few more look whether it is closed, and the first is what every other one is compared with.
     let connections = (kind == Kind::Connections).then_some(step.count + 100);
-    bench.stage.keyward_wired(&set_up, &Wiring { connections, ..Wiring::default() })
+    let token_cache_bytes = (kind == Kind::Tokens).then(|| u64::from(token_cache_mib(step)) << 20);
+    bench.stage.keyward_wired(&set_up, &Wiring { connections, token_cache_bytes, ..Wiring::default() })
 }
 
 fn load(bench: &Bench, kind: Kind, step: &Step, server: &Server) -> Result<Box<dyn Load>, String> {

@@ -13,6 +13,8 @@ pub(super) struct Wiring {
     pub(super) spoken: Spoken,
     /// The most connections of callers; the default where there is none.
     pub(super) connections: Option<u32>,
+    /// What verified tokens may take; the default where there is none.
+    pub(super) token_cache_bytes: Option<u64>,
     /// Threads that serve.
     pub(super) workers: u32,
     /// Where they run, as `taskset` has it.
@@ -30,7 +32,7 @@ pub(super) struct Keyward {
 
 impl Default for Wiring {
     fn default() -> Self {
-        Self { spoken: Spoken::Http1, connections: None, workers: 1, cores: PROXY_CORE }
+        Self { spoken: Spoken::Http1, connections: None, token_cache_bytes: None, workers: 1, cores: PROXY_CORE }
     }
 }
 
@@ -64,9 +66,10 @@ impl Stage {
             self.rules(set_up, wiring.spoken, port, &format!("{{handler: {handler}, config: {{{rule_settings}}}}}"));
         let rules = self.write(&format!("{name}.rules.yaml"), &rules)?;
         let mut proxy = format!("host: 127.0.0.1, port: {port}, workers: {}", wiring.workers);
-        if let Some(connections) = wiring.connections {
-            let _ = write!(proxy, ", limits: {{connections: {connections}}}");
-        }
+        let connections = wiring.connections.map(|connections| format!("connections: {connections}"));
+        let tokens = wiring.token_cache_bytes.map(|bytes| format!("token_cache_bytes: {bytes}"));
+        let limits: Vec<_> = connections.into_iter().chain(tokens).collect();
+        let _ = write!(proxy, ", limits: {{{}}}", limits.join(", "));
         if wiring.spoken != Spoken::Http1 {
             let _ = write!(
                 proxy,

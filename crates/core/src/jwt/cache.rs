@@ -14,6 +14,7 @@ use quick_cache::{Equivalent, Weighter};
 use zeroize::Zeroizing;
 
 use super::claims::VerifiedToken;
+use super::footprint::allocation;
 
 /// A bounded cache, shared by every rule and core. Found by a keyed hash, matched by the whole token:
 /// a fast hash alone is no identity.
@@ -51,18 +52,18 @@ struct TokenWeight;
 /// How much of a token's end is hashed, in bytes.
 const HASHED: usize = 64;
 
-/// What an entry takes besides its text and its claims, roughly.
-const ENTRY_OVERHEAD: usize = 512;
+/// What an entry takes besides its text and its claims, roughly: its slot, those of tokens that were dropped and
+/// may come back, half as many, and what both have in spare where they grow by doubling.
+const ENTRY_OVERHEAD: usize = 256;
 
 impl Weighter<Key, Entry> for TokenWeight {
-    fn weight(&self, key: &Key, _: &Entry) -> u64 {
-        // Decoded claims take about as much as the token that holds them.
-        (key.token.len() * 2 + ENTRY_OVERHEAD) as u64
+    fn weight(&self, key: &Key, entry: &Entry) -> u64 {
+        (allocation(key.token.len()) + entry.token.footprint() + ENTRY_OVERHEAD) as u64
     }
 }
 
 impl TokenCache {
-    /// A cache that holds about `max_bytes`.
+    /// A cache that takes about `max_bytes` of memory; with 0 it remembers nothing.
     pub fn new(max_bytes: u64) -> Self {
         let typical = usize::try_from(max_bytes / 2048).unwrap_or(usize::MAX);
         Self {

@@ -1,10 +1,12 @@
 //! What a verified token says, and whether that suffices for a rule (pipeline spec 2.6, product rules).
 
+use std::mem::size_of;
 use std::sync::Arc;
 use std::time::Duration;
 
 use serde_json::{Map, Value};
 
+use super::footprint::{self, COUNTERS, allocation};
 use super::scope::ScopeStrategy;
 use crate::pipeline::denial::Reason;
 use crate::ports::UnixTime;
@@ -64,7 +66,24 @@ impl VerifiedToken {
         };
         let scopes = scopes(&mut claims);
         let caller = Arc::new(Caller { subject, issuer, scopes: scopes.into() });
-        Ok(Self { caller, audience, extra: Arc::new(claims), times })
+        // It may be remembered for as long as the token is valid.
+        let extra = Arc::new(footprint::without_spare_room(claims));
+        Ok(Self { caller, audience, extra, times })
+    }
+
+    /// What it takes in memory, in bytes, roughly.
+    pub(super) fn footprint(&self) -> usize {
+        let Self { caller, audience, extra, times: _ } = self;
+        let shared = |bytes| allocation(COUNTERS + bytes);
+        shared(size_of::<Self>())
+            + shared(size_of::<Caller>())
+            + shared(caller.subject.len())
+            + caller.issuer.as_ref().map_or(0, |issuer| shared(issuer.len()))
+            + COUNTERS
+            + footprint::of_texts(&caller.scopes)
+            + footprint::of_texts(audience)
+            + shared(size_of::<Map<String, Value>>())
+            + footprint::of_members(extra)
     }
 
     /// Who the token speaks for.

@@ -8,6 +8,7 @@ mod algorithm;
 pub mod cache;
 pub mod claims;
 mod der;
+mod footprint;
 pub mod generate;
 pub mod key_set;
 mod roca;

@@ -210,6 +210,27 @@ fn ghsa_4mq7_pvjg_xp2r_the_cache_is_keyed_by_the_whole_trust_context() {
     assert!(verify(&narrower, &token).is_err());
 }
 
+#[test]
+fn the_cache_keeps_to_its_limit_and_one_without_memory_remembers_nothing() {
+    let key = key("EdDSA");
+    let source = Keys::publishing(&[key.public_jwk().unwrap()]);
+    let tokens: Vec<_> = (0..200)
+        .map(|number| key.sign(&json!({"sub": format!("user-{number}"), "exp": 4_000_000_000_u64})).unwrap())
+        .collect();
+    // A token of these takes more than 512 bytes and less than 2 KiB.
+    let rows = [(0, 0..=0), (64 << 10, 32..=128), (1 << 20, 200..=200), (u64::MAX, 200..=200)];
+    for (limit, expected) in rows {
+        let cache = Arc::new(TokenCache::new(limit));
+        let verifier = TokenVerifier::new(vec![source.clone()], vec![Algorithm::EdDSA], cache.clone());
+        for token in &tokens {
+            assert!(verify(&verifier, token).is_ok(), "{limit}");
+        }
+        assert!(expected.contains(&cache.len()), "{limit}: {}", cache.len());
+        let known = tokens.iter().filter(|token| verifier.known(token.as_bytes()).is_some()).count();
+        assert_eq!(known, cache.len(), "{limit}");
+    }
+}
+
 /// [T] of serving spec 1.2: RS256, ES256, HS256 and RS512; and what pipeline spec 3.4 says besides.
 #[test]
 fn generated_keys_have_the_documented_shape() {

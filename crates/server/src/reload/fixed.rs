@@ -11,6 +11,7 @@ impl Fixed {
         let Settings { proxy, api, metrics, issuer, .. } = settings;
         let mut found = vec![
             ("serve.proxy.workers".to_owned(), proxy.workers.to_string()),
+            ("serve.proxy.limits.token_cache_bytes".to_owned(), proxy.token_cache_bytes.to_string()),
             ("serve.prometheus.metric_name_prefix".to_owned(), metrics.prefix.clone()),
             ("issuer".to_owned(), if issuer.is_some() { "present" } else { "absent" }.to_owned()),
         ];

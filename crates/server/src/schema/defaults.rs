@@ -30,6 +30,7 @@ fn table() -> Vec<(&'static str, Value)> {
         ("serve.proxy.limits.headers", json!(100)),
         ("serve.proxy.limits.target_bytes", json!(8192)),
         ("serve.proxy.limits.held_body_bytes", json!(1024 * 1024)),
+        ("serve.proxy.limits.token_cache_bytes", json!(16 * 1024 * 1024)),
         ("serve.proxy.underscore_headers", json!("drop")),
         ("serve.proxy.upstream.ca_files", json!([])),
         ("serve.proxy.upstream.resolve", json!([])),

@@ -163,6 +163,9 @@ mirror! {
         body_bytes: u64,
         /// Request bodies that a handler reads (`remote`) and that are held in memory for it, in bytes.
         held_body_bytes: u64,
+        /// Memory for tokens whose signature was verified, so that it need not be verified again, in bytes; 0 remembers
+        /// none.
+        token_cache_bytes: u64,
     }
 }
 

@@ -45,6 +45,8 @@ pub struct ProxySettings {
     pub max_body_bytes: Option<u64>,
     /// The longest request body that is held in memory for a handler that reads it.
     pub max_held_body_bytes: u64,
+    /// What the cache of verified tokens may take, in bytes; 0 for none.
+    pub token_cache_bytes: u64,
     /// Cross-origin requests, when they are provided for.
     pub cors: Option<CorsSettings>,
     /// Further names of this proxy.
@@ -141,6 +143,7 @@ impl Check<'_> {
             max_queue_time,
             max_body_bytes: limits.body_bytes,
             max_held_body_bytes: limits.held_body_bytes.unwrap_or(1024 * 1024),
+            token_cache_bytes: limits.token_cache_bytes.unwrap_or(16 * 1024 * 1024),
             cors,
             authorities,
             rules_version_header: file.rules_version_header.unwrap_or(false),
