@@ -134,8 +134,8 @@ fn warm_up(step: &Step) -> u32 {
 fn start(bench: &Bench, kind: Kind, step: &Step) -> Result<Server, String> {
     let rules = if kind == Kind::Rules { step.count } else { RULES };
     let set_up = SetUp { title: step.title, name: step.name, rules, authenticator: Authenticator::Jwt };
-    // A few more look whether it is closed, and the first is what every other one is compared with.
-    let connections = (kind == Kind::Connections).then_some(step.count + 100);
+    // A few more look whether it is closed, and the first is compared with each of the others, over connections of its own.
+    let connections = (kind == Kind::Connections).then_some(step.count + 1000);
     let token_cache_bytes = (kind == Kind::Tokens).then(|| u64::from(token_cache_mib(step)) << 20);
     bench.stage.keyward_wired(&set_up, &Wiring { connections, token_cache_bytes, ..Wiring::default() })
 }

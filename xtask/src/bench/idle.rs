@@ -21,7 +21,7 @@ use super::turns::Turns;
 /// Connections in a brief run and in a full one.
 const COUNTS: [u32; 2] = [1000, 5000];
 /// What a server may have to do before it gives memory back.
-const QUIET: Duration = Duration::from_secs(6);
+const QUIET: Duration = Duration::from_secs(15);
 /// Answers that were under way are over.
 const SETTLED: Duration = Duration::from_millis(200);
 /// Of nginx, on both sides.

@@ -22,6 +22,8 @@ use super::service::Service;
 
 /// Between two looks whether a connection is quiet. Who asks again sooner pays nothing for what others save.
 const LOOK: Duration = Duration::from_secs(2);
+/// Until the next look of one that could have rested, but for others.
+const SOON: Duration = Duration::from_millis(500);
 
 /// Since when nothing has been asked for.
 #[derive(Clone, Copy)]
@@ -83,15 +85,17 @@ async fn converse<T: AsyncRead + AsyncWrite + Unpin + Send + 'static>(
     mut shutdown: watch::Receiver<bool>,
     silence: &Cell<Silence>,
 ) -> Option<ScannedIo<T>> {
-    let (own, records) = (connection.clone(), service.clone());
-    let service = service_fn(move |request| service.clone().serve(request, own.clone()));
+    let own = connection.clone();
+    let handler = service.clone();
+    let handler = service_fn(move |request| handler.clone().serve(request, own.clone()));
     let mut builder = http1::Builder::new();
     builder.header_read_timeout(None).max_buf_size(64 * 1024).half_close(false).writev(false);
-    let mut served = builder.serve_connection(TokioIo::new(io), service).with_upgrades();
+    let mut served = builder.serve_connection(TokioIo::new(io), handler).with_upgrades();
+    let records = service.clone();
     let mut quiet = Aside::new(Box::pin(async move {
         tokio::select! {
             _ = shutdown.wait_for(|begun| *begun) => Quiet::Over,
-            quiet = grows_quiet(connection, options.idle_timeout, silence) => quiet,
+            quiet = grows_quiet(connection, &service, options.idle_timeout, silence) => quiet,
         }
     }));
     let outcome = tokio::select! {
@@ -117,17 +121,22 @@ async fn converse<T: AsyncRead + AsyncWrite + Unpin + Send + 'static>(
 
 /// Looks now and then, so that no request pays for a timer. Resolves at the second look between which nothing was
 /// asked for, when nothing is under way; otherwise when that has lasted for the limit, give or take a look.
-async fn grows_quiet(connection: &Connection, limit: Duration, silence: &Cell<Silence>) -> Quiet {
-    let pause = LOOK.min(limit / 4);
+async fn grows_quiet(connection: &Connection, service: &Service, limit: Duration, silence: &Cell<Silence>) -> Quiet {
+    let usual = LOOK.min(limit / 4);
+    let mut pause = usual;
     loop {
         sleep(pause).await;
+        pause = usual;
         let (requests, Silence { after, since }) = (connection.requests.get(), silence.get());
         if connection.active.get() > 0 || requests != after {
             silence.set(Silence { after: requests, since: Instant::now() });
         } else if since.elapsed() >= limit {
             return Quiet::Over;
         } else if connection.verdict.is_at_rest_after(requests) {
-            return Quiet::AtRest;
+            if service.lets_rest() {
+                return Quiet::AtRest;
+            }
+            pause = usual.min(SOON);
         }
     }
 }

@@ -1,5 +1,6 @@
 //! The data plane: one runtime, one listening socket and one pool per core.
 
+mod answers;
 mod aside;
 pub mod body;
 pub mod completion;

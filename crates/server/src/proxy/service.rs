@@ -1,6 +1,7 @@
 //! One request from its head to the answer's: the walk through gate, rules, decision and upstream. It
 //! holds no policy of its own.
 
+use std::cell::Cell;
 use std::convert::Infallible;
 use std::rc::Rc;
 use std::sync::Arc;
@@ -8,7 +9,7 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use arc_swap::ArcSwap;
 use bytes::Bytes;
-use http::header::{CONNECTION, HOST, RETRY_AFTER, UPGRADE};
+use http::header::{CONNECTION, HOST, UPGRADE};
 use http::request::Parts;
 use http::{HeaderName, HeaderValue, Method, Request, Response, StatusCode, Version};
 use http_body::Body;
@@ -19,11 +20,11 @@ use keyward_core::pipeline::RequestFacts;
 use keyward_core::pipeline::answer::answer;
 use keyward_core::pipeline::decide::decide;
 use keyward_core::pipeline::denial::{Denial, ErrorKind};
-use keyward_core::pipeline::error_response::{ErrorResponse, json};
 use keyward_core::pipeline::grant::Grant;
 use keyward_core::ports::{LocalFuture, UnixTime};
 use keyward_core::rule::Rule;
 
+use super::answers::{answered, local, preflight_answer, respond, shed, status_text};
 use super::body::{BodyFault, RequestBody, RequestTally, ResponseBody, UpstreamBody};
 use super::completion::{Asked, Completion, Sinks};
 use super::connection::Connection;
@@ -43,12 +44,18 @@ use crate::upstream::forward::Forwarder;
 /// Says under which version of the rules an answer was given, where that is asked for.
 pub const RULES_VERSION: HeaderName = HeaderName::from_static("x-keyward-rules-version");
 
+/// So many connections are put to rest between two upkeeps. The allocator gives freed memory back after 10 ms, and every
+/// millisecond's worth of further freeing puts that off: where thousands rest at once, nothing would come back.
+const RESTS: u32 = 32;
+
 /// One core's service.
 pub struct Service {
     follower: Follower,
     sinks: Rc<Sinks>,
     /// What requests without a body have in common.
     no_body: Rc<RequestTally>,
+    /// Connections put to rest since the last upkeep.
+    rested: Cell<u32>,
 }
 
 /// Limits on bodies.
@@ -83,13 +90,26 @@ impl Service {
     /// A service over what is in force, whatever that is when a request arrives.
     pub fn new(live: Arc<ArcSwap<Live>>, sinks: Rc<Sinks>) -> Self {
         sinks.metrics.begin(live.load().snapshot.generation);
-        Self { follower: Follower::new(live), sinks, no_body: Rc::new(RequestTally::of_nothing()) }
+        Self {
+            follower: Follower::new(live),
+            sinks,
+            no_body: Rc::new(RequestTally::of_nothing()),
+            rested: Cell::new(0),
+        }
     }
 
     /// Regular upkeep: hands audit records over, and lets go of what is no longer in force.
     pub fn keep_up(&self) {
         self.sinks.audit.flush();
         self.current();
+        self.rested.set(0);
+    }
+
+    /// Whether one more connection may be put to rest now.
+    pub fn lets_rest(&self) -> bool {
+        let rested = self.rested.get();
+        self.rested.set(rested.saturating_add(1));
+        rested < RESTS
     }
 
     /// Regular upkeep: drops upstream connections that have been idle too long.
@@ -344,64 +364,6 @@ impl Service {
         let mut response = Response::new(ResponseBody::full(Bytes::new()));
         *response.status_mut() = error.status();
         answered(record, response)
-    }
-}
-
-impl BodyFault {
-    #[cold]
-    fn refuse(self, mut record: Box<Completion>) -> Response<ResponseBody> {
-        record.outcome = "error";
-        record.reason = Some(self.reason());
-        let mut response = local(self.status(), status_text(self.status()));
-        response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
-        answered(record, response)
-    }
-}
-
-/// A browser's question about another origin, which no rule needs to know of.
-#[cold]
-fn preflight_answer(mut record: Box<Completion>) -> Response<ResponseBody> {
-    (record.outcome, record.reason) = ("allowed", Some("cors_preflight"));
-    let mut response = Response::new(ResponseBody::full(Bytes::new()));
-    *response.status_mut() = cors::PREFLIGHT_STATUS;
-    answered(record, response)
-}
-
-/// Nothing is forwarded that could not be recorded, or that this process has no room or time for.
-#[cold]
-fn shed(mut record: Box<Completion>) -> Response<ResponseBody> {
-    record.outcome = "error";
-    record.reason = Some("overloaded");
-    let mut response = local(ErrorKind::Overloaded.status(), ErrorKind::Overloaded.generic_message());
-    response.headers_mut().insert(RETRY_AFTER, HeaderValue::from_static("1"));
-    answered(record, response)
-}
-
-/// Writes the record of an answer that is complete already.
-fn answered(mut record: Box<Completion>, response: Response<ResponseBody>) -> Response<ResponseBody> {
-    record.status = response.status().as_u16();
-    record.add_bytes_out(response.body().size_hint().exact().unwrap_or(0));
-    record.complete(Instant::now());
-    response
-}
-
-/// An answer of our own in the reference's shape.
-#[cold]
-fn local(status: StatusCode, message: &str) -> Response<ResponseBody> {
-    respond(json(status, message, None, None))
-}
-
-fn respond(error: ErrorResponse) -> Response<ResponseBody> {
-    let mut response = Response::new(ResponseBody::full(error.body));
-    *response.status_mut() = error.status;
-    *response.headers_mut() = error.headers;
-    response
-}
-
-fn status_text(status: StatusCode) -> &'static str {
-    match status {
-        StatusCode::BAD_REQUEST => ErrorKind::BadRequest.generic_message(),
-        other => other.canonical_reason().unwrap_or_default(),
     }
 }
 
