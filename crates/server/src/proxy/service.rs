@@ -205,16 +205,16 @@ impl Service {
         record.rule = Some(rule.number());
         let body = RequestBody::new(body, record.tally.clone(), limits.request_pause, limits.request_bytes);
         let body = HeldBody::new(body, snapshot.max_held_body_bytes);
-        Ok(Box::pin(self.clone().exchange(Matched { record, request, rule, body, client_upgrade }, in_force)))
+        Ok(self.clone().exchange(Matched { record, request, rule, body, client_upgrade }, in_force))
     }
 
-    /// From the rule to the answer's head. Not an `async fn`, which would keep its arguments twice.
+    /// From the rule to the answer's head. Boxed here, and not an `async fn`, which would keep its arguments twice.
     fn exchange(
         self: Rc<Self>,
         mut matched: Matched,
         in_force: Rc<InForce>,
-    ) -> impl Future<Output = Response<ResponseBody>> {
-        async move {
+    ) -> LocalFuture<'static, Response<ResponseBody>> {
+        Box::pin(async move {
             let now = unix(matched.record.arrived_at());
             let decided = decide(&matched.rule, &mut matched.request, &mut matched.body, now).await;
             let Sending { mut record, client_upgrade, begun, answer } =
@@ -228,7 +228,7 @@ impl Service {
                 Ok(answer) => self.relay(record, answer, client_upgrade),
                 Err(error) => self.upstream_failed(record, &error),
             }
-        }
+        })
     }
 
     /// From the decision to the upstream. Nothing of it is kept while waiting.
