@@ -2,7 +2,8 @@
 
 use std::collections::BTreeMap;
 use std::fs;
-use std::net::TcpStream;
+use std::io::{ErrorKind, Read};
+use std::net::{Shutdown, TcpStream};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::time::{Duration, Instant};
@@ -170,15 +171,22 @@ impl Keyward {
 impl Running {
     fn until_it_answers(&mut self) {
         let begun = Instant::now();
-        while !(self.api("/health/alive").is_ok_and(|answer| answer.status() == 200)
-            && TcpStream::connect(("127.0.0.1", self.proxy)).is_ok())
-        {
+        while !(self.api("/health/alive").is_ok_and(|answer| answer.status() == 200) && self.lets_in_and_out()) {
             if let Some(status) = self.child.try_wait().unwrap() {
                 panic!("it ended with {status}:\n{}", self.log());
             }
             assert!(begun.elapsed() < PATIENCE, "it does not answer:\n{}", self.log());
             std::thread::sleep(Duration::from_millis(10));
         }
+    }
+
+    /// Whether the proxy takes a connection and ends it when its caller does. Who only connected could still be waiting
+    /// to be let in later, beside the connections that a test counts.
+    fn lets_in_and_out(&self) -> bool {
+        let Ok(mut stream) = TcpStream::connect(("127.0.0.1", self.proxy)) else { return false };
+        let ended = stream.shutdown(Shutdown::Write).and_then(|()| stream.set_read_timeout(Some(PATIENCE)));
+        // However it ends: what matters is that it did.
+        ended.is_ok() && !matches!(stream.read(&mut [0]), Err(error) if error.kind() == ErrorKind::WouldBlock)
     }
 
     /// Kills it, which it cannot notice.
