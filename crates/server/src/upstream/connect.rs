@@ -34,6 +34,14 @@ impl UpstreamStream {
             UpstreamStream::Tls(stream) => stream.get_ref().1.alpn_protocol() == Some(b"h2"),
         }
     }
+
+    /// Whether something came, be it bytes, the end or an error, as far as is known without asking the system.
+    pub fn poll_readable(&self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        match self {
+            UpstreamStream::Plain(stream) => stream.poll_read_ready(cx),
+            UpstreamStream::Tls(stream) => stream.get_ref().0.poll_read_ready(cx),
+        }
+    }
 }
 
 /// Connects within the limit, trying addresses in order. The name that TLS verifies is always the
