@@ -268,9 +268,7 @@ impl Body for ResponseBody {
                 Poll::Ready(Some(Ok(frame)))
             }
             // The caller's stream breaks as the upstream's did: an error here makes hyper abort.
-            Poll::Ready(Some(Err(error))) => {
-                Poll::Ready(Some(Err(io::Error::other(error))))
-            }
+            Poll::Ready(Some(Err(error))) => Poll::Ready(Some(Err(io::Error::other(error)))),
         }
     }
 

@@ -93,11 +93,7 @@ impl Body for AnswerBody {
 }
 
 /// A 101 counts only when it was asked for, and names the same protocol (CVE-2026-73548).
-fn check_upgrade(
-    status: StatusCode,
-    headers: &HeaderMap,
-    asked: Option<&HeaderValue>,
-) -> Result<(), ForwardError> {
+fn check_upgrade(status: StatusCode, headers: &HeaderMap, asked: Option<&HeaderValue>) -> Result<(), ForwardError> {
     if status != StatusCode::SWITCHING_PROTOCOLS {
         return Ok(());
     }

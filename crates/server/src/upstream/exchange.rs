@@ -98,12 +98,7 @@ impl Wait {
 }
 
 impl<'f> Exchange<'f> {
-    pub(super) fn new(
-        forwarder: &'f Forwarder,
-        origin: Arc<UpstreamOrigin>,
-        wait: Wait,
-        state: State<'f>,
-    ) -> Self {
+    pub(super) fn new(forwarder: &'f Forwarder, origin: Arc<UpstreamOrigin>, wait: Wait, state: State<'f>) -> Self {
         Self { forwarder, origin, wait, state }
     }
 

@@ -58,14 +58,7 @@ impl Forwarder {
         connect_timeout: Duration,
         header_timeout: Duration,
     ) -> Self {
-        Self {
-            pool,
-            resolver,
-            tls,
-            connect_timeout,
-            header_timeout,
-            timers: RefCell::default(),
-        }
+        Self { pool, resolver, tls, connect_timeout, header_timeout, timers: RefCell::default() }
     }
 
     /// The pool, for upkeep.

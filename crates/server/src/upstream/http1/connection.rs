@@ -32,7 +32,14 @@ pub struct Connection {
 impl Connection {
     /// A connection that has just been made.
     pub fn new(io: UpstreamStream) -> Self {
-        Self { io, input: Bytes::new(), room: BytesMut::new(), next_read: FIRST_READ, output: BytesMut::new(), has_sent: false }
+        Self {
+            io,
+            input: Bytes::new(),
+            room: BytesMut::new(),
+            next_read: FIRST_READ,
+            output: BytesMut::new(),
+            has_sent: false,
+        }
     }
 
     /// What came and was not taken.

@@ -124,7 +124,10 @@ impl Decoder {
                     self.0 = Left::Bytes(0);
                     return Poll::Ready(Ok(None));
                 }
-                return Poll::Ready(Err(io::Error::new(io::ErrorKind::UnexpectedEof, "the answer ended before its end")));
+                return Poll::Ready(Err(io::Error::new(
+                    io::ErrorKind::UnexpectedEof,
+                    "the answer ended before its end",
+                )));
             }
         }
     }
@@ -135,7 +138,8 @@ fn size_line(input: &[u8]) -> io::Result<Option<(u64, usize)>> {
     let Some(end) = memchr::memchr(b'\n', input) else {
         return if input.len() < MAX_SIZE_LINE { Ok(None) } else { Err(broken("a chunk's size has too long a line")) };
     };
-    let line = input[..end].strip_suffix(b"\r").ok_or_else(|| broken("a line of the framing has no carriage return"))?;
+    let line =
+        input[..end].strip_suffix(b"\r").ok_or_else(|| broken("a line of the framing has no carriage return"))?;
     let digits = line.iter().take_while(|byte| byte.is_ascii_hexdigit()).count();
     let (size, rest) = line.split_at(digits);
     let rest = rest.trim_ascii_start();

@@ -37,7 +37,8 @@ pub(super) fn read(connection: &mut Connection) -> Result<Option<Head>, Malforme
         Err(httparse::Error::TooManyHeaders) => return Err(Malformed("the answer has too many fields")),
         Err(_) => return Err(Malformed("the head of the answer is malformed")),
     };
-    let status = answer.code.and_then(|code| StatusCode::from_u16(code).ok()).ok_or(Malformed("the answer has no status"))?;
+    let status =
+        answer.code.and_then(|code| StatusCode::from_u16(code).ok()).ok_or(Malformed("the answer has no status"))?;
     let version = if answer.version == Some(0) { Version::HTTP_10 } else { Version::HTTP_11 };
     let headers = headers(answer.headers, &input)?;
     connection.take(length);
@@ -48,7 +49,8 @@ pub(super) fn read(connection: &mut Connection) -> Result<Option<Head>, Malforme
 pub(super) fn headers(fields: &[httparse::Header<'_>], input: &Bytes) -> Result<HeaderMap, Malformed> {
     let mut headers = HeaderMap::with_capacity(fields.len());
     for field in fields {
-        let name = HeaderName::from_bytes(field.name.as_bytes()).map_err(|_| Malformed("a field's name is malformed"))?;
+        let name =
+            HeaderName::from_bytes(field.name.as_bytes()).map_err(|_| Malformed("a field's name is malformed"))?;
         let value = HeaderValue::from_maybe_shared(input.slice_ref(field.value));
         headers.append(name, value.map_err(|_| Malformed("a field's value is malformed"))?);
     }
@@ -58,7 +60,8 @@ pub(super) fn headers(fields: &[httparse::Header<'_>], input: &Bytes) -> Result<
 impl Head {
     /// Whether the connection may have another request afterwards (RFC 9112 section 9.3).
     pub fn keeps_connection(&self) -> bool {
-        let mut options = self.headers.get_all(CONNECTION).iter().flat_map(|value| value.as_bytes().split(|b| *b == b','));
+        let mut options =
+            self.headers.get_all(CONNECTION).iter().flat_map(|value| value.as_bytes().split(|b| *b == b','));
         match self.version {
             Version::HTTP_10 => options.any(|option| option.trim_ascii().eq_ignore_ascii_case(b"keep-alive")),
             _ => !options.any(|option| option.trim_ascii().eq_ignore_ascii_case(b"close")),

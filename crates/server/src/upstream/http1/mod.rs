@@ -14,3 +14,6 @@ mod sending;
 pub use awaiting::{Awaiting, Failure};
 pub use body::AnswerBody;
 pub use head::{Head, Malformed};
+
+#[cfg(test)]
+mod tests;
