@@ -16,7 +16,7 @@ use crate::proxy::body::RequestBody;
 /// Parts of a body up to so many bytes go out together with what is before them.
 const TOGETHER: usize = 8 * 1024;
 /// Room for most heads.
-const HEAD: usize = 512;
+const HEAD: usize = 1024;
 
 /// What of a request has not gone out yet.
 pub(super) struct Sending {
