@@ -339,10 +339,12 @@ impl Service {
         }
         let (mut head, body) = answer.into_parts();
         head.headers.insert(CONNECTION, HeaderValue::from_static("upgrade"));
-        if let (Some(client), AnswerBody::Http1(body, _)) = (client_upgrade, body) {
+        if let (Some(client), AnswerBody::Http1(body, _)) = (client_upgrade, body)
+            && let Some(upstream) = body.into_switched()
+        {
             let connection = record.connection().clone();
             connection.verdict.stop_scanning();
-            connection.tunnel.set(Some(tunnel(client, body.into_switched(), record)));
+            connection.tunnel.set(Some(tunnel(client, upstream, record)));
         }
         Response::from_parts(head, ResponseBody::full(Bytes::new()))
     }

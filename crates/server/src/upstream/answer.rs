@@ -38,6 +38,9 @@ pub(super) fn of_http1(
     check_upgrade(head.status, &head.headers, upgrade)?;
     let said_twice = framing::settle(&mut head.headers)?;
     let switches = head.status == StatusCode::SWITCHING_PROTOCOLS;
+    if switches && !awaiting.is_sent() {
+        return Err(ForwardError::Upgrade("switched protocols before it had the whole request"));
+    }
     let decoder = head.decoder(method)?;
     let keeps = head.keeps_connection() && !said_twice && !switches && !decoder.ends_with_connection();
     remove_hop_by_hop(&mut head.headers, switches);

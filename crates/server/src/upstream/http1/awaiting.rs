@@ -22,6 +22,8 @@ pub struct Awaiting {
     interim: u32,
     /// Something of an answer came.
     is_answered: bool,
+    /// So many bytes of what came are no whole head.
+    seen: usize,
     /// Why the request could not be sent to its end; the upstream may answer all the same.
     refused: Option<io::Error>,
 }
@@ -47,7 +49,7 @@ impl Awaiting {
         body: RequestBody,
     ) -> Self {
         let sending = Sending::begin(&mut connection, method, target, headers, body);
-        Self { connection, sending, interim: 0, is_answered: false, refused: None }
+        Self { connection, sending, interim: 0, is_answered: false, seen: 0, refused: None }
     }
 
     /// Sends, and reads until there is a head that is no interim one. Nothing that came with an interim one goes on.
@@ -61,7 +63,9 @@ impl Awaiting {
         }
         loop {
             while !self.connection.input().is_empty() {
-                match head::read(&mut self.connection).map_err(Failure::Malformed)? {
+                let head = head::read(&mut self.connection, self.seen).map_err(Failure::Malformed)?;
+                self.seen = if head.is_some() { 0 } else { self.connection.input().len() };
+                match head {
                     Some(head) if head.status.is_informational() && head.status != StatusCode::SWITCHING_PROTOCOLS => {
                         self.interim += 1;
                         if self.interim > MAX_INTERIM {
@@ -94,9 +98,22 @@ impl Awaiting {
         self.sending.untouched()
     }
 
-    /// What follows the head. `keeps` says whether the connection may have another request afterwards.
+    /// Whether all of the request has gone out.
+    pub fn is_sent(&self) -> bool {
+        self.sending.is_over()
+    }
+
+    /// What follows the head. `keeps` says whether the connection may have another request afterwards. What is left of
+    /// the request goes on being sent, whether anybody reads the answer or not.
     pub fn into_body(self, decoder: Decoder, keeps: bool) -> AnswerBody {
         let Self { connection, sending, refused, .. } = self;
-        AnswerBody::new(connection, decoder, Some(sending).filter(|_| refused.is_none()), keeps)
+        if refused.is_some() {
+            return AnswerBody::alone(connection, decoder, false);
+        }
+        if sending.is_over() {
+            AnswerBody::alone(connection, decoder, keeps)
+        } else {
+            AnswerBody::beside(sending, connection, decoder, keeps)
+        }
     }
 }

@@ -4,7 +4,7 @@ use std::io;
 use std::pin::{Pin, pin};
 use std::task::{Context, Poll, Waker, ready};
 
-use bytes::{Buf, Bytes, BytesMut};
+use bytes::{Buf, BufMut, Bytes, BytesMut};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, ReadBuf};
 
 use crate::upstream::connect::UpstreamStream;
@@ -12,58 +12,56 @@ use crate::upstream::connect::UpstreamStream;
 /// Room for one read, in bytes. No power of two: buffers that begin at the same place of their pages push each other
 /// out of the processor's cache.
 const FIRST_READ: usize = 7 * 1024;
+/// With less room than that, in bytes, a read gets new room.
+const LEAST_READ: usize = 512;
 /// The most room for one read, once reads have filled what they had.
 const MAX_READ: usize = 64 * 1024;
 
 /// A connection that speaks HTTP/1.1, and has one exchange at a time.
 pub struct Connection {
     io: UpstreamStream,
-    /// What came and was not taken.
-    input: Bytes,
-    /// Where the next bytes go.
-    room: BytesMut,
+    /// What came and was not taken, with room for more.
+    input: BytesMut,
     /// How much room the next read gets.
     next_read: usize,
     /// What goes out next: heads, and what frames bodies.
     pub(super) output: BytesMut,
-    has_sent: bool,
+    /// How many bytes of the exchange under way have gone out.
+    sent: u64,
 }
 
 impl Connection {
     /// A connection that has just been made.
     pub fn new(io: UpstreamStream) -> Self {
-        Self {
-            io,
-            input: Bytes::new(),
-            room: BytesMut::new(),
-            next_read: FIRST_READ,
-            output: BytesMut::new(),
-            has_sent: false,
-        }
+        Self { io, input: BytesMut::new(), next_read: FIRST_READ, output: BytesMut::new(), sent: 0 }
     }
 
     /// What came and was not taken.
-    pub(super) fn input(&self) -> &Bytes {
+    pub(super) fn input(&self) -> &[u8] {
         &self.input
     }
 
     /// Takes so many bytes of it.
     pub(super) fn take(&mut self, count: usize) -> Bytes {
-        self.input.split_to(count.min(self.input.len()))
+        self.input.split_to(count.min(self.input.len())).freeze()
+    }
+
+    /// Drops so many bytes of it.
+    pub(super) fn skip(&mut self, count: usize) {
+        self.input.advance(count.min(self.input.len()));
     }
 
     /// Reads what comes next, and how much that was; nothing at the end of the stream.
     pub(super) fn poll_fill(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<usize>> {
-        if self.room.capacity() == self.room.len() {
-            self.room = BytesMut::with_capacity(self.next_read);
+        if self.input.capacity() - self.input.len() < LEAST_READ {
+            self.input.reserve(self.next_read);
         }
-        let room = self.room.capacity();
-        let count = ready!(pin!(self.io.read_buf(&mut self.room)).poll(cx))?;
+        // There may be more room than was asked for.
+        let room = (self.input.capacity() - self.input.len()).min(self.next_read);
+        let count = ready!(pin!(self.io.read_buf(&mut (&mut self.input).limit(room))).poll(cx))?;
         if count == room {
-            self.next_read = (room * 2).clamp(FIRST_READ, MAX_READ);
+            self.next_read = (self.next_read * 2).min(MAX_READ);
         }
-        let came = self.room.split().freeze();
-        self.input = if self.input.is_empty() { came } else { [&self.input[..], &came[..]].concat().into() };
         Poll::Ready(Ok(count))
     }
 
@@ -78,20 +76,20 @@ impl Connection {
             if count == 0 {
                 return Poll::Ready(Err(io::ErrorKind::WriteZero.into()));
             }
-            self.has_sent = true;
+            self.sent += count as u64;
             if self.output.is_empty() { part.advance(count) } else { self.output.advance(count) }
         }
     }
 
     /// Begins an exchange: nothing of it has gone out.
     pub(super) fn begin(&mut self) -> &mut BytesMut {
-        self.has_sent = false;
+        self.sent = 0;
         &mut self.output
     }
 
-    /// Whether anything of the exchange under way has gone out.
-    pub(super) fn has_sent(&self) -> bool {
-        self.has_sent
+    /// How many bytes of the exchange under way have gone out.
+    pub(super) fn sent(&self) -> u64 {
+        self.sent
     }
 
     /// Whether another request may go over it: nothing came that nobody asked for, and the peer has not ended it. Costs
@@ -111,7 +109,7 @@ impl Connection {
 
     /// Lets go of what is needed only while something is under way.
     pub fn rest(&mut self) {
-        self.room = BytesMut::new();
+        self.input = BytesMut::new();
         self.output = BytesMut::new();
         self.next_read = FIRST_READ;
     }
@@ -124,8 +122,9 @@ impl AsyncRead for Connection {
         if this.input.is_empty() {
             return Pin::new(&mut this.io).poll_read(cx, buffer);
         }
-        let first = this.take(buffer.remaining());
-        buffer.put_slice(&first);
+        let count = this.input.len().min(buffer.remaining());
+        buffer.put_slice(&this.input[..count]);
+        this.skip(count);
         Poll::Ready(Ok(()))
     }
 }

@@ -96,14 +96,14 @@ impl Decoder {
                 }
                 Left::Size => {
                     if let Some((size, length)) = size_line(connection.input())? {
-                        connection.take(length);
+                        connection.skip(length);
                         self.0 = if size > 0 { Left::Chunk(size) } else { Left::Trailers };
                         continue;
                     }
                 }
-                Left::ChunkEnd => match &connection.input()[..] {
+                Left::ChunkEnd => match connection.input() {
                     [b'\r', b'\n', ..] => {
-                        connection.take(2);
+                        connection.skip(2);
                         self.0 = Left::Size;
                         continue;
                     }
@@ -112,7 +112,7 @@ impl Decoder {
                 },
                 Left::Trailers => {
                     if let Some((trailers, length)) = trailers(connection.input())? {
-                        connection.take(length);
+                        connection.skip(length);
                         self.0 = Left::Bytes(0);
                         return Poll::Ready(Ok(trailers.map(Frame::trailers)));
                     }
@@ -151,14 +151,14 @@ fn size_line(input: &[u8]) -> io::Result<Option<(u64, usize)>> {
 }
 
 /// What follows the last chunk, and its length; nothing while it is not whole.
-fn trailers(input: &Bytes) -> io::Result<Option<(Option<HeaderMap>, usize)>> {
+fn trailers(input: &[u8]) -> io::Result<Option<(Option<HeaderMap>, usize)>> {
     if input.starts_with(b"\r\n") {
         return Ok(Some((None, 2)));
     }
     let mut fields = [httparse::EMPTY_HEADER; MAX_TRAILER_FIELDS];
     match httparse::parse_headers(input, &mut fields) {
         Ok(httparse::Status::Complete((length, fields))) if length <= MAX_TRAILERS => {
-            let headers = head::headers(fields, input).map_err(|malformed| broken(malformed.0))?;
+            let headers = head::trailers(fields).map_err(|malformed| broken(malformed.0))?;
             Ok(Some((Some(headers), length)))
         }
         Ok(httparse::Status::Partial) if input.len() < MAX_TRAILERS => Ok(None),

@@ -5,6 +5,7 @@
 //! nothing that follows an answer is ever taken for the next one.
 
 mod awaiting;
+mod beside;
 mod body;
 pub mod connection;
 mod decoder;
@@ -15,5 +16,7 @@ pub use awaiting::{Awaiting, Failure};
 pub use body::AnswerBody;
 pub use head::{Head, Malformed};
 
+#[cfg(test)]
+mod early_tests;
 #[cfg(test)]
 mod tests;

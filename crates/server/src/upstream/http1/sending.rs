@@ -126,7 +126,7 @@ impl Sending {
 
     fn poll_write(&mut self, connection: &mut Connection, cx: &mut Context<'_>) -> Poll<Result<(), SendError>> {
         let written = connection.poll_write(cx, &mut self.part);
-        self.is_touched |= connection.has_sent();
+        self.is_touched |= connection.sent() > 0;
         written.map_err(SendError::Connection)
     }
 

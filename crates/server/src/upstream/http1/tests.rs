@@ -18,7 +18,7 @@ use crate::upstream::connect::UpstreamStream;
 use crate::upstream::framing;
 
 /// A connection, and its upstream's end.
-async fn pair() -> (Box<Connection>, TcpStream) {
+pub(super) async fn pair() -> (Box<Connection>, TcpStream) {
     let listener = TcpListener::bind(("127.0.0.1", 0)).await.unwrap();
     let own = TcpStream::connect(listener.local_addr().unwrap()).await.unwrap();
     let (peer, _) = listener.accept().await.unwrap();
@@ -101,6 +101,8 @@ async fn answers_end_where_their_framing_says_in_whatever_pieces_they_come() {
         (Method::GET, "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok".into(), false, ok("ok", true)),
         (Method::GET, "HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n".into(), false, ok("", true)),
         (Method::GET, "HTTP/1.1 200\r\nContent-Length: 2\r\n\r\nok".into(), false, ok("ok", true)),
+        (Method::GET, "HTTP/1.1 200 OK\r\nX:\r\nContent-Length: 2\r\nY:  \r\n\r\nok".into(), false, ok("ok", true)),
+        (Method::GET, "HTTP/1.1 200 OK\nContent-Length: 2\n\nok".into(), false, ok("ok", true)),
         (
             Method::GET,
             "HTTP/1.1 200 OK\r\nContent-Length: 2\r\nConnection: x, Close\r\n\r\nok".into(),
