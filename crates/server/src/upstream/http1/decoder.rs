@@ -142,8 +142,8 @@ fn size_line(input: &[u8]) -> io::Result<Option<(u64, usize)>> {
         input[..end].strip_suffix(b"\r").ok_or_else(|| broken("a line of the framing has no carriage return"))?;
     let digits = line.iter().take_while(|byte| byte.is_ascii_hexdigit()).count();
     let (size, rest) = line.split_at(digits);
-    let rest = rest.trim_ascii_start();
-    if end > MAX_SIZE_LINE || rest.first().is_some_and(|byte| *byte != b';') || rest.iter().any(|byte| *byte == b'\r') {
+    let extension = rest.iter().find(|byte| !matches!(byte, b' ' | b'\t'));
+    if end > MAX_SIZE_LINE || extension.is_some_and(|byte| *byte != b';') || rest.contains(&b'\r') {
         return Err(broken("a chunk's size is malformed"));
     }
     let size = std::str::from_utf8(size).ok().and_then(|size| u64::from_str_radix(size, 16).ok());
@@ -157,13 +157,20 @@ fn trailers(input: &[u8]) -> io::Result<Option<(Option<HeaderMap>, usize)>> {
     }
     let mut fields = [httparse::EMPTY_HEADER; MAX_TRAILER_FIELDS];
     match httparse::parse_headers(input, &mut fields) {
-        Ok(httparse::Status::Complete((length, fields))) if length <= MAX_TRAILERS => {
+        Ok(httparse::Status::Complete((length, fields)))
+            if length <= MAX_TRAILERS && !has_lone_lf(&input[..length]) =>
+        {
             let headers = head::trailers(fields).map_err(|malformed| broken(malformed.0))?;
             Ok(Some((Some(headers), length)))
         }
         Ok(httparse::Status::Partial) if input.len() < MAX_TRAILERS => Ok(None),
         _ => Err(broken("the trailers are malformed, or too many")),
     }
+}
+
+/// Whether a line ends without a carriage return: chunks do not, and readers differ about trailers that do.
+fn has_lone_lf(lines: &[u8]) -> bool {
+    memchr::memchr_iter(b'\n', lines).any(|end| end == 0 || lines[end - 1] != b'\r')
 }
 
 fn broken(what: &'static str) -> io::Error {

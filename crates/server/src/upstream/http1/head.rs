@@ -102,12 +102,14 @@ pub(super) fn trailers(fields: &[httparse::Header<'_>]) -> Result<HeaderMap, Mal
 impl Head {
     /// Whether the connection may have another request afterwards (RFC 9112 section 9.3).
     pub fn keeps_connection(&self) -> bool {
-        let mut options =
-            self.headers.get_all(CONNECTION).iter().flat_map(|value| value.as_bytes().split(|b| *b == b','));
-        match self.version {
-            Version::HTTP_10 => options.any(|option| option.trim_ascii().eq_ignore_ascii_case(b"keep-alive")),
-            _ => !options.any(|option| option.trim_ascii().eq_ignore_ascii_case(b"close")),
+        let (mut closes, mut keeps) = (false, self.version != Version::HTTP_10);
+        for value in self.headers.get_all(CONNECTION) {
+            for option in value.as_bytes().split(|byte| *byte == b',').map(<[u8]>::trim_ascii) {
+                closes |= option.eq_ignore_ascii_case(b"close");
+                keeps |= option.eq_ignore_ascii_case(b"keep-alive");
+            }
         }
+        keeps && !closes
     }
 
     /// How its body ends (RFC 9112 section 6.3), once the framing fields are settled.

@@ -5,7 +5,7 @@ use std::io;
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 
-use bytes::{BufMut, Bytes};
+use bytes::{BufMut, Bytes, BytesMut};
 use http::header::CONTENT_LENGTH;
 use http::{HeaderMap, Method};
 use http_body::{Body, Frame};
@@ -75,13 +75,14 @@ impl Sending {
             }
         }
         out.put_slice(b"\r\n");
-        let stage = if body.is_empty() { Stage::Rest } else { Stage::Body };
         let length = headers.get(CONTENT_LENGTH).and_then(|length| length.to_str().ok()?.parse().ok());
         let framing = match length {
             Some(length) => Framing::Length(length),
-            None if stage == Stage::Body => Framing::Chunks,
+            None if !body.is_empty() => Framing::Chunks,
             None => Framing::Length(0),
         };
+        let has_body = !body.is_empty() || !matches!(framing, Framing::Length(0));
+        let stage = if has_body { Stage::Body } else { Stage::Rest };
         Self { body, framing, part: Bytes::new(), stage, is_touched: false }
     }
 
@@ -103,6 +104,8 @@ impl Sending {
                 Stage::Rest => {
                     ready!(self.poll_write(connection, cx))?;
                     self.stage = Stage::Over;
+                    // Memory that another exchange can have at once is still in the processor's cache.
+                    connection.output = BytesMut::new();
                 }
                 Stage::Body => {
                     // What is small waits for more.

@@ -116,6 +116,12 @@ async fn answers_end_where_their_framing_says_in_whatever_pieces_they_come() {
             false,
             ok("ok", true),
         ),
+        (
+            Method::GET,
+            "HTTP/1.0 200 OK\r\nContent-Length: 2\r\nConnection: keep-alive\r\nConnection: close\r\n\r\nok".into(),
+            false,
+            ok("ok", false),
+        ),
         (Method::GET, "HTTP/1.1 200 OK\r\n\r\nall of it".into(), true, ok("all of it", false)),
         (Method::GET, "HTTP/1.0 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n".into(), false, None),
         (Method::HEAD, "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n".into(), false, ok("", true)),
@@ -165,6 +171,10 @@ async fn answers_end_where_their_framing_says_in_whatever_pieces_they_come() {
         (Method::GET, chunked("+2\r\nok\r\n0\r\n\r\n"), false, None),
         (Method::GET, chunked("2 2\r\nok\r\n0\r\n\r\n"), false, None),
         (Method::GET, chunked("2;a\rb\r\nok\r\n0\r\n\r\n"), false, None),
+        (Method::GET, chunked("2\r\r\nok\r\n0\r\n\r\n"), false, None),
+        (Method::GET, chunked("2\x0c\r\nok\r\n0\r\n\r\n"), false, None),
+        (Method::GET, chunked("2\r\nok\r\n0\r\n\n"), false, None),
+        (Method::GET, chunked("2\r\nok\r\n0\r\nX-T: v\n\n"), false, None),
         (Method::GET, chunked("10000000000000002\r\nok\r\n0\r\n\r\n"), false, None),
         (Method::GET, chunked(&"1;".repeat(5000)), false, None),
         (Method::GET, chunked(&format!("0\r\n{}", "X: y\r\n".repeat(4000))), false, None),
@@ -244,7 +254,7 @@ async fn a_request_is_framed_by_its_length_or_in_chunks() {
 
 #[tokio::test]
 async fn a_body_that_is_not_as_long_as_was_announced_is_never_completed() {
-    for (length, text) in [("3", "ok"), ("1", "ok")] {
+    for (length, text) in [("3", "ok"), ("1", "ok"), ("1", "")] {
         let (connection, _peer) = pair().await;
         let fields = HeaderMap::from_iter([(http::header::CONTENT_LENGTH, HeaderValue::from_static(length))]);
         let body = RequestBody::held(Bytes::from_static(text.as_bytes()));
