@@ -39,7 +39,11 @@ impl UpstreamStream {
     pub fn poll_readable(&self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         match self {
             UpstreamStream::Plain(stream) => stream.poll_read_ready(cx),
-            UpstreamStream::Tls(stream) => stream.get_ref().0.poll_read_ready(cx),
+            UpstreamStream::Tls(stream) => match stream.get_ref() {
+                // What is decrypted, and was not read, is no longer with the system.
+                (_, tls) if !tls.wants_read() => Poll::Ready(Ok(())),
+                (tcp, _) => tcp.poll_read_ready(cx),
+            },
         }
     }
 }

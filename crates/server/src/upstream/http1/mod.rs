@@ -20,3 +20,5 @@ pub use head::{Head, Malformed};
 mod early_tests;
 #[cfg(test)]
 mod tests;
+#[cfg(test)]
+mod tls_tests;
