@@ -177,6 +177,7 @@ impl CredentialedRequest {
 }
 
 /// The parts of a request to an upstream. Deliberately without `Debug`: headers hold the credential.
+#[derive(Clone)]
 pub struct Outgoing {
     /// The method.
     pub method: Method,

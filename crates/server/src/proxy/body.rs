@@ -14,7 +14,7 @@ use hyper::body::Incoming;
 
 use super::completion::Completion;
 use super::stall::Stall;
-use crate::upstream::pool::Lease;
+use crate::upstream::answer::AnswerBody;
 
 /// What went through of a request body; shared with the completion of the exchange.
 #[derive(Debug, Default)]
@@ -203,9 +203,7 @@ pub enum ResponseBody {
 /// An upstream's body in transit.
 pub struct UpstreamBody {
     /// The body.
-    pub incoming: Incoming,
-    /// The connection it comes over, if that can be used again.
-    pub lease: Option<Lease>,
+    pub incoming: AnswerBody,
     /// Limits pauses.
     pub stall: Stall,
 }
@@ -235,9 +233,8 @@ fn end(exchange: &mut Completion) {
     exchange.complete(now);
     exchange.write();
     // A request body that was not read to its end would be the next caller's problem.
-    let lease = exchange.upstream.as_mut().and_then(|body| body.lease.take());
-    if let Some(lease) = lease.filter(|_| exchange.tally.ended.get()) {
-        lease.give_back(now);
+    if let Some(body) = exchange.upstream.take().filter(|_| exchange.tally.ended.get()) {
+        body.incoming.give_back(now);
     }
 }
 
@@ -254,7 +251,6 @@ impl Body for ResponseBody {
         match Pin::new(&mut body.incoming).poll_frame(cx) {
             Poll::Pending => {
                 ready!(body.stall.poll(cx));
-                body.lease = None;
                 Poll::Ready(Some(Err(io::Error::new(io::ErrorKind::TimedOut, "the upstream's body stalled"))))
             }
             Poll::Ready(None) => {
@@ -272,10 +268,7 @@ impl Body for ResponseBody {
                 Poll::Ready(Some(Ok(frame)))
             }
             // The caller's stream breaks as the upstream's did: an error here makes hyper abort.
-            Poll::Ready(Some(Err(error))) => {
-                body.lease = None;
-                Poll::Ready(Some(Err(io::Error::other(error))))
-            }
+            Poll::Ready(Some(Err(error))) => Poll::Ready(Some(Err(io::Error::other(error)))),
         }
     }
 

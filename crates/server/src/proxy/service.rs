@@ -36,7 +36,7 @@ use super::upgrade::tunnel;
 use crate::cors;
 use crate::http2::without_body;
 use crate::serving::Live;
-use crate::upstream::answer::Answer;
+use crate::upstream::answer::{Answer, AnswerBody};
 use crate::upstream::error::ForwardError;
 use crate::upstream::exchange::Exchange;
 use crate::upstream::forward::Forwarder;
@@ -330,22 +330,23 @@ impl Service {
         answer: Answer,
         client_upgrade: Option<OnUpgrade>,
     ) -> Response<ResponseBody> {
-        let Answer { mut response, lease } = answer;
-        record.status = response.status().as_u16();
+        record.status = answer.status().as_u16();
         record.upstream_status = Some(record.status);
         (record.outcome, record.reason) = ("allowed", None);
-        *response.version_mut() = Version::HTTP_11;
-        if response.status() == StatusCode::SWITCHING_PROTOCOLS {
-            response.headers_mut().insert(CONNECTION, HeaderValue::from_static("upgrade"));
-            if let Some(client) = client_upgrade {
-                let connection = record.connection().clone();
-                connection.verdict.stop_scanning();
-                connection.tunnel.set(Some(tunnel(client, hyper::upgrade::on(&mut response), record)));
-            }
-            return response.map(|_| ResponseBody::full(Bytes::new()));
+        if answer.status() != StatusCode::SWITCHING_PROTOCOLS {
+            let stall = Stall::new(record.live().serving.bodies.answer_pause);
+            return answer.map(|incoming| ResponseBody::upstream(record, UpstreamBody { incoming, stall }));
         }
-        let stall = Stall::new(record.live().serving.bodies.answer_pause);
-        response.map(|incoming| ResponseBody::upstream(record, UpstreamBody { incoming, lease, stall }))
+        let (mut head, body) = answer.into_parts();
+        head.headers.insert(CONNECTION, HeaderValue::from_static("upgrade"));
+        if let (Some(client), AnswerBody::Http1(body, _)) = (client_upgrade, body)
+            && let Some(upstream) = body.into_switched()
+        {
+            let connection = record.connection().clone();
+            connection.verdict.stop_scanning();
+            connection.tunnel.set(Some(tunnel(client, upstream, record)));
+        }
+        Response::from_parts(head, ResponseBody::full(Bytes::new()))
     }
 
     /// No answer came. When it was the caller's body that broke, that is what is said.

@@ -8,12 +8,13 @@ use hyper_util::rt::TokioIo;
 use tokio::task::JoinHandle;
 
 use super::completion::Completion;
+use crate::upstream::http1::connection::Connection;
 
 /// Joins the two connections once both have switched. The record is written when it is over.
-pub fn tunnel(client: OnUpgrade, upstream: OnUpgrade, mut completion: Box<Completion>) -> JoinHandle<()> {
+pub fn tunnel(client: OnUpgrade, mut upstream: Box<Connection>, mut completion: Box<Completion>) -> JoinHandle<()> {
     tokio::task::spawn_local(async move {
-        let (Ok(client), Ok(upstream)) = tokio::join!(client, upstream) else { return };
-        let copied = tokio::io::copy_bidirectional(&mut TokioIo::new(client), &mut TokioIo::new(upstream)).await;
+        let Ok(client) = client.await else { return };
+        let copied = tokio::io::copy_bidirectional(&mut TokioIo::new(client), &mut upstream).await;
         if let Ok((bytes_in, bytes_out)) = copied {
             completion.add_bytes_in(bytes_in);
             completion.add_bytes_out(bytes_out);

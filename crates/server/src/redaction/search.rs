@@ -1,8 +1,9 @@
 //! Finds all values at once.
 
+use std::collections::BTreeSet;
 use std::ops::Range;
 
-use aho_corasick::{AhoCorasick, AhoCorasickKind, BuildError, Input, MatchKind};
+use aho_corasick::{AhoCorasick, AhoCorasickKind, BuildError, Input, MatchKind, packed};
 use keyward_core::secret::Secret;
 
 use super::REDACTED;
@@ -21,6 +22,8 @@ const MOST_SEARCHES: usize = 12;
 
 /// Not printable: it holds the values. What the search is made of cannot be wiped, and goes when values change.
 pub(super) struct Searcher {
+    /// Tells whether anything is there at all, in one pass, where the values are few enough.
+    any: Option<packed::Searcher>,
     written: Vec<AhoCorasick>,
     base64: Vec<AhoCorasick>,
     /// Forms of which only the beginning is a pattern.
@@ -40,13 +43,17 @@ impl Searcher {
         }
         // Building fails only for gigabytes of patterns.
         let (by_text, by_code) = (searches(&written).ok()?, searches(&base64).ok()?);
+        let any = any(written.iter().chain(&base64));
         let long = written.into_iter().chain(base64).filter(|form| form.len() > LOOKED_FOR).collect();
-        Some(Self { written: by_text, base64: by_code, long })
+        Some(Self { any, written: by_text, base64: by_code, long })
     }
 
     /// Whether there is anything in a text in which nothing is encoded.
     pub(super) fn finds(&self, text: &[u8]) -> bool {
-        self.written.iter().chain(&self.base64).any(|search| search.is_match(text))
+        match &self.any {
+            Some(any) => any.find(text).is_some(),
+            None => self.written.iter().chain(&self.base64).any(|search| search.is_match(text)),
+        }
     }
 
     /// The text without the values; nothing when there is none in it.
@@ -94,6 +101,11 @@ impl Searcher {
         // What differs may differ in the middle of a character.
         found.start..end + text[end..].iter().take_while(|byte| **byte & 0xc0 == 0x80).count()
     }
+}
+
+fn any<'f>(forms: impl Iterator<Item = &'f Form>) -> Option<packed::Searcher> {
+    let patterns: BTreeSet<&[u8]> = forms.map(|form| beginning(form)).collect();
+    if patterns.len() <= AT_ONCE { packed::Searcher::new(patterns) } else { None }
 }
 
 fn searches(forms: &[Form]) -> Result<Vec<AhoCorasick>, BuildError> {

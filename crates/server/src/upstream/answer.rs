@@ -1,41 +1,106 @@
-//! The head of an upstream's answer, and what of it may be passed on.
+//! An upstream's answer, and what of it may be passed on.
 
+use std::io;
+use std::pin::Pin;
+use std::task::{Context, Poll};
+use std::time::Instant;
+
+use bytes::Bytes;
 use http::header::{CONNECTION, CONTENT_LENGTH, TRAILER, UPGRADE};
-use http::{HeaderMap, HeaderName, HeaderValue, Response};
+use http::{HeaderMap, HeaderName, HeaderValue, Method, Response, StatusCode};
+use http_body::{Body, Frame, SizeHint};
 use hyper::body::Incoming;
 
 use super::error::ForwardError;
 use super::framing;
-use super::pool::Lease;
+use super::http1::{self, Awaiting, Head};
+use super::pool::Home;
 
-/// The head of an answer, its body still to come.
-pub struct Answer {
-    /// Hop-by-hop fields are gone.
-    pub response: Response<Incoming>,
-    /// The connection, when it can be used again once the body has ended.
-    pub lease: Option<Lease>,
+/// The head of an answer, its body still to come. Hop-by-hop fields are gone.
+pub type Answer = Response<AnswerBody>;
+
+/// A body as it comes.
+pub enum AnswerBody {
+    /// Over HTTP/1.1; where the connection goes back to, if it may have another request afterwards.
+    Http1(http1::AnswerBody, Option<Home>),
+    /// Over HTTP/2.
+    Http2(Incoming),
 }
 
-impl Answer {
-    /// What may be passed on of it.
-    pub(super) fn cleaned(mut self, upgrade: Option<&HeaderValue>) -> Result<Self, ForwardError> {
-        check_upgrade(&self.response, upgrade)?;
-        let said_twice = framing::settle(self.response.headers_mut())?;
-        let switches = self.response.status() == http::StatusCode::SWITCHING_PROTOCOLS;
-        if switches || said_twice {
-            self.lease = None;
+/// What may be passed on of an answer over HTTP/1.1.
+pub(super) fn of_http1(
+    mut head: Head,
+    awaiting: Awaiting,
+    method: &Method,
+    upgrade: Option<&HeaderValue>,
+    home: Option<Home>,
+) -> Result<Answer, ForwardError> {
+    check_upgrade(head.status, &head.headers, upgrade)?;
+    let said_twice = framing::settle(&mut head.headers)?;
+    let switches = head.status == StatusCode::SWITCHING_PROTOCOLS;
+    if switches && !awaiting.is_sent() {
+        return Err(ForwardError::Upgrade("switched protocols before it had the whole request"));
+    }
+    let decoder = head.decoder(method)?;
+    let keeps = head.keeps_connection() && !said_twice && !switches && !decoder.ends_with_connection();
+    remove_hop_by_hop(&mut head.headers, switches);
+    let mut answer = Response::new(AnswerBody::Http1(awaiting.into_body(decoder, keeps), home.filter(|_| keeps)));
+    *answer.status_mut() = head.status;
+    *answer.headers_mut() = head.headers;
+    Ok(answer)
+}
+
+/// What may be passed on of an answer over HTTP/2.
+pub(super) fn of_http2(mut answer: Response<Incoming>) -> Result<Answer, ForwardError> {
+    check_upgrade(answer.status(), answer.headers(), None)?;
+    framing::settle(answer.headers_mut())?;
+    remove_hop_by_hop(answer.headers_mut(), false);
+    Ok(answer.map(AnswerBody::Http2))
+}
+
+impl AnswerBody {
+    /// The answer has ended as it should, just now: its connection may have the next request.
+    pub fn give_back(self, now: Instant) {
+        if let AnswerBody::Http1(body, Some(home)) = self
+            && let Some(connection) = body.into_rested()
+        {
+            home.put(connection, now);
         }
-        remove_hop_by_hop(self.response.headers_mut(), switches);
-        Ok(self)
+    }
+}
+
+impl Body for AnswerBody {
+    type Data = Bytes;
+    type Error = io::Error;
+
+    fn poll_frame(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, io::Error>>> {
+        match self.get_mut() {
+            AnswerBody::Http1(body, _) => Pin::new(body).poll_frame(cx),
+            AnswerBody::Http2(body) => Pin::new(body).poll_frame(cx).map_err(io::Error::other),
+        }
+    }
+
+    fn is_end_stream(&self) -> bool {
+        match self {
+            AnswerBody::Http1(body, _) => body.is_end_stream(),
+            AnswerBody::Http2(body) => body.is_end_stream(),
+        }
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        match self {
+            AnswerBody::Http1(body, _) => body.size_hint(),
+            AnswerBody::Http2(body) => body.size_hint(),
+        }
     }
 }
 
 /// A 101 counts only when it was asked for, and names the same protocol (CVE-2026-73548).
-fn check_upgrade(response: &Response<Incoming>, asked: Option<&HeaderValue>) -> Result<(), ForwardError> {
-    if response.status() != http::StatusCode::SWITCHING_PROTOCOLS {
+fn check_upgrade(status: StatusCode, headers: &HeaderMap, asked: Option<&HeaderValue>) -> Result<(), ForwardError> {
+    if status != StatusCode::SWITCHING_PROTOCOLS {
         return Ok(());
     }
-    let given = response.headers().get(UPGRADE);
+    let given = headers.get(UPGRADE);
     match (asked, given) {
         (None, _) => Err(ForwardError::Upgrade("switched protocols without being asked")),
         (Some(asked), Some(given)) if given.as_bytes().eq_ignore_ascii_case(asked.as_bytes()) => Ok(()),

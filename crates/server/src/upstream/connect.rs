@@ -34,6 +34,18 @@ impl UpstreamStream {
             UpstreamStream::Tls(stream) => stream.get_ref().1.alpn_protocol() == Some(b"h2"),
         }
     }
+
+    /// Whether something came, be it bytes, the end or an error, as far as is known without asking the system.
+    pub fn poll_readable(&self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        match self {
+            UpstreamStream::Plain(stream) => stream.poll_read_ready(cx),
+            UpstreamStream::Tls(stream) => match stream.get_ref() {
+                // What is decrypted, and was not read, is no longer with the system.
+                (_, tls) if !tls.wants_read() => Poll::Ready(Ok(())),
+                (tcp, _) => tcp.poll_read_ready(cx),
+            },
+        }
+    }
 }
 
 /// Connects within the limit, trying addresses in order. The name that TLS verifies is always the

@@ -2,6 +2,8 @@
 
 use std::fmt;
 
+use super::http1::{Failure, Malformed};
+
 /// A failure between this proxy and an upstream. Texts name hosts and causes, never credentials.
 #[derive(Debug)]
 pub enum ForwardError {
@@ -47,6 +49,21 @@ impl fmt::Display for ForwardError {
 }
 
 impl std::error::Error for ForwardError {}
+
+impl From<Failure> for ForwardError {
+    fn from(failure: Failure) -> Self {
+        match failure {
+            Failure::Broken(error) | Failure::Body(error) => ForwardError::Exchange(chain(&error)),
+            Failure::Malformed(malformed) => malformed.into(),
+        }
+    }
+}
+
+impl From<Malformed> for ForwardError {
+    fn from(malformed: Malformed) -> Self {
+        ForwardError::Exchange(malformed.0.to_owned())
+    }
+}
 
 /// An error with its causes. hyper's texts hold no header values.
 pub fn chain(error: &dyn std::error::Error) -> String {

@@ -8,17 +8,17 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 
-use http::{HeaderValue, Request, Response};
-use hyper::body::Incoming;
-use hyper::client::conn::TrySendError;
+use keyward_core::pipeline::grant::Outgoing;
 use keyward_core::ports::LocalFuture;
 use keyward_core::rule::upstream::UpstreamOrigin;
 
-use super::answer::Answer;
+use super::answer::{Answer, of_http1};
 use super::error::ForwardError;
-use super::forward::{Forwarder, exchange_error};
-use super::pool::Lease;
-use super::request_form::Repeatable;
+use super::forward::Forwarder;
+use super::http1::connection::Connection;
+use super::http1::{Awaiting, Failure};
+use super::pool::Home;
+use super::request_form::{add_hop_fields, is_repeatable};
 use crate::proxy::body::{RequestBody, RequestTally};
 use crate::proxy::stall::Stall;
 
@@ -26,34 +26,39 @@ use crate::proxy::stall::Stall;
 pub struct Exchange<'f> {
     forwarder: &'f Forwarder,
     origin: Arc<UpstreamOrigin>,
-    /// The protocol it asks to switch to.
-    upgrade: Option<HeaderValue>,
     wait: Wait,
     state: State<'f>,
 }
 
 /// Where it is.
 pub(super) enum State<'f> {
-    /// A pooled connection has it.
-    Pooled {
-        /// What comes of it. Boxed where it is made, since it is large.
-        sent: LocalFuture<'f, Sent>,
-        lease: Lease,
-        copy: Option<Repeatable>,
-    },
+    /// A pooled connection has it. Boxed, since it is large and handed on several times.
+    Pooled(Box<Pooled>),
     /// It takes more than that.
     Otherwise(LocalFuture<'f, Result<Answer, ForwardError>>),
     /// An answer, or an error, was given.
     Over,
 }
 
-/// What comes of handing a request to an HTTP/1 connection; an error carries the request back when nothing
-/// of it went out.
-type Sent = Result<Response<Incoming>, TrySendError<Request<RequestBody>>>;
+/// A request on a connection that others had before.
+pub(super) struct Pooled {
+    awaiting: Awaiting,
+    /// The request, for as long as it may have to be sent again.
+    outgoing: Outgoing,
+    is_repeatable: bool,
+    home: Home,
+}
 
 impl State<'_> {
-    /// It could not even begin.
-    pub(super) fn failed(error: ForwardError) -> Self {
+    /// Hands a request to a pooled connection.
+    pub(super) fn pooled(connection: Box<Connection>, home: Home, mut outgoing: Outgoing, body: RequestBody) -> Self {
+        let is_repeatable = is_repeatable(&outgoing, &body);
+        add_hop_fields(&mut outgoing, &body);
+        let awaiting = Awaiting::begin(connection, &outgoing.method, &outgoing.target, &outgoing.headers, body);
+        Self::Pooled(Box::new(Pooled { awaiting, outgoing, is_repeatable, home }))
+    }
+
+    fn failed(error: ForwardError) -> Self {
         Self::Otherwise(Box::pin(std::future::ready(Err(error))))
     }
 }
@@ -93,42 +98,44 @@ impl Wait {
 }
 
 impl<'f> Exchange<'f> {
-    pub(super) fn new(
-        forwarder: &'f Forwarder,
-        origin: Arc<UpstreamOrigin>,
-        upgrade: Option<HeaderValue>,
-        wait: Wait,
-        state: State<'f>,
-    ) -> Self {
-        Self { forwarder, origin, upgrade, wait, state }
+    pub(super) fn new(forwarder: &'f Forwarder, origin: Arc<UpstreamOrigin>, wait: Wait, state: State<'f>) -> Self {
+        Self { forwarder, origin, wait, state }
     }
 
     /// What comes next of the connection that has it.
     fn advance(&mut self, cx: &mut Context<'_>) -> Poll<Result<Answer, ForwardError>> {
         loop {
             let outcome = match &mut self.state {
-                State::Pooled { sent, .. } => ready!(sent.as_mut().poll(cx)),
+                State::Pooled(pooled) => ready!(pooled.awaiting.poll(cx)),
                 State::Otherwise(future) => return future.as_mut().poll(cx),
                 State::Over => return Poll::Pending,
             };
-            if let State::Pooled { lease, copy, .. } = std::mem::replace(&mut self.state, State::Over) {
+            if let State::Pooled(pooled) = std::mem::replace(&mut self.state, State::Over) {
                 match outcome {
-                    Ok(response) => {
-                        self.forwarder.keep(copy);
-                        return Poll::Ready(Ok(Answer { response, lease: Some(lease) }));
+                    Ok(head) => {
+                        let Pooled { awaiting, outgoing, home, .. } = *pooled;
+                        let upgrade = outgoing.upgrade.as_ref();
+                        return Poll::Ready(of_http1(head, awaiting, &outgoing.method, upgrade, Some(home)));
                     }
-                    Err(error) => self.again(error, copy),
+                    Err(failure) => self.again(failure, *pooled),
                 }
             }
         }
     }
 
-    /// A pooled connection has failed: once more over a fresh one, if nothing is done twice by that.
+    /// A pooled connection has failed. Once more over a fresh one, when nothing of the request went out, or when nothing
+    /// came and nothing is done twice by that.
     #[cold]
-    fn again(&mut self, mut error: TrySendError<Request<RequestBody>>, copy: Option<Repeatable>) {
-        self.state = match error.take_message().or_else(|| copy.and_then(Repeatable::request)) {
-            Some(again) => State::Otherwise(Box::pin(self.forwarder.fresh(self.origin.clone(), again))),
-            None => State::failed(exchange_error(error)),
+    fn again(&mut self, failure: Failure, pooled: Pooled) {
+        let Pooled { awaiting, outgoing, is_repeatable, .. } = pooled;
+        let may_repeat = matches!(failure, Failure::Broken(_)) && !awaiting.is_answered();
+        let body = match awaiting.unsent() {
+            Some(body) => Some(body),
+            None => is_repeatable.then_some(RequestBody::Empty),
+        };
+        self.state = match body.filter(|_| may_repeat) {
+            Some(body) => State::Otherwise(Box::pin(self.forwarder.fresh(outgoing, body))),
+            None => State::failed(failure.into()),
         };
     }
 }
@@ -153,6 +160,6 @@ impl Future for Exchange<'_> {
         if let Some(timer) = exchange.wait.timer.take() {
             exchange.forwarder.keep_timer(timer);
         }
-        Poll::Ready(outcome.and_then(|answer| answer.cleaned(exchange.upgrade.as_ref())))
+        Poll::Ready(outcome)
     }
 }

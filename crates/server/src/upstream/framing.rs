@@ -1,5 +1,5 @@
-//! The framing fields of an upstream's answer: one way to read its length, or no answer. hyper accepts
-//! more than the caller's next reader may agree on.
+//! The framing fields of an upstream's answer: one way to read its length, or no answer, since the caller's next reader
+//! may choose another one.
 
 use http::HeaderMap;
 use http::header::{CONTENT_LENGTH, TRANSFER_ENCODING};

@@ -6,6 +6,7 @@ pub mod error;
 pub mod exchange;
 pub mod forward;
 mod framing;
+pub mod http1;
 pub mod outbound;
 pub mod pool;
 mod request_form;

@@ -9,9 +9,10 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use hyper::client::conn::{http1, http2};
+use hyper::client::conn::http2;
 use keyward_core::rule::upstream::UpstreamOrigin;
 
+use super::http1::connection::Connection;
 use crate::proxy::body::RequestBody;
 
 /// Idle HTTP/1 connections kept per upstream.
@@ -26,25 +27,20 @@ pub struct Pool {
 }
 
 /// The idle connections of one upstream; those in use know where they go back to.
-type Home = Rc<RefCell<Connections>>;
+#[derive(Clone, Default)]
+pub struct Home(Rc<RefCell<Connections>>);
 
 #[derive(Default)]
 struct Connections {
     /// Last in, first out: the warmest connection is used, the others grow old and go.
-    http1: Vec<(http1::SendRequest<RequestBody>, Instant)>,
+    http1: Vec<(Box<Connection>, Instant)>,
     http2: Option<(http2::SendRequest<RequestBody>, Instant)>,
-}
-
-/// An HTTP/1 connection in use; goes back to its pool when told that the exchange ended cleanly.
-pub struct Lease {
-    pub(super) sender: http1::SendRequest<RequestBody>,
-    home: Option<Home>,
 }
 
 /// What a pool has for a request.
 pub(super) enum Taken {
-    /// A ready HTTP/1 connection.
-    Http1(Lease),
+    /// A quiet HTTP/1 connection, and where it goes back to.
+    Http1(Box<Connection>, Home),
     /// The HTTP/2 connection.
     Http2(http2::SendRequest<RequestBody>),
     /// Nothing.
@@ -61,14 +57,14 @@ impl Pool {
     pub(super) fn take(&self, origin: &Arc<UpstreamOrigin>, http2_will_do: bool) -> Taken {
         let origins = self.origins.borrow();
         let Some(home) = origins.get(origin) else { return Taken::Nothing };
-        let mut connections = home.borrow_mut();
+        let mut connections = home.0.borrow_mut();
         if http2_will_do && let Some((sender, used)) = connections.http2.as_mut().filter(|(one, _)| !one.is_closed()) {
             *used = Instant::now();
             return Taken::Http2(sender.clone());
         }
-        while let Some((sender, _)) = connections.http1.pop() {
-            if sender.is_ready() {
-                return Taken::Http1(Lease { sender, home: Some(home.clone()) });
+        while let Some((mut connection, _)) = connections.http1.pop() {
+            if connection.is_quiet() {
+                return Taken::Http1(connection, home.clone());
             }
         }
         Taken::Nothing
@@ -76,23 +72,19 @@ impl Pool {
 
     pub(super) fn keep_http2(&self, origin: &Arc<UpstreamOrigin>, sender: http2::SendRequest<RequestBody>) {
         if let Some(home) = self.home(origin) {
-            home.borrow_mut().http2 = Some((sender, Instant::now()));
+            home.0.borrow_mut().http2 = Some((sender, Instant::now()));
         }
     }
 
     /// Gives no more requests to the HTTP/2 connection; it ends with the last one it has.
     pub(super) fn forget_http2(&self, origin: &Arc<UpstreamOrigin>) {
         if let Some(home) = self.origins.borrow().get(origin) {
-            home.borrow_mut().http2 = None;
+            home.0.borrow_mut().http2 = None;
         }
     }
 
-    pub(super) fn lease(&self, origin: &Arc<UpstreamOrigin>, sender: http1::SendRequest<RequestBody>) -> Lease {
-        Lease { sender, home: self.home(origin) }
-    }
-
     /// Where an upstream's connections rest; `None` when there is no room for another upstream.
-    fn home(&self, origin: &Arc<UpstreamOrigin>) -> Option<Home> {
+    pub(super) fn home(&self, origin: &Arc<UpstreamOrigin>) -> Option<Home> {
         let mut origins = self.origins.borrow_mut();
         if let Some(home) = origins.get(origin) {
             return Some(home.clone());
@@ -104,28 +96,24 @@ impl Pool {
     pub fn sweep(&self) {
         let mut origins = self.origins.borrow_mut();
         for home in origins.values() {
-            let mut connections = home.borrow_mut();
+            let mut connections = home.0.borrow_mut();
             let fresh = |since: &Instant| since.elapsed() < self.idle_timeout;
-            connections.http1.retain(|(sender, since)| fresh(since) && !sender.is_closed());
+            connections.http1.retain_mut(|(connection, since)| fresh(since) && connection.is_quiet());
             connections.http2 = connections.http2.take().filter(|(sender, since)| fresh(since) && !sender.is_closed());
         }
         origins.retain(|_, home| {
-            let connections = home.borrow();
-            !connections.http1.is_empty() || connections.http2.is_some() || Rc::strong_count(home) > 1
+            let connections = home.0.borrow();
+            !connections.http1.is_empty() || connections.http2.is_some() || Rc::strong_count(&home.0) > 1
         });
     }
 }
 
-impl Lease {
-    /// Puts the connection back. Call only when request and answer ended cleanly, and that is now.
-    pub fn give_back(self, now: Instant) {
-        let Self { sender, home: Some(home) } = self else { return };
-        if sender.is_closed() {
-            return;
-        }
-        let idle = &mut home.borrow_mut().http1;
+impl Home {
+    /// Puts a connection back whose exchange has ended cleanly on both sides, just now.
+    pub(super) fn put(&self, connection: Box<Connection>, now: Instant) {
+        let idle = &mut self.0.borrow_mut().http1;
         if idle.len() < MAX_IDLE_PER_ORIGIN {
-            idle.push((sender, now));
+            idle.push((connection, now));
         }
     }
 }
