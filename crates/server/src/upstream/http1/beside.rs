@@ -54,7 +54,7 @@ impl Beside {
     }
 
     pub(super) fn size_hint(&self) -> SizeHint {
-        self.hint.clone()
+        self.hint
     }
 
     /// The next part of the body; nothing once it is over.
