@@ -1,6 +1,12 @@
 //! Answers byte by byte, as an upstream may write them.
 #![allow(clippy::unwrap_used)]
 
+mod differential;
+mod generated;
+mod hyper_client;
+mod played;
+mod properties;
+
 use std::future::poll_fn;
 use std::pin::Pin;
 use std::time::Duration;
