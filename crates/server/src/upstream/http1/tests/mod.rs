@@ -1,6 +1,8 @@
 //! Answers byte by byte, as an upstream may write them.
 #![allow(clippy::unwrap_used)]
 
+mod bodies;
+mod bounds;
 mod differential;
 mod generated;
 mod hyper_client;
