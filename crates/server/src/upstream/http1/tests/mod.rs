@@ -8,6 +8,7 @@ mod generated;
 mod hyper_client;
 mod played;
 mod properties;
+mod requests;
 
 use std::future::poll_fn;
 use std::pin::Pin;
