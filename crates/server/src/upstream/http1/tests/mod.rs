@@ -1,6 +1,15 @@
 //! Answers byte by byte, as an upstream may write them.
 #![allow(clippy::unwrap_used)]
 
+mod bodies;
+mod bounds;
+mod differential;
+mod generated;
+mod hyper_client;
+mod played;
+mod properties;
+mod requests;
+
 use std::future::poll_fn;
 use std::pin::Pin;
 use std::time::Duration;
