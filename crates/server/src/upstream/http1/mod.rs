@@ -17,8 +17,4 @@ pub use body::AnswerBody;
 pub use head::{Head, Malformed};
 
 #[cfg(test)]
-mod early_tests;
-#[cfg(test)]
 mod tests;
-#[cfg(test)]
-mod tls_tests;

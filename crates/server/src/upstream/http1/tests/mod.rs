@@ -4,11 +4,13 @@
 mod bodies;
 mod bounds;
 mod differential;
+mod early;
 mod generated;
 mod hyper_client;
 mod played;
 mod properties;
 mod requests;
+mod tls;
 
 use std::future::poll_fn;
 use std::pin::Pin;
@@ -27,7 +29,7 @@ use crate::upstream::connect::UpstreamStream;
 use crate::upstream::framing;
 
 /// A connection, and its upstream's end.
-pub(super) async fn pair() -> (Box<Connection>, TcpStream) {
+async fn pair() -> (Box<Connection>, TcpStream) {
     let listener = TcpListener::bind(("127.0.0.1", 0)).await.unwrap();
     let own = TcpStream::connect(listener.local_addr().unwrap()).await.unwrap();
     let (peer, _) = listener.accept().await.unwrap();

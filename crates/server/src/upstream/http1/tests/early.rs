@@ -1,5 +1,4 @@
 //! Answers that begin before their requests have ended.
-#![allow(clippy::unwrap_used)]
 
 use std::future::poll_fn;
 use std::pin::Pin;
@@ -12,9 +11,9 @@ use tokio::net::TcpStream;
 use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
 use tokio::task::{JoinHandle, LocalSet, spawn_local};
 
-use super::tests::pair;
-use super::{AnswerBody, Awaiting};
+use super::pair;
 use crate::proxy::body::RequestBody;
+use crate::upstream::http1::{AnswerBody, Awaiting};
 
 /// More than all buffers of the system on the way.
 const LENGTH: usize = 24 * 1024 * 1024;

@@ -1,5 +1,4 @@
 //! What TLS holds back between two exchanges.
-#![allow(clippy::unwrap_used)]
 
 use std::future::poll_fn;
 use std::pin::Pin;
@@ -12,10 +11,10 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 use tokio_rustls::{TlsAcceptor, TlsConnector};
 
-use super::Awaiting;
-use super::connection::Connection;
 use crate::proxy::body::RequestBody;
 use crate::upstream::connect::UpstreamStream;
+use crate::upstream::http1::Awaiting;
+use crate::upstream::http1::connection::Connection;
 
 const REQUEST: &[u8] = b"GET / HTTP/1.1\r\n\r\n";
 
