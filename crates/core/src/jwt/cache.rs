@@ -15,6 +15,7 @@ use zeroize::Zeroizing;
 
 use super::claims::VerifiedToken;
 use super::footprint::allocation;
+use super::headers::KnownHeaders;
 
 /// A bounded cache, shared by every rule and core. Found by a keyed hash, matched by the whole token:
 /// a fast hash alone is no identity.
@@ -22,6 +23,7 @@ pub struct TokenCache {
     entries: Cache<Key, Entry, TokenWeight, foldhash::quality::RandomState>,
     /// Thousands of rules share a few profiles.
     profiles: Mutex<HashSet<Arc<str>>>,
+    pub(super) headers: KnownHeaders,
 }
 
 /// What is remembered about a token.
@@ -75,6 +77,7 @@ impl TokenCache {
                 DefaultLifecycle::default(),
             ),
             profiles: Mutex::default(),
+            headers: KnownHeaders::default(),
         }
     }
 

@@ -10,6 +10,7 @@ pub mod claims;
 mod der;
 mod footprint;
 pub mod generate;
+mod headers;
 pub mod key_set;
 mod roca;
 pub mod scope;

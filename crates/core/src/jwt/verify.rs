@@ -54,11 +54,12 @@ impl TokenVerifier {
     }
 
     fn check(&self, token: &str) -> Result<Arc<VerifiedToken>, Reason> {
-        let decoded = token::decode(token)?;
-        if !self.algorithms.contains(&decoded.algorithm) {
+        let decoded = token::decode(token, &self.cache.headers)?;
+        if !self.algorithms.contains(&decoded.header.algorithm) {
             return Err(Reason::SignatureInvalid);
         }
         let (source, fingerprint, revision) = self.find_key(&decoded)?;
+        self.cache.headers.remember(&decoded);
         let verified = Arc::new(VerifiedToken::read(token::claims(&decoded.payload)?)?);
         // Without an end the entry could outlive what the rule would accept; such tokens are rare.
         if verified.times().expires.is_some() {
@@ -70,19 +71,20 @@ impl TokenVerifier {
 
     /// The key that verifies: in the order of the sources, then of the sets.
     pub(super) fn find_key(&self, decoded: &Decoded<'_>) -> Result<(usize, u64, u64), Reason> {
+        let (algorithm, key_id) = (decoded.header.algorithm, decoded.header.key_id.as_deref());
         let mut tries = 0;
         for (index, source) in self.sources.iter().enumerate() {
             let Some(set) = source.current() else { continue };
             // One name for two keys: the issuer's mistake, or somebody else's key slipped in.
-            if decoded.key_id.as_deref().is_some_and(|id| set.is_ambiguous(id)) {
+            if key_id.is_some_and(|id| set.is_ambiguous(id)) {
                 return Err(Reason::SignatureInvalid);
             }
-            for key in set.candidates(decoded.key_id.as_deref(), decoded.algorithm) {
+            for key in set.candidates(key_id, algorithm) {
                 tries += 1;
                 if tries > MAX_TRIES {
                     return Err(Reason::SignatureInvalid);
                 }
-                if key.verification.verify(decoded.algorithm, decoded.signed.as_bytes(), &decoded.signature) {
+                if key.verification.verify(algorithm, decoded.signed.as_bytes(), &decoded.signature) {
                     return Ok((index, key.fingerprint(), set.revision()));
                 }
             }
