@@ -29,7 +29,7 @@ pub struct TokenCache {
 /// What is remembered about a token.
 #[derive(Clone)]
 pub(super) struct Entry {
-    pub(super) token: Arc<VerifiedToken>,
+    pub(super) token: VerifiedToken,
     /// Which source's key verified it, and which key that was.
     pub(super) source: usize,
     pub(super) fingerprint: u64,
@@ -56,7 +56,7 @@ const HASHED: usize = 64;
 
 /// What an entry takes besides its text and its claims, roughly: its slot, those of tokens that were dropped and
 /// may come back, half as many, and what both have in spare where they grow by doubling.
-const ENTRY_OVERHEAD: usize = 256;
+const ENTRY_OVERHEAD: usize = 320;
 
 impl Weighter<Key, Entry> for TokenWeight {
     fn weight(&self, key: &Key, entry: &Entry) -> u64 {

@@ -12,6 +12,7 @@ mod footprint;
 pub mod generate;
 mod headers;
 pub mod key_set;
+mod outline;
 mod roca;
 pub mod scope;
 pub mod sign;

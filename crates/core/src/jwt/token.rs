@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use serde_json::{Map, Value};
+use serde_json::Value;
 
 use super::Algorithm;
 use super::headers::KnownHeaders;
@@ -55,11 +55,6 @@ pub(super) fn decode<'t>(token: &'t str, known: &KnownHeaders) -> Result<Decoded
         None => (Arc::new(Header::read(encoded_header)?), Some(encoded_header)),
     };
     Ok(Decoded { header, new_header, payload, signed: &token[..second], signature })
-}
-
-/// The claims of a payload (RFC 7519 section 4): one JSON object without doubled members.
-pub(super) fn claims(payload: &[u8]) -> Result<Map<String, Value>, Reason> {
-    strict_json::object(payload).ok_or(Reason::TokenMalformed)
 }
 
 impl Header {

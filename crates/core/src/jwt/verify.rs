@@ -33,7 +33,7 @@ impl TokenVerifier {
 
     /// Verifies a token that is not [`known`](Self::known). Ready at once unless a key set has to be fetched
     /// first.
-    pub fn verify<'a>(&'a self, token: &'a str) -> Step<'a, Result<Arc<VerifiedToken>, Reason>> {
+    pub fn verify<'a>(&'a self, token: &'a str) -> Step<'a, Result<VerifiedToken, Reason>> {
         match self.check(token) {
             Err(Reason::KeyUnavailable) => Step::Pending(Box::pin(async move {
                 for source in &self.sources {
@@ -47,20 +47,20 @@ impl TokenVerifier {
 
     /// A token that was verified before, with a key that is still published. Takes bytes: whether they are
     /// text was seen then.
-    pub fn known(&self, token: &[u8]) -> Option<Arc<VerifiedToken>> {
+    pub fn known(&self, token: &[u8]) -> Option<VerifiedToken> {
         let entry = self.cache.get(&self.profile, token)?;
         let source = self.sources.get(entry.source)?;
         source.publishes(entry.revision, entry.fingerprint).then_some(entry.token)
     }
 
-    fn check(&self, token: &str) -> Result<Arc<VerifiedToken>, Reason> {
+    fn check(&self, token: &str) -> Result<VerifiedToken, Reason> {
         let decoded = token::decode(token, &self.cache.headers)?;
         if !self.algorithms.contains(&decoded.header.algorithm) {
             return Err(Reason::SignatureInvalid);
         }
         let (source, fingerprint, revision) = self.find_key(&decoded)?;
         self.cache.headers.remember(&decoded);
-        let verified = Arc::new(VerifiedToken::read(token::claims(&decoded.payload)?)?);
+        let verified = VerifiedToken::read(decoded.payload)?;
         // Without an end the entry could outlive what the rule would accept; such tokens are rare.
         if verified.times().expires.is_some() {
             let entry = Entry { token: verified.clone(), source, fingerprint, revision };
