@@ -5,6 +5,7 @@
 //!
 //! Read [`pipeline::decide`] first; `ARCHITECTURE.md` walks one request through every module.
 
+pub mod caller;
 pub mod credential;
 pub mod diagnostic;
 pub mod document;
@@ -13,6 +14,7 @@ pub mod go_integer;
 pub mod go_json;
 pub mod hosts;
 pub mod jwt;
+pub mod members;
 pub mod pipeline;
 pub mod ports;
 pub mod redirect_target;

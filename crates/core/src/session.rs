@@ -5,15 +5,17 @@ use std::sync::Arc;
 use http::{HeaderMap, HeaderName, HeaderValue};
 use serde_json::{Map, Value};
 
+use crate::caller::Caller;
+use crate::members::Members;
 use crate::template::url;
 
-/// The session of one request (pipeline spec 1.6). Claims are shared with the verified-token cache.
+/// The session of one request (pipeline spec 1.6). Its caller is shared with the verified-token cache.
 #[derive(Clone, Debug, Default)]
 pub struct Session {
     /// Who asks, for rules and for the audit record.
     pub caller: Arc<Caller>,
-    /// Everything else the authenticator learned; `None` where the reference has a null map.
-    pub extra: Option<Arc<Map<String, Value>>>,
+    /// Everything else the authenticator learned.
+    pub extra: Extra,
     /// What will be set on the upstream request, or answered by the decision API.
     pub header: HeaderMap,
     /// Capture groups of the rule's pattern, filled only when a handler of the rule reads them.
@@ -80,34 +82,51 @@ impl std::fmt::Debug for SessionCookie {
     }
 }
 
-/// A caller whose credential was verified.
+/// What `.Extra` of a session is.
 #[derive(Clone, Debug, Default)]
-pub struct Caller {
-    /// The subject; empty for `noop`.
-    pub subject: Arc<str>,
-    /// The credential's issuer (`iss`).
-    pub issuer: Option<Arc<str>>,
-    /// The scopes the credential grants.
-    pub scopes: Arc<[String]>,
+pub enum Extra {
+    /// The reference has a null map.
+    #[default]
+    Null,
+    /// Everything that the caller's credential says.
+    OfCaller,
+    /// What was put in its place.
+    Own(Arc<Members>),
+}
+
+impl From<Map<String, Value>> for Extra {
+    fn from(members: Map<String, Value>) -> Self {
+        Self::Own(Arc::new(members.into()))
+    }
 }
 
 impl Session {
     /// A session that knows nothing but the subject.
-    pub fn of(subject: impl Into<Arc<str>>) -> Self {
-        Self { caller: Arc::new(Caller { subject: subject.into(), ..Caller::default() }), ..Self::default() }
+    pub fn of(subject: &str) -> Self {
+        const NONE: &[&str] = &[];
+        Self::of_caller(Arc::new(Caller::new(subject, None, NONE, NONE)), Extra::Null)
     }
 
-    /// The session of a caller whose credential was read before: both are shared with whoever remembers it.
-    pub fn remembered(caller: Arc<Caller>, extra: Arc<Map<String, Value>>) -> Self {
+    /// The session of a caller whose credential was read before, and is shared with whoever remembers it.
+    pub fn of_caller(caller: Arc<Caller>, extra: Extra) -> Self {
         Self {
             caller,
-            extra: Some(extra),
+            extra,
             header: HeaderMap::new(),
             captures: Vec::new(),
             cookies: Vec::new(),
             sets_cookies: false,
             echoes_request: false,
             match_context: None,
+        }
+    }
+
+    /// Everything else the authenticator learned; `None` where the reference has a null map.
+    pub fn extra(&self) -> Option<&Members> {
+        match &self.extra {
+            Extra::Null => None,
+            Extra::OfCaller => Some(self.caller.extra()),
+            Extra::Own(members) => Some(members),
         }
     }
 

@@ -8,7 +8,7 @@ use serde::de::{self, DeserializeSeed, MapAccess, SeqAccess, Visitor};
 use serde_json::{Map, Value};
 
 /// How deep arrays and objects may nest in tokens and key sets.
-const MAX_DEPTH: usize = 16;
+pub(crate) const MAX_DEPTH: usize = 16;
 /// The same for other texts.
 const MAX_DEPTH_OF_ANY: usize = 100;
 

@@ -187,7 +187,7 @@ pub(crate) fn request(authorization: &str) -> GatedRequest {
 
 pub(crate) fn shown(outcome: Result<Authentication, Denial>) -> Result<String, u16> {
     match outcome {
-        Ok(Authentication::Established(session)) => Ok(session.caller.subject.to_string()),
+        Ok(Authentication::Established(session)) => Ok(session.caller.subject().to_owned()),
         Ok(Authentication::NotResponsible) => Ok("not responsible".to_owned()),
         Err(denial) => Err(denial.error.status().as_u16()),
     }

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use http::header::COOKIE;
 use http::{HeaderMap, HeaderName, HeaderValue};
-use keyward_core::session::{MatchContext, MatchUrl, Session};
+use keyward_core::session::{Extra, MatchContext, MatchUrl, Session};
 use serde_json::{Map, Value};
 
 use crate::decoder_text;
@@ -14,7 +14,7 @@ use crate::rendered::trimmed;
 /// A session as a side service gave it back.
 pub(crate) struct Hydrated {
     pub(crate) subject: String,
-    extra: Option<Arc<Map<String, Value>>>,
+    extra: Extra,
     /// `None` when the answer does not say.
     header: Option<HeaderMap>,
     captures: Vec<String>,
@@ -32,8 +32,8 @@ impl Hydrated {
             decoder_text::members(members.unwrap_or_default(), &["subject", "extra", "header", "match_context"])?;
         let subject = text(&mut members, SESSION, "subject")?;
         let extra = match members.remove("extra") {
-            None | Some(Value::Null) => None,
-            Some(Value::Object(extra)) => Some(Arc::new(extra)),
+            None | Some(Value::Null) => Extra::Null,
+            Some(Value::Object(extra)) => extra.into(),
             Some(other) => return Err(decoder_text::of_member(SESSION, "extra", &other, "map[string]interface {}")),
         };
         let header = match members.remove("header") {

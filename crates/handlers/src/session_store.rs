@@ -11,7 +11,7 @@ use keyward_core::gate::GatedRequest;
 use keyward_core::pipeline::denial::{Denial, Reason};
 use keyward_core::pipeline::{BindContext, CredentialLocation};
 use keyward_core::ports::{CallPolicy, SideAnswer, SideClient, SideError, SideRequest};
-use keyward_core::session::Session;
+use keyward_core::session::{Extra, Session};
 use keyward_core::side_url::SideUrl;
 use keyward_core::strict_json;
 use serde_json::Value;
@@ -225,12 +225,12 @@ impl SessionStore {
         };
         let mut session = match self.subject.find(&document).as_deref() {
             None | Some(Value::Null) => Session::of(""),
-            Some(Value::String(subject)) => Session::of(subject.as_str()),
+            Some(Value::String(subject)) => Session::of(subject),
             Some(other) => return Err(wrong("subject_from", other, "string")),
         };
         session.extra = match self.extra.find(&document).as_deref() {
-            None | Some(Value::Null) => None,
-            Some(Value::Object(extra)) => Some(Arc::new(extra.clone())),
+            None | Some(Value::Null) => Extra::Null,
+            Some(Value::Object(extra)) => extra.clone().into(),
             Some(other) => return Err(wrong("extra_from", other, "map[string]interface {}")),
         };
         Ok(session)

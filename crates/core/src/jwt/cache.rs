@@ -15,6 +15,7 @@ use zeroize::Zeroizing;
 
 use super::claims::VerifiedToken;
 use super::footprint::allocation;
+use super::headers::KnownHeaders;
 
 /// A bounded cache, shared by every rule and core. Found by a keyed hash, matched by the whole token:
 /// a fast hash alone is no identity.
@@ -22,12 +23,13 @@ pub struct TokenCache {
     entries: Cache<Key, Entry, TokenWeight, foldhash::quality::RandomState>,
     /// Thousands of rules share a few profiles.
     profiles: Mutex<HashSet<Arc<str>>>,
+    pub(super) headers: KnownHeaders,
 }
 
 /// What is remembered about a token.
 #[derive(Clone)]
 pub(super) struct Entry {
-    pub(super) token: Arc<VerifiedToken>,
+    pub(super) token: VerifiedToken,
     /// Which source's key verified it, and which key that was.
     pub(super) source: usize,
     pub(super) fingerprint: u64,
@@ -54,7 +56,7 @@ const HASHED: usize = 64;
 
 /// What an entry takes besides its text and its claims, roughly: its slot, those of tokens that were dropped and
 /// may come back, half as many, and what both have in spare where they grow by doubling.
-const ENTRY_OVERHEAD: usize = 256;
+const ENTRY_OVERHEAD: usize = 320;
 
 impl Weighter<Key, Entry> for TokenWeight {
     fn weight(&self, key: &Key, entry: &Entry) -> u64 {
@@ -75,6 +77,7 @@ impl TokenCache {
                 DefaultLifecycle::default(),
             ),
             profiles: Mutex::default(),
+            headers: KnownHeaders::default(),
         }
     }
 

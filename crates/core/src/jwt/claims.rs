@@ -1,5 +1,6 @@
 //! What a verified token says, and whether that suffices for a rule (pipeline spec 2.6, product rules).
 
+use std::borrow::Cow;
 use std::mem::size_of;
 use std::sync::Arc;
 use std::time::Duration;
@@ -7,18 +8,21 @@ use std::time::Duration;
 use serde_json::{Map, Value};
 
 use super::footprint::{self, COUNTERS, allocation};
+use super::outline::{Claim, Outline};
 use super::scope::ScopeStrategy;
+use crate::caller::Caller;
+use crate::members::Members;
 use crate::pipeline::denial::Reason;
 use crate::ports::UnixTime;
-use crate::session::{Caller, Session};
+use crate::session::{Extra, Session};
+use crate::strict_json;
 
-/// A token whose signature was verified, in the shape that sessions need. Shared by reference.
-#[derive(Debug)]
+/// A token whose signature was verified, in the shape that sessions need.
+#[derive(Clone, Debug)]
 pub struct VerifiedToken {
     caller: Arc<Caller>,
-    audience: Vec<String>,
-    extra: Arc<Map<String, Value>>,
     times: Times,
+    footprint: usize,
 }
 
 /// Numeric dates, whole seconds (RFC 7519 section 2).
@@ -49,41 +53,32 @@ pub struct ClaimRules {
 }
 
 impl VerifiedToken {
-    /// Reads claims. A date of the wrong type is a malformed token, not an absent date
-    /// (CVE-2026-25537).
-    pub(super) fn read(mut claims: Map<String, Value>) -> Result<Self, Reason> {
-        let times =
-            Times { expires: date(&claims, "exp")?, not_before: date(&claims, "nbf")?, issued: date(&claims, "iat")? };
-        let text = |name: &str| claims.get(name).and_then(Value::as_str);
-        let subject = text("sub").unwrap_or_default().into();
-        let issuer = text("iss").map(Arc::from);
-        let audience = match claims.get("aud") {
-            Some(Value::String(one)) => vec![one.clone()],
-            Some(Value::Array(list)) => {
-                list.iter().map(|one| one.as_str().map(str::to_owned)).collect::<Option<_>>().unwrap_or_default()
-            }
-            _ => Vec::new(),
+    /// Reads claims: one JSON object without doubled members (RFC 7519 section 4). A date of the wrong type is a
+    /// malformed token, not an absent date (CVE-2026-25537).
+    pub(super) fn read(payload: Vec<u8>) -> Result<Self, Reason> {
+        let outline = Outline::read(&payload).ok_or(Reason::TokenMalformed)?;
+        let times = Times {
+            expires: date(outline.expires)?,
+            not_before: date(outline.not_before)?,
+            issued: date(outline.issued)?,
         };
-        let scopes = scopes(&mut claims);
-        let caller = Arc::new(Caller { subject, issuer, scopes: scopes.into() });
-        // It may be remembered for as long as the token is valid.
-        let extra = Arc::new(footprint::without_spare_room(claims));
-        Ok(Self { caller, audience, extra, times })
+        let (subject, issuer) = (text(outline.subject), text(outline.issuer));
+        let scopes = scopes(outline.scp.or(outline.scope).or(outline.scopes));
+        let caller = Caller::new(
+            subject.as_deref().unwrap_or_default(),
+            issuer.as_deref(),
+            &scopes,
+            &audience(outline.audience),
+        );
+        let footprint = outline.footprint + of_caller(&caller, &scopes, payload.len());
+        // It may be remembered for as long as the token is valid: no spare room.
+        let caller = Arc::new(caller.saying(Members::written(payload.into_boxed_slice(), extra)));
+        Ok(Self { caller, times, footprint })
     }
 
-    /// What it takes in memory, in bytes, roughly.
+    /// What it takes in memory at most, in bytes, roughly: also once all of its claims were asked for.
     pub(super) fn footprint(&self) -> usize {
-        let Self { caller, audience, extra, times: _ } = self;
-        let shared = |bytes| allocation(COUNTERS + bytes);
-        shared(size_of::<Self>())
-            + shared(size_of::<Caller>())
-            + shared(caller.subject.len())
-            + caller.issuer.as_ref().map_or(0, |issuer| shared(issuer.len()))
-            + COUNTERS
-            + footprint::of_texts(&caller.scopes)
-            + footprint::of_texts(audience)
-            + shared(size_of::<Map<String, Value>>())
-            + footprint::of_members(extra)
+        self.footprint
     }
 
     /// Who the token speaks for.
@@ -92,8 +87,8 @@ impl VerifiedToken {
     }
 
     /// The session it establishes.
-    pub fn session(&self) -> Session {
-        Session::remembered(self.caller.clone(), self.extra.clone())
+    pub fn into_session(self) -> Session {
+        Session::of_caller(self.caller, Extra::OfCaller)
     }
 
     pub(super) fn times(&self) -> Times {
@@ -105,15 +100,15 @@ impl ClaimRules {
     /// Checks every demand; the first that fails is the reason.
     pub fn check(&self, token: &VerifiedToken, now: UnixTime) -> Result<(), Reason> {
         self.check_times(token.times, now)?;
-        if !self.target_audience.iter().all(|wanted| token.audience.contains(wanted)) {
+        let caller = &token.caller;
+        if !self.target_audience.iter().all(|wanted| caller.audience().any(|named| named == wanted)) {
             return Err(Reason::AudienceMismatch);
         }
-        let issuer = token.caller.issuer.as_deref().unwrap_or_default();
+        let issuer = caller.issuer().unwrap_or_default();
         if !self.trusted_issuers.is_empty() && !self.trusted_issuers.iter().any(|trusted| trusted == issuer) {
             return Err(Reason::IssuerUntrusted);
         }
-        let granted = &token.caller.scopes;
-        let covered = |required: &String| granted.iter().any(|given| self.scope_strategy.covers(given, required));
+        let covered = |required: &String| caller.scopes().any(|granted| self.scope_strategy.covers(granted, required));
         if self.required_scope.iter().all(covered) { Ok(()) } else { Err(Reason::InsufficientScope) }
     }
 
@@ -142,31 +137,69 @@ impl ClaimRules {
 }
 
 /// A NumericDate: a JSON number within reach of a clock. Fractions are cut.
-fn date(claims: &Map<String, Value>, name: &str) -> Result<Option<i64>, Reason> {
-    match claims.get(name) {
+fn date(claim: Option<Claim<'_>>) -> Result<Option<i64>, Reason> {
+    match claim {
         None => Ok(None),
-        Some(Value::Number(number)) => {
-            let seconds = number.as_i64().or_else(|| {
-                let seconds = number.as_f64()?;
-                #[allow(clippy::cast_possible_truncation)]
-                (seconds.abs() < 1e15).then_some(seconds as i64)
-            });
-            seconds.map(Some).ok_or(Reason::TokenMalformed)
-        }
+        Some(Claim::Integer(seconds)) => Ok(Some(seconds)),
+        #[expect(clippy::cast_possible_truncation, reason = "that is what cutting a fraction is")]
+        Some(Claim::Float(seconds)) if seconds.abs() < 1e15 => Ok(Some(seconds as i64)),
         Some(_) => Err(Reason::TokenMalformed),
     }
 }
 
-/// The first of `scp`, `scope`, `scopes` that exists, as a list; in the claims it becomes `scp`.
-fn scopes(claims: &mut Map<String, Value>) -> Vec<String> {
+fn text(claim: Option<Claim<'_>>) -> Option<Cow<'_, str>> {
+    match claim {
+        Some(Claim::Text(text)) => Some(text),
+        _ => None,
+    }
+}
+
+/// One text or a list of nothing but texts; anything else names nobody.
+fn audience(claim: Option<Claim<'_>>) -> Vec<Cow<'_, str>> {
+    match claim {
+        Some(Claim::Text(one)) => vec![one],
+        Some(Claim::List(list)) => list.into_iter().collect::<Option<_>>().unwrap_or_default(),
+        _ => Vec::new(),
+    }
+}
+
+/// The scopes of a claim: a list, or a text with spaces between them.
+fn scopes(claim: Option<Claim<'_>>) -> Vec<Cow<'_, str>> {
+    match claim {
+        Some(Claim::Text(Cow::Borrowed(text))) if !text.is_empty() => text.split(' ').map(Cow::Borrowed).collect(),
+        Some(Claim::Text(text)) if !text.is_empty() => text.split(' ').map(|one| Cow::Owned(one.to_owned())).collect(),
+        Some(Claim::List(list)) => list.into_iter().map(Option::unwrap_or_default).collect(),
+        _ => Vec::new(),
+    }
+}
+
+/// All claims of a payload that was read before. The first of `scp`, `scope`, `scopes` that exists becomes `scp`,
+/// as a list.
+fn extra(payload: &[u8]) -> Map<String, Value> {
+    let mut claims = strict_json::object(payload).unwrap_or_default();
     let name = ["scp", "scope", "scopes"].into_iter().find(|name| claims.contains_key(*name));
-    let scopes = match name.and_then(|name| claims.remove(name)) {
-        Some(Value::String(text)) if !text.is_empty() => text.split(' ').map(str::to_owned).collect(),
-        Some(Value::Array(list)) => list.iter().map(|one| one.as_str().unwrap_or_default().to_owned()).collect(),
+    let scopes: Vec<Value> = match name.and_then(|name| claims.remove(name)) {
+        Some(Value::String(text)) if !text.is_empty() => text.split(' ').map(Value::from).collect(),
+        Some(Value::Array(list)) => list.iter().map(|one| one.as_str().unwrap_or_default().into()).collect(),
         _ => Vec::new(),
     };
-    claims.insert("scp".to_owned(), scopes.clone().into());
-    scopes
+    claims.insert("scp".to_owned(), scopes.into());
+    footprint::without_spare_room(claims)
+}
+
+/// What a caller takes in memory, with its claims as text and a map for them; their members come on top.
+fn of_caller(caller: &Caller, scopes: &[Cow<'_, str>], payload: usize) -> usize {
+    let [text, ends] = caller.pieces();
+    let listed = scopes.iter().map(|scope| allocation(scope.len())).sum::<usize>();
+    allocation(COUNTERS + size_of::<Caller>())
+        + allocation(text)
+        + allocation(ends)
+        + allocation(payload)
+        + allocation(size_of::<Map<String, Value>>())
+        // `scp`, which may stand there in another form, or not at all.
+        + footprint::of_object(1)
+        + footprint::of_list(scopes.len())
+        + listed
 }
 
 #[cfg(test)]
@@ -176,7 +209,7 @@ mod tests {
     use serde_json::json;
 
     fn token(claims: Value) -> Result<VerifiedToken, Reason> {
-        VerifiedToken::read(claims.as_object().unwrap().clone())
+        VerifiedToken::read(claims.to_string().into_bytes())
     }
 
     fn rules() -> ClaimRules {
@@ -262,7 +295,7 @@ mod tests {
             (json!({}), json!({"scp": []})),
         ];
         for (claims, extra) in rows {
-            assert_eq!(Value::Object(token(claims).unwrap().extra.as_ref().clone()), extra);
+            assert_eq!(Value::Object((**token(claims).unwrap().caller.extra()).clone()), extra);
         }
     }
 }

@@ -51,7 +51,7 @@ fn verifier(source: Arc<Keys>, algorithms: &[Algorithm]) -> TokenVerifier {
     TokenVerifier::new(vec![source], algorithms.to_vec(), Arc::new(TokenCache::new(1 << 20)))
 }
 
-fn verify(verifier: &TokenVerifier, token: &str) -> Result<Arc<VerifiedToken>, Reason> {
+fn verify(verifier: &TokenVerifier, token: &str) -> Result<VerifiedToken, Reason> {
     match verifier.verify(token) {
         Step::Ready(outcome) => outcome,
         Step::Pending(_) => Err(Reason::KeyUnavailable),
@@ -68,7 +68,7 @@ fn every_algorithm_signs_and_verifies_and_fits_no_other() {
         let source = Keys::publishing(&[key.public_jwk().unwrap()]);
         let token = key.sign(&CLAIMS()).unwrap();
         let own = verifier(source.clone(), &[algorithm(name).unwrap()]);
-        assert_eq!(&*verify(&own, &token).unwrap().caller().subject, "alice", "{name}");
+        assert_eq!(verify(&own, &token).unwrap().caller().subject(), "alice", "{name}");
         for other in names.into_iter().filter(|other| *other != name) {
             let foreign = verifier(source.clone(), &[algorithm(other).unwrap()]);
             assert_eq!(verify(&foreign, &token).unwrap_err(), Reason::SignatureInvalid, "{name} as {other}");
@@ -255,5 +255,31 @@ fn keys_of_other_sizes_are_not_generated() {
     let sizes = [("RS256", 1024), ("RS256", 2560), ("ES256", 384), ("HS256", 128), ("HS256", 257), ("HS256", 65544)];
     for (name, bits) in sizes.into_iter().chain([("none", 0), ("RS128", 0)]) {
         assert!(generate(name, "id", bits).is_err(), "{name} {bits}");
+    }
+}
+
+/// Headers are remembered by their whole text, and only with a signature that was right.
+#[test]
+fn a_header_that_is_known_says_nothing_of_other_headers_or_of_the_signature() {
+    let (own, stranger) = (key("ES256"), key("ES256"));
+    let verifier = verifier(Keys::publishing(&[own.public_jwk().unwrap()]), &[Algorithm::ES256]);
+    let signed_with = |header: Value| {
+        let encode = |text: String| base64::Engine::encode(&base64::engine::general_purpose::URL_SAFE_NO_PAD, text);
+        let (_, signature) =
+            own.sign(&CLAIMS()).unwrap().rsplit_once('.').map(|(a, b)| (a.to_owned(), b.to_owned())).unwrap();
+        format!("{}.{}.{signature}", encode(header.to_string()), encode(CLAIMS().to_string()))
+    };
+    let rows = [
+        (own.sign(&CLAIMS()).unwrap(), Ok(())),
+        (stranger.sign(&CLAIMS()).unwrap(), Err(Reason::SignatureInvalid)),
+        (own.sign(&json!({"sub": "bob", "exp": 4_000_000_000_u64})).unwrap(), Ok(())),
+        (signed_with(json!({"alg": "ES256", "kid": "k1", "crit": ["exp"]})), Err(Reason::TokenMalformed)),
+        (signed_with(json!({"alg": "ES256", "kid": 1})), Err(Reason::TokenMalformed)),
+        (signed_with(json!({"alg": "none"})), Err(Reason::SignatureInvalid)),
+    ];
+    for round in 0..2 {
+        for (token, expected) in &rows {
+            assert_eq!(verify(&verifier, token).map(drop), *expected, "{token} in round {round}");
+        }
     }
 }

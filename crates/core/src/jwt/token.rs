@@ -1,10 +1,13 @@
 //! A token before its signature is checked: split, decoded, and its header held to the rules.
 
+use std::sync::Arc;
+
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use serde_json::{Map, Value};
+use serde_json::Value;
 
 use super::Algorithm;
+use super::headers::KnownHeaders;
 use crate::pipeline::denial::Reason;
 use crate::strict_json;
 
@@ -13,11 +16,19 @@ pub const MAX_TOKEN_BYTES: usize = 8 * 1024;
 
 /// A well-formed compact JWS (RFC 7515 section 7.1), unverified.
 pub(super) struct Decoded<'t> {
-    pub(super) algorithm: Algorithm,
-    pub(super) key_id: Option<String>,
+    pub(super) header: Arc<Header>,
+    /// The header as it is written, unless it was known.
+    pub(super) new_header: Option<&'t str>,
     pub(super) payload: Vec<u8>,
     pub(super) signed: &'t str,
     pub(super) signature: Vec<u8>,
+}
+
+/// What a header says that is looked at.
+#[derive(Debug)]
+pub(super) struct Header {
+    pub(super) algorithm: Algorithm,
+    pub(super) key_id: Option<String>,
 }
 
 /// Whether a text has exactly three dot-separated parts: what makes `jwt` responsible for it.
@@ -26,42 +37,44 @@ pub fn has_three_parts(token: &str) -> bool {
     memchr::memchr_iter(b'.', token.as_bytes()).count() == 2
 }
 
-/// Splits and decodes. `crit` and `b64` are refused: no extension is understood (RFC 7515 section
-/// 4.1.11). Keys named by the header (`jwk`, `jku`, `x5u`, `x5c`) are never looked at.
-pub(super) fn decode(token: &str) -> Result<Decoded<'_>, Reason> {
+/// Splits and decodes; a header that is known is not read again.
+pub(super) fn decode<'t>(token: &'t str, known: &KnownHeaders) -> Result<Decoded<'t>, Reason> {
     if token.len() > MAX_TOKEN_BYTES {
         return Err(Reason::TokenMalformed);
     }
-    let (signed, signature) = token.rsplit_once('.').ok_or(Reason::TokenMalformed)?;
-    let (header, claims) = signed.split_once('.').ok_or(Reason::TokenMalformed)?;
-    if claims.contains('.') {
+    let mut dots = memchr::memchr_iter(b'.', token.as_bytes());
+    let (Some(first), Some(second), None) = (dots.next(), dots.next(), dots.next()) else {
         return Err(Reason::TokenMalformed);
-    }
-    let header = part(header)?;
+    };
+    let (encoded_header, claims) = (&token[..first], &token[first + 1..second]);
     // What it says is not looked at before the signature is checked.
     let payload = URL_SAFE_NO_PAD.decode(claims).map_err(|_| Reason::TokenMalformed)?;
-    let signature = URL_SAFE_NO_PAD.decode(signature).map_err(|_| Reason::TokenMalformed)?;
-    if header.contains_key("crit") || header.contains_key("b64") {
-        return Err(Reason::TokenMalformed);
+    let signature = URL_SAFE_NO_PAD.decode(&token[second + 1..]).map_err(|_| Reason::TokenMalformed)?;
+    let (header, new_header) = match known.find(encoded_header) {
+        Some(header) => (header, None),
+        None => (Arc::new(Header::read(encoded_header)?), Some(encoded_header)),
+    };
+    Ok(Decoded { header, new_header, payload, signed: &token[..second], signature })
+}
+
+impl Header {
+    /// `crit` and `b64` are refused: no extension is understood (RFC 7515 section 4.1.11). Keys named by the
+    /// header (`jwk`, `jku`, `x5u`, `x5c`) are never looked at.
+    fn read(encoded: &str) -> Result<Self, Reason> {
+        let bytes = URL_SAFE_NO_PAD.decode(encoded).map_err(|_| Reason::TokenMalformed)?;
+        let header = strict_json::object(&bytes).ok_or(Reason::TokenMalformed)?;
+        if header.contains_key("crit") || header.contains_key("b64") {
+            return Err(Reason::TokenMalformed);
+        }
+        let algorithm = match header.get("alg") {
+            Some(Value::String(name)) => super::algorithm(name).ok_or(Reason::SignatureInvalid)?,
+            _ => return Err(Reason::TokenMalformed),
+        };
+        let key_id = match header.get("kid") {
+            None => None,
+            Some(Value::String(id)) if !id.is_empty() => Some(id.clone()),
+            Some(_) => return Err(Reason::TokenMalformed),
+        };
+        Ok(Self { algorithm, key_id })
     }
-    let algorithm = match header.get("alg") {
-        Some(Value::String(name)) => super::algorithm(name).ok_or(Reason::SignatureInvalid)?,
-        _ => return Err(Reason::TokenMalformed),
-    };
-    let key_id = match header.get("kid") {
-        None => None,
-        Some(Value::String(id)) if !id.is_empty() => Some(id.clone()),
-        Some(_) => return Err(Reason::TokenMalformed),
-    };
-    Ok(Decoded { algorithm, key_id, payload, signed, signature })
-}
-
-/// The claims of a payload (RFC 7519 section 4): one JSON object without doubled members.
-pub(super) fn claims(payload: &[u8]) -> Result<Map<String, Value>, Reason> {
-    strict_json::object(payload).ok_or(Reason::TokenMalformed)
-}
-
-fn part(encoded: &str) -> Result<Map<String, Value>, Reason> {
-    let bytes = URL_SAFE_NO_PAD.decode(encoded).map_err(|_| Reason::TokenMalformed)?;
-    strict_json::object(&bytes).ok_or(Reason::TokenMalformed)
 }

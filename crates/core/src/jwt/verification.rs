@@ -1,7 +1,7 @@
 //! What checks signatures: keys parsed once per set and used for every token (RFC 7518 section 3).
 
-use aws_lc_rs::hmac;
 use aws_lc_rs::signature::{self, ParsedPublicKey, RsaParameters, RsaPublicKeyComponents, VerificationAlgorithm};
+use aws_lc_rs::{digest, hmac};
 
 use super::Algorithm;
 
@@ -10,6 +10,8 @@ pub(super) struct Verification(Box<[(Algorithm, Check)]>);
 
 enum Check {
     Public(ParsedPublicKey),
+    /// With the hash of what is signed: the library takes longer when it hashes by itself.
+    Rsa(ParsedPublicKey, &'static digest::Algorithm),
     Shared(Box<hmac::Key>),
 }
 
@@ -49,13 +51,14 @@ pub(super) static CURVES: &[Curve] = &[
     },
 ];
 
-const RSA: &[(Algorithm, &RsaParameters)] = &[
-    (Algorithm::RS256, &signature::RSA_PKCS1_2048_8192_SHA256),
-    (Algorithm::RS384, &signature::RSA_PKCS1_2048_8192_SHA384),
-    (Algorithm::RS512, &signature::RSA_PKCS1_2048_8192_SHA512),
-    (Algorithm::PS256, &signature::RSA_PSS_2048_8192_SHA256),
-    (Algorithm::PS384, &signature::RSA_PSS_2048_8192_SHA384),
-    (Algorithm::PS512, &signature::RSA_PSS_2048_8192_SHA512),
+/// RSA with the hash of each algorithm.
+static RSA: &[(Algorithm, &RsaParameters, &digest::Algorithm)] = &[
+    (Algorithm::RS256, &signature::RSA_PKCS1_2048_8192_SHA256, &digest::SHA256),
+    (Algorithm::RS384, &signature::RSA_PKCS1_2048_8192_SHA384, &digest::SHA384),
+    (Algorithm::RS512, &signature::RSA_PKCS1_2048_8192_SHA512, &digest::SHA512),
+    (Algorithm::PS256, &signature::RSA_PSS_2048_8192_SHA256, &digest::SHA256),
+    (Algorithm::PS384, &signature::RSA_PSS_2048_8192_SHA384, &digest::SHA384),
+    (Algorithm::PS512, &signature::RSA_PSS_2048_8192_SHA512, &digest::SHA512),
 ];
 
 /// HMAC with the fewest bytes of a key: as many as the hash has (RFC 7518 section 3.2).
@@ -69,8 +72,8 @@ impl Verification {
     /// From the numbers of an RSA key, big-endian, without zeros in front.
     pub(super) fn rsa(modulus: &[u8], exponent: &[u8]) -> Option<Self> {
         let numbers = RsaPublicKeyComponents { n: modulus, e: exponent };
-        let checks = RSA.iter().map(|(algorithm, parameters)| {
-            Some((*algorithm, Check::Public(numbers.to_parsed_public_key(parameters).ok()?)))
+        let checks = RSA.iter().map(|(algorithm, parameters, hash)| {
+            Some((*algorithm, Check::Rsa(numbers.to_parsed_public_key(parameters).ok()?, hash)))
         });
         checks.collect::<Option<_>>().map(Self)
     }
@@ -97,10 +100,12 @@ impl Verification {
 
     /// From the DER of a public key (RFC 5280 section 4.1, or PKCS#1 for RSA), for one algorithm.
     pub(super) fn from_der(algorithm: Algorithm, der: &[u8]) -> Option<Self> {
-        let rsa = RSA.iter().find(|(one, _)| *one == algorithm).map(|(_, parameters)| *parameters);
+        let rsa = RSA.iter().find(|(one, ..)| *one == algorithm);
         let curve = CURVES.iter().find(|curve| curve.algorithm == algorithm);
         match (rsa, curve) {
-            (Some(parameters), _) => Self::public(algorithm, parameters, der),
+            (Some((_, parameters, hash)), _) => {
+                Some(Self::one(algorithm, Check::Rsa(ParsedPublicKey::new(*parameters, der).ok()?, hash)))
+            }
             (_, Some(curve)) => Self::public(algorithm, curve.verification, der),
             _ if algorithm == Algorithm::EdDSA => Self::ed25519(der),
             _ => None,
@@ -108,7 +113,11 @@ impl Verification {
     }
 
     fn public(algorithm: Algorithm, method: &'static dyn VerificationAlgorithm, key: &[u8]) -> Option<Self> {
-        Some(Self(Box::new([(algorithm, Check::Public(ParsedPublicKey::new(method, key).ok()?))])))
+        Some(Self::one(algorithm, Check::Public(ParsedPublicKey::new(method, key).ok()?)))
+    }
+
+    fn one(algorithm: Algorithm, check: Check) -> Self {
+        Self(Box::new([(algorithm, check)]))
     }
 
     /// Keeps one algorithm only, which a key may name. `None`: it does not fit the key.
@@ -124,7 +133,7 @@ impl Verification {
 
     /// Whether everybody may know the key.
     pub(super) fn is_public(&self) -> bool {
-        self.0.iter().all(|(_, check)| matches!(check, Check::Public(_)))
+        self.0.iter().all(|(_, check)| !matches!(check, Check::Shared(_)))
     }
 
     /// Whether a signature over a message is this key's by an algorithm.
@@ -133,6 +142,7 @@ impl Verification {
             *fitting == algorithm
                 && match check {
                     Check::Public(key) => key.verify_sig(message, signature).is_ok(),
+                    Check::Rsa(key, hash) => key.verify_digest_sig(&digest::digest(hash, message), signature).is_ok(),
                     Check::Shared(key) => hmac::verify(key, message, signature).is_ok(),
                 }
         })

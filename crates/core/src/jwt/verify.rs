@@ -33,7 +33,7 @@ impl TokenVerifier {
 
     /// Verifies a token that is not [`known`](Self::known). Ready at once unless a key set has to be fetched
     /// first.
-    pub fn verify<'a>(&'a self, token: &'a str) -> Step<'a, Result<Arc<VerifiedToken>, Reason>> {
+    pub fn verify<'a>(&'a self, token: &'a str) -> Step<'a, Result<VerifiedToken, Reason>> {
         match self.check(token) {
             Err(Reason::KeyUnavailable) => Step::Pending(Box::pin(async move {
                 for source in &self.sources {
@@ -47,19 +47,20 @@ impl TokenVerifier {
 
     /// A token that was verified before, with a key that is still published. Takes bytes: whether they are
     /// text was seen then.
-    pub fn known(&self, token: &[u8]) -> Option<Arc<VerifiedToken>> {
+    pub fn known(&self, token: &[u8]) -> Option<VerifiedToken> {
         let entry = self.cache.get(&self.profile, token)?;
         let source = self.sources.get(entry.source)?;
         source.publishes(entry.revision, entry.fingerprint).then_some(entry.token)
     }
 
-    fn check(&self, token: &str) -> Result<Arc<VerifiedToken>, Reason> {
-        let decoded = token::decode(token)?;
-        if !self.algorithms.contains(&decoded.algorithm) {
+    fn check(&self, token: &str) -> Result<VerifiedToken, Reason> {
+        let decoded = token::decode(token, &self.cache.headers)?;
+        if !self.algorithms.contains(&decoded.header.algorithm) {
             return Err(Reason::SignatureInvalid);
         }
         let (source, fingerprint, revision) = self.find_key(&decoded)?;
-        let verified = Arc::new(VerifiedToken::read(token::claims(&decoded.payload)?)?);
+        self.cache.headers.remember(&decoded);
+        let verified = VerifiedToken::read(decoded.payload)?;
         // Without an end the entry could outlive what the rule would accept; such tokens are rare.
         if verified.times().expires.is_some() {
             let entry = Entry { token: verified.clone(), source, fingerprint, revision };
@@ -70,19 +71,20 @@ impl TokenVerifier {
 
     /// The key that verifies: in the order of the sources, then of the sets.
     pub(super) fn find_key(&self, decoded: &Decoded<'_>) -> Result<(usize, u64, u64), Reason> {
+        let (algorithm, key_id) = (decoded.header.algorithm, decoded.header.key_id.as_deref());
         let mut tries = 0;
         for (index, source) in self.sources.iter().enumerate() {
             let Some(set) = source.current() else { continue };
             // One name for two keys: the issuer's mistake, or somebody else's key slipped in.
-            if decoded.key_id.as_deref().is_some_and(|id| set.is_ambiguous(id)) {
+            if key_id.is_some_and(|id| set.is_ambiguous(id)) {
                 return Err(Reason::SignatureInvalid);
             }
-            for key in set.candidates(decoded.key_id.as_deref(), decoded.algorithm) {
+            for key in set.candidates(key_id, algorithm) {
                 tries += 1;
                 if tries > MAX_TRIES {
                     return Err(Reason::SignatureInvalid);
                 }
-                if key.verification.verify(decoded.algorithm, decoded.signed.as_bytes(), &decoded.signature) {
+                if key.verification.verify(algorithm, decoded.signed.as_bytes(), &decoded.signature) {
                     return Ok((index, key.fingerprint(), set.revision()));
                 }
             }

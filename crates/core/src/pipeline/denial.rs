@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use http::{HeaderMap, StatusCode};
 
-use crate::session::Caller;
+use crate::caller::Caller;
 
 /// The error class the caller sees (pipeline spec 1.7), with the messages of the reference.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]

@@ -9,12 +9,13 @@ use std::sync::Arc;
 use http::header::{AUTHORIZATION, COOKIE, HOST, USER_AGENT};
 use http::{HeaderMap, HeaderName, HeaderValue, Method};
 
+use crate::caller::Caller;
 use crate::gate::{GatedRequest, keep_first_or_none};
 use crate::pipeline::denial::{Denial, ErrorKind, Reason};
 use crate::pipeline::{Authenticator, CredentialLocation, cookies, look_alikes};
 use crate::rule::Rule;
 use crate::rule::upstream::{Upstream, UpstreamOrigin};
-use crate::session::{Caller, Session};
+use crate::session::Session;
 
 /// Permission for one request under one rule.
 #[derive(Debug)]

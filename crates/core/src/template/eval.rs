@@ -26,7 +26,7 @@ pub(super) fn render(
     out: &mut String,
 ) -> Result<(), RenderError> {
     let root = Value::Session(data);
-    let extra = data.extra.filter(|_| mutates).map(Value::of_owned_map);
+    let extra = data.extra.filter(|_| mutates).map(|extra| Value::of_owned_map(extra));
     let limit = out.len() + MAX_OUTPUT;
     let mut run = Run {
         root: root.clone(),

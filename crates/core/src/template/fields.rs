@@ -20,7 +20,7 @@ pub(super) fn field<'a>(value: &Value<'a>, name: &str, extra: Option<&Value<'a>>
             "Subject" => text(data.subject),
             "Extra" => match extra {
                 Some(copy) => copy.clone(),
-                None => data.extra.map_or_else(Value::nil_map, Value::JsonMap),
+                None => data.extra.map_or_else(Value::nil_map, |extra| Value::JsonMap(extra)),
             },
             "Header" => Value::Headers(data.header),
             "MatchContext" => Value::MatchContext(data),

@@ -27,13 +27,13 @@ mod value;
 use std::sync::Arc;
 
 use http::HeaderMap;
-use serde_json::{Map, Value};
 use zeroize::Zeroizing;
 
 pub use error::{RenderError, TemplateError};
 
 use crate::credential::Credential;
 use crate::gate::GatedRequest;
+use crate::members::Members;
 use crate::ports::{Clock, Random, SecretSource};
 use crate::session::Session;
 use fold::Calls;
@@ -58,7 +58,7 @@ pub struct TemplateData<'a> {
     /// `.Subject`
     pub subject: &'a str,
     /// `.Extra`
-    pub extra: Option<&'a Map<String, Value>>,
+    pub extra: Option<&'a Members>,
     /// `.Header`
     pub header: &'a HeaderMap,
     /// `.MatchContext.RegexpCaptureGroups`
@@ -82,8 +82,8 @@ pub struct TemplateData<'a> {
 impl<'a> TemplateData<'a> {
     /// The session of a request; its own match context where it has one.
     pub fn new(session: &'a Session, request: &'a GatedRequest) -> Self {
-        let subject = &session.caller.subject;
-        let (extra, header, captures) = (session.extra.as_deref(), &session.header, &*session.captures);
+        let subject = session.caller.subject();
+        let (extra, header, captures) = (session.extra(), &session.header, &*session.captures);
         if let Some(context) = &session.match_context {
             let url = context.url.as_ref();
             return Self {

@@ -20,7 +20,7 @@ impl TemplateData<'_> {
     }
 
     pub(super) fn extra_json(&self) -> Value {
-        self.extra.map_or(Value::Null, |extra| Value::Object(extra.clone()))
+        self.extra.map_or(Value::Null, |extra| Value::Object((**extra).clone()))
     }
 
     pub(super) fn match_context_json(&self) -> Value {

@@ -8,6 +8,7 @@ use serde_json::json;
 
 use super::*;
 use crate::credential::{Absent, NamedSecret};
+use crate::members::Members;
 use crate::secret::Secret;
 
 struct Environment;
@@ -48,7 +49,7 @@ fn render(text: &str) -> Result<String, String> {
     let template = compile_with(text).map_err(|error| error.to_string())?;
     let data = TemplateData {
         subject: "alice",
-        extra: extra.as_object(),
+        extra: Some(&Members::from(extra.as_object().unwrap().clone())),
         header: &HEADER,
         captures: &captures,
         method: "GET",

@@ -9,8 +9,6 @@ use keyward_core::pipeline::step::Step;
 use keyward_core::pipeline::{Authentication, Authenticator, AuthenticatorKind, BindContext, HandlerKind};
 use keyward_core::ports::UnixTime;
 use keyward_core::session::Session;
-use std::sync::Arc;
-
 /// Settings of `anonymous`.
 #[derive(Debug, serde::Deserialize, schemars::JsonSchema)]
 #[serde(deny_unknown_fields)]
@@ -22,7 +20,7 @@ pub struct AnonymousConfig {
 
 /// Ready to run.
 pub struct Anonymous {
-    subject: Arc<str>,
+    session: Session,
 }
 
 /// The row of the table.
@@ -41,8 +39,8 @@ impl HandlerKind for Kind {
 impl AuthenticatorKind for Kind {
     fn bind(&self, config: &Node, _: &BindContext<'_>) -> Result<Box<dyn Authenticator>, Diagnostic> {
         let AnonymousConfig { subject } = decode(config)?;
-        let subject = if subject.is_empty() { "anonymous".into() } else { subject.into() };
-        Ok(Box::new(Anonymous { subject }))
+        let subject = if subject.is_empty() { "anonymous" } else { &subject };
+        Ok(Box::new(Anonymous { session: Session::of(subject) }))
     }
 }
 
@@ -52,7 +50,7 @@ impl Authenticator for Anonymous {
         Step::Ready(Ok(if presented {
             Authentication::NotResponsible
         } else {
-            Authentication::Established(Session::of(self.subject.clone()))
+            Authentication::Established(self.session.clone())
         }))
     }
 }

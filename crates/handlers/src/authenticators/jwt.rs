@@ -177,10 +177,10 @@ impl Authenticator for Jwt {
 
 impl Jwt {
     /// Claims are checked on every request, whether the signature was cached or not.
-    fn conclude(&self, outcome: Result<Arc<VerifiedToken>, Reason>, now: UnixTime) -> Result<Authentication, Denial> {
+    fn conclude(&self, outcome: Result<VerifiedToken, Reason>, now: UnixTime) -> Result<Authentication, Denial> {
         let token = outcome.map_err(Denial::unauthorized)?;
         match self.rules.check(&token, now) {
-            Ok(()) => Ok(Authentication::Established(token.session())),
+            Ok(()) => Ok(Authentication::Established(token.into_session())),
             Err(reason) => Err(Denial::unauthorized(reason).of(token.caller().clone())),
         }
     }

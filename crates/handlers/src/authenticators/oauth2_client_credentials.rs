@@ -195,5 +195,5 @@ fn remembered(ttl: Option<Duration>, lifetime: Option<Duration>) -> Duration {
 }
 
 fn established(client: ClientCredentials) -> Authentication {
-    Authentication::Established(Session::of(client.id))
+    Authentication::Established(Session::of(&client.id))
 }

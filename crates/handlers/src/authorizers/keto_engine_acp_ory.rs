@@ -134,7 +134,7 @@ impl KetoEngineAcpOry {
     fn body(&self, request: &GatedRequest, session: &Session) -> Result<String, Denial> {
         let subject = match &self.subject {
             Some(template) => template.render(request, session)?,
-            None => session.caller.subject.to_string(),
+            None => session.caller.subject().to_owned(),
         };
         let body = json!({
             "action": self.action.render(request, session)?,

@@ -192,13 +192,13 @@ impl Hydrator {
         let composed = session.composed_headers(request);
         let call = self.call(request, session);
         let hydrated = match &self.cache {
-            None => self.ask(call, &session.caller.subject).await?.value,
+            None => self.ask(call, session.caller.subject()).await?.value,
             Some(cache) => {
                 let key = cache.key(said(&call));
                 match cache.fresh(&key) {
                     Some(hydrated) => hydrated,
                     None => {
-                        let asked = self.ask(call, &session.caller.subject);
+                        let asked = self.ask(call, session.caller.subject());
                         cache.look_up(&key, asked).await.map_err(|denial| (*denial).clone())?
                     }
                 }

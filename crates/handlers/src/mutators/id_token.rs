@@ -150,11 +150,11 @@ impl IdToken {
     /// are the same.
     fn set(&self, session: &mut Session, claims: &str, set: &SigningSet) -> Result<(), Denial> {
         let revision = set.revision().to_string();
-        let key = self.tokens.key([claims, &session.caller.subject, &revision]);
+        let key = self.tokens.key([claims, session.caller.subject(), &revision]);
         let token = match self.tokens.fresh(&key) {
             Some(token) => token,
             None => {
-                let token = self.sign(claims, &session.caller.subject, set)?;
+                let token = self.sign(claims, session.caller.subject(), set)?;
                 let lifetime = self.ttl - self.ttl / 10;
                 self.tokens.insert(&key, Found { bytes: token.len(), value: token.clone(), lifetime });
                 token
@@ -217,7 +217,7 @@ mod tests {
 
     fn token(bench: &Bench, config: &Value, subject: &str, extra: &str) -> HeaderValue {
         let mut session = Session::of(subject);
-        session.extra = json!({"k": extra}).as_object().cloned().map(Arc::new);
+        session.extra = json!({"k": extra}).as_object().cloned().unwrap().into();
         let handler = bench.bind_mutator(&Kind, config);
         ready(handler.mutate(&request(""), &mut session, UnixTime(0)).finish()).unwrap();
         session.header[AUTHORIZATION].clone()

@@ -40,11 +40,13 @@ impl Demands {
         if token.expires > 0 && now >= token.expires {
             return Err(Denial::unauthorized(Reason::TokenExpired).because("Access token expired"));
         }
-        if let Some(missing) = self.target_audience.iter().find(|wanted| !token.audience.contains(wanted)) {
+        if let Some(missing) =
+            self.target_audience.iter().find(|wanted| !token.caller.audience().any(|named| named == *wanted))
+        {
             let text = format!("Token audience is not intended for target audience {missing}");
             return Err(Denial::forbidden(Reason::AudienceMismatch).because(text));
         }
-        let issuer = token.caller.issuer.as_deref().unwrap_or_default();
+        let issuer = token.caller.issuer().unwrap_or_default();
         if !self.trusted_issuers.is_empty() && !self.trusted_issuers.iter().any(|trusted| trusted == issuer) {
             let text = "Token issuer does not match any trusted issuer";
             return Err(Denial::forbidden(Reason::IssuerUntrusted).because(text));

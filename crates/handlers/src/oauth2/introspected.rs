@@ -2,7 +2,8 @@
 
 use std::sync::Arc;
 
-use keyward_core::session::{Caller, Session};
+use keyward_core::caller::Caller;
+use keyward_core::session::{Extra, Session};
 use serde_json::{Map, Value};
 
 use crate::decoder_text;
@@ -14,13 +15,11 @@ pub(crate) struct Introspected {
     pub(crate) token_use: String,
     /// Seconds since 1970; zero when the answer does not say.
     pub(crate) expires: i64,
-    pub(crate) audience: Vec<String>,
     /// Separated by spaces.
     pub(crate) scope: String,
     pub(crate) caller: Arc<Caller>,
     /// What it takes in memory, roughly.
     pub(crate) bytes: usize,
-    extra: Arc<Map<String, Value>>,
 }
 
 /// The members that are read, and their types in the words of the reference. Of others nothing is asked.
@@ -79,26 +78,24 @@ impl Introspected {
             extra.insert("aud".to_owned(), audience.clone().into());
         }
         let token_use = text("token_use");
+        let scopes: Vec<&str> = scope.split(' ').filter(|scope| !scope.is_empty()).collect();
+        let audience: Vec<&str> = audience.iter().map(String::as_str).collect();
+        let issuer = (!issuer.is_empty()).then_some(&*issuer);
+        let caller = Caller::new(&subject, issuer, &scopes, &audience);
         Ok(Self {
             active: members.get("active").and_then(Value::as_bool).unwrap_or(false),
             token_use,
             expires: members.get("exp").and_then(Value::as_i64).unwrap_or(0),
-            audience,
-            caller: Arc::new(Caller {
-                subject: subject.into(),
-                issuer: (!issuer.is_empty()).then(|| issuer.into()),
-                scopes: scope.split(' ').filter(|scope| !scope.is_empty()).map(str::to_owned).collect(),
-            }),
+            caller: Arc::new(caller.saying(extra.into())),
             scope,
             // Decoded members take about as much as the text that held them.
             bytes: body.len() * 2,
-            extra: Arc::new(extra),
         })
     }
 
     /// The session it establishes.
     pub(crate) fn session(&self) -> Session {
-        Session::remembered(self.caller.clone(), self.extra.clone())
+        Session::of_caller(self.caller.clone(), Extra::OfCaller)
     }
 }
 
@@ -146,10 +143,10 @@ mod tests {
         ];
         for (answer, (subject, issuer, scopes), extra) in rows {
             let session = Introspected::read(answer.to_string().as_bytes()).unwrap().session();
-            assert_eq!(&*session.caller.subject, subject);
-            assert_eq!(session.caller.issuer.as_deref(), issuer);
-            assert_eq!(&*session.caller.scopes, scopes.as_slice());
-            assert_eq!(Value::Object(session.extra.unwrap().as_ref().clone()), extra);
+            assert_eq!(session.caller.subject(), subject);
+            assert_eq!(session.caller.issuer(), issuer);
+            assert_eq!(session.caller.scopes().collect::<Vec<_>>(), scopes);
+            assert_eq!(Value::Object((**session.extra().unwrap()).clone()), extra);
         }
     }
 

@@ -9,13 +9,13 @@ use http::{Method, Request, Response};
 use http_body::Body;
 use http_body_util::Full;
 use hyper::body::Incoming;
+use keyward_core::caller::Caller;
 use keyward_core::gate::{Arrival, GatedRequest, admit_forwarded};
 use keyward_core::pipeline::RequestFacts;
 use keyward_core::pipeline::answer::answer;
 use keyward_core::pipeline::decide::decide;
 use keyward_core::pipeline::denial::{Denial, ErrorKind, Reason};
 use keyward_core::rule::Rule;
-use keyward_core::session::Caller;
 
 use super::{Api, error, respond};
 use crate::audit::ids::RequestName;
@@ -91,15 +91,12 @@ impl Api {
                 "denied"
             }
         };
-        let caller = verdict.caller.as_ref();
         let took = begun.0.elapsed();
         self.audit.write(&AuditRecord {
             ts: Some(begun.1),
             request_id: asked.name.id.as_bytes(),
             trace_id: asked.name.trace_id.as_deref(),
-            subject: caller.map(|caller| &*caller.subject).filter(|subject| !subject.is_empty()),
-            issuer: caller.and_then(|caller| caller.issuer.as_deref()),
-            scopes: caller.map_or(&[], |caller| &caller.scopes),
+            caller: verdict.caller.as_deref(),
             rule_id: rule.map(|rule| &**rule.id()),
             rules_version: snapshot.rules.version(),
             outcome,

@@ -58,14 +58,16 @@ impl<'o> Line<'o> {
     }
 
     /// A list of strings.
-    pub(super) fn strings(&mut self, key: Key, values: &[String]) {
+    pub(super) fn strings<'v>(&mut self, key: Key, values: impl Iterator<Item = &'v str>) {
         self.out.extend_from_slice(key.other.as_bytes());
         self.quotes += 2;
-        for (index, value) in values.iter().enumerate() {
-            self.string(if index > 0 { ",\"" } else { "[\"" }, [value.as_bytes()]);
+        let mut before = "[\"";
+        for value in values {
+            self.string(before, [value.as_bytes()]);
             self.quotes -= 2;
+            before = ",\"";
         }
-        self.punctuation(if values.is_empty() { "[]" } else { "]" });
+        self.punctuation(if before == "[\"" { "[]" } else { "]" });
     }
 
     /// A number or null.

@@ -2,6 +2,7 @@
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
+use keyward_core::caller::Caller;
 use keyward_core::rule::upstream::UpstreamUrl;
 
 use super::line::{Key, Line};
@@ -15,12 +16,8 @@ pub struct AuditRecord<'a> {
     pub request_id: &'a [u8],
     /// From `traceparent`.
     pub trace_id: Option<&'a str>,
-    /// Who asked, when verified.
-    pub subject: Option<&'a str>,
-    /// Who vouched for them.
-    pub issuer: Option<&'a str>,
-    /// What they were granted.
-    pub scopes: &'a [String],
+    /// Who asked, who vouched for them, and what they were granted, when verified.
+    pub caller: Option<&'a Caller>,
     /// The rule that matched.
     pub rule_id: Option<&'a str>,
     /// Which rule set that was.
@@ -88,9 +85,9 @@ impl AuditRecord<'_> {
         line.time("{\"ts\":\"", self.ts.unwrap_or(UNIX_EPOCH));
         line.pieces(key!("request_id"), Some([self.request_id]));
         line.text(key!("trace_id"), self.trace_id);
-        line.text(key!("subject"), self.subject);
-        line.text(key!("issuer"), self.issuer);
-        line.strings(key!("scopes"), self.scopes);
+        line.text(key!("subject"), self.caller.map(Caller::subject).filter(|subject| !subject.is_empty()));
+        line.text(key!("issuer"), self.caller.and_then(Caller::issuer));
+        line.strings(key!("scopes"), self.caller.into_iter().flat_map(Caller::scopes));
         line.text(key!("rule_id"), self.rule_id);
         line.text(key!("rules_version"), Some(self.rules_version));
         line.text(key!("outcome"), Some(self.outcome));
@@ -120,12 +117,11 @@ mod tests {
 
     #[test]
     fn a_record_has_the_documented_fields() {
-        let scopes = ["jira:read".to_owned()];
+        let caller = Caller::new("alice", None, &["jira:read"], &[]);
         let record = AuditRecord {
             ts: Some(UNIX_EPOCH + Duration::from_millis(1_795_523_696_007)),
             request_id: b"r1",
-            subject: Some("alice"),
-            scopes: &scopes,
+            caller: Some(&caller),
             rule_id: Some("jira"),
             outcome: "allowed",
             method: "GET",
@@ -153,12 +149,14 @@ mod tests {
     proptest::proptest! {
         /// RUSTSEC-2025-0055, Envoy CVE-2024-45808: nothing in a request can forge a line.
         #[test]
-        fn a_record_is_one_line_of_json_whatever_it_holds(subject in "\\PC{0,20}|[\\x00-\\x1f\"\\\\]{0,20}", path in ".{0,20}") {
+        fn a_record_is_one_line_of_json_whatever_it_holds(subject in "\\PC{1,20}|[\\x00-\\x1f\"\\\\]{1,20}", path in ".{0,20}") {
             let mut line = Vec::new();
-            AuditRecord { subject: Some(&subject), path: &path, ..AuditRecord::default() }.encode(&mut line);
+            let caller = Caller::new(&subject, None, &[&subject], &[]);
+            AuditRecord { caller: Some(&caller), path: &path, ..AuditRecord::default() }.encode(&mut line);
             proptest::prop_assert_eq!(line.iter().filter(|byte| **byte == b'\n').count(), 1);
             let json: serde_json::Value = serde_json::from_slice(&line).unwrap();
             proptest::prop_assert_eq!(json["subject"].as_str(), Some(subject.as_str()));
+            proptest::prop_assert_eq!(json["scopes"][0].as_str(), Some(subject.as_str()));
         }
     }
 }

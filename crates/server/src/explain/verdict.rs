@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use http::HeaderMap;
+use keyward_core::caller::Caller;
 use keyward_core::gate::{GatedRequest, RefusalReason, admit};
 use keyward_core::pipeline::RequestFacts;
 use keyward_core::pipeline::answer::{answer, responsible};
@@ -14,7 +15,6 @@ use keyward_core::pipeline::grant::Outgoing;
 use keyward_core::pipeline::observe::{Observer, Outcome, StepKind};
 use keyward_core::ports::{BodySource, LocalFuture};
 use keyward_core::rule::Rule;
-use keyward_core::session::Caller;
 
 use super::World;
 use super::request::Asked;

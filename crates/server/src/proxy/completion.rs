@@ -6,10 +6,10 @@ use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
 
 use http::{HeaderMap, Method, StatusCode};
+use keyward_core::caller::Caller;
 use keyward_core::gate::CanonicalTarget;
 use keyward_core::rule::Rule;
 use keyward_core::rule::upstream::UpstreamUrl;
-use keyward_core::session::Caller;
 
 use super::body::{RequestTally, UpstreamBody};
 use super::connection::Connection;
@@ -264,14 +264,12 @@ impl Completion {
         let live = self.live();
         let rule = self.rule();
         let credential = rule.filter(|_| self.is_forwarded).and_then(Rule::injected);
-        let (caller, path) = (self.caller.as_deref(), self.asked.path());
+        let path = self.asked.path();
         self.sinks.audit.write(&AuditRecord {
             ts: Some(self.arrived_at),
             request_id: self.name.id.as_bytes(),
             trace_id: self.name.trace_id.as_deref(),
-            subject: caller.map(|caller| &*caller.subject).filter(|subject| !subject.is_empty()),
-            issuer: caller.and_then(|caller| caller.issuer.as_deref()),
-            scopes: caller.map_or(&[], |caller| &caller.scopes),
+            caller: self.caller.as_deref(),
             rule_id: rule.map(|rule| &**rule.id()),
             rules_version: live.snapshot.rules.version(),
             outcome,

@@ -64,7 +64,7 @@ fn words(step: &Taken) -> String {
         CameTo::NotResponsible => "leaves it to the next one".to_owned(),
         CameTo::Passed { caller, sets } => {
             let mut text = match step.kind.as_str() {
-                "authenticator" => format!("establishes `{}`", caller.subject),
+                "authenticator" => format!("establishes `{}`", caller.subject()),
                 "authorizer" => "allows".to_owned(),
                 _ => "done".to_owned(),
             };

@@ -60,7 +60,7 @@ pub(super) fn json(verdict: &Verdict<'_>, snapshot: &Snapshot, strategy: Strateg
 fn step(step: &Taken) -> Value {
     let (came_to, more) = match &step.came_to {
         CameTo::NotResponsible => ("not_responsible", Value::Null),
-        CameTo::Passed { caller, sets } => ("passed", json!({"subject": &*caller.subject, "sets_headers": sets})),
+        CameTo::Passed { caller, sets } => ("passed", json!({"subject": caller.subject(), "sets_headers": sets})),
         CameTo::Denied { reason, detail } => ("denied", json!({"reason": reason.as_str(), "detail": detail})),
     };
     let calls =

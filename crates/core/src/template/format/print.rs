@@ -189,7 +189,7 @@ impl Printer {
     pub(super) fn session(&mut self, data: &TemplateData<'_>, verb: char, depth: usize) {
         let fields = [
             ("Subject", Value::Text(Text::borrowed(data.subject))),
-            ("Extra", data.extra.map_or_else(Value::nil_map, Value::JsonMap)),
+            ("Extra", data.extra.map_or_else(Value::nil_map, |extra| Value::JsonMap(extra))),
             ("Header", Value::Headers(data.header)),
             ("MatchContext", Value::MatchContext(data)),
         ];

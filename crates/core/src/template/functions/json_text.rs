@@ -68,7 +68,7 @@ impl Writer {
             Value::Object(object) => self.object(&**object)?,
             Value::Session(data) => self.fields(&[
                 ("subject", Value::Text(Text::borrowed(data.subject))),
-                ("extra", data.extra.map_or(Value::Nil, Value::JsonMap)),
+                ("extra", data.extra.map_or(Value::Nil, |extra| Value::JsonMap(extra))),
                 ("header", if data.header.is_empty() { Value::Nil } else { Value::Headers(data.header) }),
                 ("match_context", Value::MatchContext(data)),
             ])?,

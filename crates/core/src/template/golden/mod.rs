@@ -8,6 +8,7 @@ use http::{HeaderMap, HeaderName, HeaderValue};
 use serde_json::Value as Json;
 
 use crate::credential::{Absent, NamedSecret};
+use crate::members::Members;
 use crate::ports::{Clock, Random, SecretSource};
 use crate::secret::Secret;
 use crate::template::{Template, TemplateData};
@@ -84,9 +85,10 @@ fn render(text: &str, session: &Json) -> Result<String, String> {
     let captures = ["one".to_owned(), "two".to_owned()];
     let (clock, random): (Arc<dyn Clock>, Arc<dyn Random>) = (Arc::new(Fixed), Arc::new(Fixed));
     let template = Template::compile(text, &Fixed, &clock, &random).map_err(|error| error.to_string())?;
+    let extra = session["Extra"].as_object().cloned().map(Members::from);
     let data = TemplateData {
         subject: session["Subject"].as_str().unwrap_or_default(),
-        extra: session["Extra"].as_object(),
+        extra: extra.as_ref(),
         header: &header,
         captures: &captures,
         method: "GET",

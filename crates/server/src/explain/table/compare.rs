@@ -111,12 +111,12 @@ fn because(verdict: &Verdict<'_>) -> String {
 
 fn subject(verdict: &Verdict<'_>) -> String {
     let passed = verdict.steps.iter().rev().find_map(|step| match &step.came_to {
-        CameTo::Passed { caller, .. } => Some(caller.subject.to_string()),
+        CameTo::Passed { caller, .. } => Some(caller.subject().to_owned()),
         _ => None,
     });
     passed
         .or_else(|| match &verdict.end {
-            End::Denied { denial, .. } => denial.caller.as_ref().map(|caller| caller.subject.to_string()),
+            End::Denied { denial, .. } => denial.caller.as_ref().map(|caller| caller.subject().to_owned()),
             _ => None,
         })
         .unwrap_or_default()
