@@ -11,6 +11,8 @@ use super::decoder::Decoder;
 
 /// Fields of a head.
 const MAX_FIELDS: usize = 100;
+/// There is room for so many at least: hyper puts the next request's into the same map.
+const USUAL: usize = 16;
 /// The longest head, in bytes.
 pub(super) const MAX_HEAD: usize = 64 * 1024;
 
@@ -76,7 +78,7 @@ fn within(whole: &[u8], part: &[u8]) -> (u32, u32) {
 
 /// Fields as they were written; their values share the memory they came in.
 fn headers(head: &Bytes, places: &[Place]) -> Result<HeaderMap, Malformed> {
-    let mut headers = HeaderMap::with_capacity(places.len());
+    let mut headers = HeaderMap::with_capacity(places.len().max(USUAL));
     let range = |(from, to): (u32, u32)| from as usize..to as usize;
     for place in places {
         let name =
