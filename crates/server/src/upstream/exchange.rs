@@ -106,7 +106,7 @@ impl<'f> Exchange<'f> {
     fn advance(&mut self, cx: &mut Context<'_>) -> Poll<Result<Answer, ForwardError>> {
         loop {
             let outcome = match &mut self.state {
-                State::Pooled(pooled) => ready!(pooled.awaiting.poll(cx)),
+                State::Pooled(pooled) => ready!(pooled.awaiting.poll(&mut pooled.outgoing.headers, cx)),
                 State::Otherwise(future) => return future.as_mut().poll(cx),
                 State::Over => return Poll::Pending,
             };

@@ -127,9 +127,9 @@ impl Forwarder {
             return of_http2(answer.map_err(|(_, error)| error)?);
         }
         add_hop_fields(&mut outgoing, &body);
-        let Outgoing { method, target, headers, upgrade, .. } = outgoing;
+        let Outgoing { method, target, mut headers, upgrade, .. } = outgoing;
         let mut awaiting = Awaiting::begin(Box::new(Connection::new(stream)), &method, &target, &headers, body);
-        let head = poll_fn(|cx| awaiting.poll(cx)).await?;
+        let head = poll_fn(|cx| awaiting.poll(&mut headers, cx)).await?;
         of_http1(head, awaiting, &method, upgrade.as_ref(), self.pool.home(&origin))
     }
 }

@@ -52,8 +52,9 @@ impl Awaiting {
         Self { connection, sending, interim: 0, is_answered: false, seen: 0, refused: None }
     }
 
-    /// Sends, and reads until there is a head that is no interim one. Nothing that came with an interim one goes on.
-    pub fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Result<Head, Failure>> {
+    /// Sends, and reads until there is a head that is no interim one. Nothing that came with an interim one goes on. Once
+    /// something of an answer came, the fields of the request are spent: the answer's are put into the same memory.
+    pub fn poll(&mut self, spent: &mut HeaderMap, cx: &mut Context<'_>) -> Poll<Result<Head, Failure>> {
         if self.refused.is_none() && !self.sending.is_over() {
             match self.sending.poll(&mut self.connection, cx) {
                 Poll::Ready(Err(SendError::Body(error))) => return Poll::Ready(Err(Failure::Body(error))),
@@ -63,7 +64,7 @@ impl Awaiting {
         }
         loop {
             while !self.connection.input().is_empty() {
-                let head = head::read(&mut self.connection, self.seen).map_err(Failure::Malformed)?;
+                let head = head::read(&mut self.connection, self.seen, spent).map_err(Failure::Malformed)?;
                 self.seen = if head.is_some() { 0 } else { self.connection.input().len() };
                 match head {
                     Some(head) if head.status.is_informational() && head.status != StatusCode::SWITCHING_PROTOCOLS => {

@@ -11,8 +11,6 @@ use super::decoder::Decoder;
 
 /// Fields of a head.
 const MAX_FIELDS: usize = 100;
-/// There is room for so many at least: hyper puts the next request's into the same map.
-const USUAL: usize = 16;
 /// The longest head, in bytes.
 pub(super) const MAX_HEAD: usize = 64 * 1024;
 
@@ -29,8 +27,9 @@ pub struct Head {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Malformed(pub &'static str);
 
-/// Takes a head off what came; nothing while it is not whole. `seen` bytes were looked at before, in vain.
-pub(super) fn read(connection: &mut Connection, seen: usize) -> Result<Option<Head>, Malformed> {
+/// Takes a head off what came; nothing while it is not whole. `seen` bytes were looked at before, in vain. The memory of
+/// `spent` is used for the fields.
+pub(super) fn read(connection: &mut Connection, seen: usize, spent: &mut HeaderMap) -> Result<Option<Head>, Malformed> {
     const NONE: MaybeUninit<httparse::Header<'_>> = MaybeUninit::uninit();
     let input = connection.input();
     // A head ends with a line: without the end of another one there is no use in looking again.
@@ -56,7 +55,10 @@ pub(super) fn read(connection: &mut Connection, seen: usize) -> Result<Option<He
         *place = Place { name: within(input, field.name.as_bytes()), value: within(input, field.value) };
     }
     let head = connection.take(length);
-    Ok(Some(Head { status, headers: headers(&head, &places[..count])?, version }))
+    let mut headers = std::mem::take(spent);
+    headers.clear();
+    append(&mut headers, &head, &places[..count])?;
+    Ok(Some(Head { status, headers, version }))
 }
 
 /// Where a field stands in a head.
@@ -77,8 +79,7 @@ fn within(whole: &[u8], part: &[u8]) -> (u32, u32) {
 }
 
 /// Fields as they were written; their values share the memory they came in.
-fn headers(head: &Bytes, places: &[Place]) -> Result<HeaderMap, Malformed> {
-    let mut headers = HeaderMap::with_capacity(places.len().max(USUAL));
+fn append(headers: &mut HeaderMap, head: &Bytes, places: &[Place]) -> Result<(), Malformed> {
     let range = |(from, to): (u32, u32)| from as usize..to as usize;
     for place in places {
         let name =
@@ -86,7 +87,7 @@ fn headers(head: &Bytes, places: &[Place]) -> Result<HeaderMap, Malformed> {
         let value = HeaderValue::from_maybe_shared(head.slice(range(place.value)));
         headers.append(name, value.map_err(|_| Malformed("a field's value is malformed"))?);
     }
-    Ok(headers)
+    Ok(())
 }
 
 /// Trailers, which are fields without a first line (RFC 9112 section 7.1.2).

@@ -96,7 +96,7 @@ async fn unread(framing: &str, again: &str, request: RequestBody) -> usize {
     };
     let read = async {
         let mut awaiting = Awaiting::begin(connection, &Method::POST, "/", &HeaderMap::new(), request);
-        let head = poll_fn(|cx| awaiting.poll(cx)).await.unwrap();
+        let head = poll_fn(|cx| awaiting.poll(&mut HeaderMap::new(), cx)).await.unwrap();
         let mut answer = awaiting.into_body(head.decoder(&Method::POST).unwrap(), true);
         // One part is read, and then nothing.
         poll_fn(|cx| Pin::new(&mut answer).poll_frame(cx)).await.unwrap().unwrap();

@@ -45,7 +45,7 @@ async fn begin(early: usize, answer: usize) -> Begun {
         });
         (upstream_reads, upstream_writes)
     });
-    let head = poll_fn(|cx| awaiting.poll(cx)).await.unwrap();
+    let head = poll_fn(|cx| awaiting.poll(&mut HeaderMap::new(), cx)).await.unwrap();
     let answer = awaiting.into_body(head.decoder(&Method::POST).unwrap(), true);
     let (upstream_reads, upstream_writes) = upstream.await.unwrap();
     Begun { answer, upstream_reads, upstream_writes }

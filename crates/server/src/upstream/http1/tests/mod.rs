@@ -41,6 +41,11 @@ fn begin(connection: Box<Connection>, method: &Method) -> Awaiting {
     Awaiting::begin(connection, method, "/", &HeaderMap::new(), RequestBody::Empty)
 }
 
+/// The fields of a request, of which no answer may have anything.
+fn spent() -> HeaderMap {
+    HeaderMap::from_iter([(http::header::AUTHORIZATION, HeaderValue::from_static("Bearer credential"))])
+}
+
 /// What became of an answer.
 #[derive(Debug, PartialEq, Eq)]
 struct Seen {
@@ -69,10 +74,11 @@ async fn seen(method: &Method, pieces: &[&[u8]], ends: bool) -> Result<Seen, Str
     };
     let read = async {
         let mut awaiting = begin(connection, method);
-        let mut head = poll_fn(|cx| awaiting.poll(cx)).await.map_err(|failure| match failure {
+        let mut head = poll_fn(|cx| awaiting.poll(&mut spent(), cx)).await.map_err(|failure| match failure {
             Failure::Broken(error) | Failure::Body(error) => error.to_string(),
             Failure::Malformed(malformed) => malformed.0.to_owned(),
         })?;
+        assert!(!head.headers.contains_key("authorization"));
         let said_twice = framing::settle(&mut head.headers).map_err(|error| error.to_string())?;
         let decoder = head.decoder(method).map_err(|malformed| malformed.0.to_owned())?;
         let keeps = head.keeps_connection() && !said_twice && !decoder.ends_with_connection();
@@ -257,7 +263,7 @@ async fn a_request_is_framed_by_its_length_or_in_chunks() {
             peer.write_all(b"HTTP/1.1 204 No Content\r\n\r\n").await.unwrap();
             String::from_utf8(seen).unwrap()
         };
-        let (head, seen) = tokio::join!(poll_fn(|cx| awaiting.poll(cx)), read);
+        let (head, seen) = tokio::join!(poll_fn(|cx| awaiting.poll(&mut spent(), cx)), read);
         assert_eq!((head.unwrap().status.as_u16(), seen.as_str()), (204, expected));
         assert!(awaiting.unsent().is_none(), "it has gone out");
     }
@@ -270,7 +276,7 @@ async fn a_body_that_is_not_as_long_as_was_announced_is_never_completed() {
         let fields = HeaderMap::from_iter([(http::header::CONTENT_LENGTH, HeaderValue::from_static(length))]);
         let body = RequestBody::held(Bytes::from_static(text.as_bytes()));
         let mut awaiting = Awaiting::begin(connection, &Method::POST, "/", &fields, body);
-        assert!(matches!(poll_fn(|cx| awaiting.poll(cx)).await, Err(Failure::Body(_))), "{length}");
+        assert!(matches!(poll_fn(|cx| awaiting.poll(&mut spent(), cx)).await, Err(Failure::Body(_))), "{length}");
     }
 }
 
@@ -286,7 +292,7 @@ async fn large_bodies_pass_in_parts() {
     };
     let read = async {
         let mut awaiting = begin(connection, &Method::GET);
-        let head = poll_fn(|cx| awaiting.poll(cx)).await.unwrap();
+        let head = poll_fn(|cx| awaiting.poll(&mut spent(), cx)).await.unwrap();
         let decoder = head.decoder(&Method::GET).unwrap();
         let mut answer = awaiting.into_body(decoder, true);
         let (mut count, mut largest) = (0, 0);

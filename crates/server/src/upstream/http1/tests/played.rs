@@ -13,7 +13,7 @@ use tokio::task::yield_now;
 use tokio::time::timeout;
 
 use super::super::connection::Connection;
-use super::{begin, pair};
+use super::{begin, pair, spent};
 use crate::upstream::answer::{AnswerBody, of_http1};
 use crate::upstream::error::ForwardError;
 use crate::upstream::http1;
@@ -132,7 +132,7 @@ pub(super) async fn taken(connection: Box<Connection>, method: &Method) -> Resul
 async fn read(connection: Box<Connection>, method: &Method) -> Result<(Taken, http1::AnswerBody), String> {
     let text = |error: ForwardError| error.to_string();
     let mut awaiting = begin(connection, method);
-    let head = poll_fn(|cx| awaiting.poll(cx)).await.map_err(|failure| text(failure.into()))?;
+    let head = poll_fn(|cx| awaiting.poll(&mut spent(), cx)).await.map_err(|failure| text(failure.into()))?;
     let (status, fields) = (head.status.as_u16(), head.headers.clone());
     let answer = of_http1(head, awaiting, method, None, None).map_err(text)?;
     let AnswerBody::Http1(mut answer, _) = answer.into_body() else { panic!("it came over HTTP/1.1") };

@@ -48,7 +48,9 @@ async fn sent(request: &Whole, body: RequestBody) -> (Vec<Whole>, Result<bool, S
     let serve = http1::Builder::new().serve_connection(TokioIo::new(peer), service);
     let send = async {
         let mut awaiting = Awaiting::begin(connection, &request.method, &request.target, &request.fields, body);
-        let head = timeout(PATIENCE, poll_fn(|cx| awaiting.poll(cx))).await.map_err(|_| "no answer".to_owned())?;
+        let head = timeout(PATIENCE, poll_fn(|cx| awaiting.poll(&mut HeaderMap::new(), cx)))
+            .await
+            .map_err(|_| "no answer".to_owned())?;
         let head = head.map_err(|failure| format!("{failure:?}"))?;
         let mut answer = awaiting.into_body(head.decoder(&request.method).unwrap(), true);
         while let Some(frame) = poll_fn(|cx| Pin::new(&mut answer).poll_frame(cx)).await {
@@ -144,7 +146,7 @@ fn the_body_is_given_back_when_nothing_of_its_request_went_out() {
                 drop(peer);
                 // Nobody has noticed yet. After a reset nothing can be written; after an end something can.
                 let mut awaiting = Awaiting::begin(connection, &Method::PUT, "/", &HeaderMap::new(), body);
-                let failure = poll_fn(|cx| awaiting.poll(cx)).await.err();
+                let failure = poll_fn(|cx| awaiting.poll(&mut HeaderMap::new(), cx)).await.err();
                 assert!(!awaiting.is_answered());
                 (failure, awaiting.unsent().is_some_and(|body| body.is_empty() != is_there))
             });

@@ -41,7 +41,7 @@ async fn rests(length: usize, surplus: usize) -> bool {
     let ask = async {
         let connection = Box::new(Connection::new(UpstreamStream::Tls(Box::new(own))));
         let mut awaiting = Awaiting::begin(connection, &Method::GET, "/", &HeaderMap::new(), RequestBody::Empty);
-        let head = poll_fn(|cx| awaiting.poll(cx)).await.unwrap();
+        let head = poll_fn(|cx| awaiting.poll(&mut HeaderMap::new(), cx)).await.unwrap();
         let mut answer = awaiting.into_body(head.decoder(&Method::GET).unwrap(), true);
         while !answer.is_end_stream() {
             poll_fn(|cx| Pin::new(&mut answer).poll_frame(cx)).await.unwrap().unwrap();
