@@ -1,6 +1,5 @@
 //! Finds all values at once.
 
-use std::collections::BTreeSet;
 use std::ops::Range;
 
 use aho_corasick::{AhoCorasick, AhoCorasickKind, BuildError, Input, MatchKind, packed};
@@ -104,19 +103,25 @@ impl Searcher {
 }
 
 fn any<'f>(forms: impl Iterator<Item = &'f Form>) -> Option<packed::Searcher> {
-    let patterns: BTreeSet<&[u8]> = forms.map(|form| beginning(form)).collect();
+    let patterns = patterns(forms);
     if patterns.len() <= AT_ONCE { packed::Searcher::new(patterns) } else { None }
 }
 
 fn searches(forms: &[Form]) -> Result<Vec<AhoCorasick>, BuildError> {
-    let mut patterns: Vec<&[u8]> = forms.iter().map(|form| beginning(form)).collect();
-    patterns.sort_unstable();
-    patterns.dedup();
+    let patterns = patterns(forms.iter());
     let size = if patterns.len() > MOST_SEARCHES * AT_ONCE { patterns.len() } else { AT_ONCE };
     let mut builder = AhoCorasick::builder();
     // A table of all transitions would take megabytes.
     builder.match_kind(MatchKind::LeftmostLongest).kind(Some(AhoCorasickKind::ContiguousNFA));
     patterns.chunks(size).map(|patterns| builder.build(patterns)).collect()
+}
+
+/// What is looked for, each once.
+fn patterns<'f>(forms: impl Iterator<Item = &'f Form>) -> Vec<&'f [u8]> {
+    let mut patterns: Vec<&[u8]> = forms.map(|form| beginning(form)).collect();
+    patterns.sort_unstable();
+    patterns.dedup();
+    patterns
 }
 
 /// No character is cut in two.
