@@ -57,7 +57,10 @@ pub(super) fn read(connection: &mut Connection, seen: usize, spent: &mut HeaderM
     let head = connection.take(length);
     let mut headers = std::mem::take(spent);
     headers.clear();
-    append(&mut headers, &head, &places[..count])?;
+    let range = |(from, to): (u32, u32)| from as usize..to as usize;
+    // Values share the memory they came in.
+    let fields = places[..count].iter().map(|place| (&head[range(place.name)], head.slice(range(place.value))));
+    append(&mut headers, fields)?;
     Ok(Some(Head { status, headers, version }))
 }
 
@@ -78,14 +81,12 @@ fn within(whole: &[u8], part: &[u8]) -> (u32, u32) {
     (from as u32, (from + part.len()) as u32)
 }
 
-/// Fields as they were written; their values share the memory they came in.
-fn append(headers: &mut HeaderMap, head: &Bytes, places: &[Place]) -> Result<(), Malformed> {
-    let range = |(from, to): (u32, u32)| from as usize..to as usize;
-    for place in places {
-        let name =
-            HeaderName::from_bytes(&head[range(place.name)]).map_err(|_| Malformed("a field's name is malformed"))?;
-        let value = HeaderValue::from_maybe_shared(head.slice(range(place.value)));
-        headers.append(name, value.map_err(|_| Malformed("a field's value is malformed"))?);
+/// Fields as they were written, by name and value.
+fn append<'f>(headers: &mut HeaderMap, fields: impl Iterator<Item = (&'f [u8], Bytes)>) -> Result<(), Malformed> {
+    for (name, value) in fields {
+        let name = HeaderName::from_bytes(name).map_err(|_| Malformed("a field's name is malformed"))?;
+        let value = HeaderValue::from_maybe_shared(value).map_err(|_| Malformed("a field's value is malformed"))?;
+        headers.append(name, value);
     }
     Ok(())
 }
@@ -93,12 +94,8 @@ fn append(headers: &mut HeaderMap, head: &Bytes, places: &[Place]) -> Result<(),
 /// Trailers, which are fields without a first line (RFC 9112 section 7.1.2).
 pub(super) fn trailers(fields: &[httparse::Header<'_>]) -> Result<HeaderMap, Malformed> {
     let mut headers = HeaderMap::with_capacity(fields.len());
-    for field in fields {
-        let name = HeaderName::from_bytes(field.name.as_bytes());
-        let name = name.map_err(|_| Malformed("a trailer's name is malformed"))?;
-        let value = HeaderValue::from_bytes(field.value).map_err(|_| Malformed("a trailer's value is malformed"))?;
-        headers.append(name, value);
-    }
+    let fields = fields.iter().map(|field| (field.name.as_bytes(), Bytes::copy_from_slice(field.value)));
+    append(&mut headers, fields)?;
     Ok(headers)
 }
 
