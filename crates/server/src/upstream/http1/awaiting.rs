@@ -108,11 +108,8 @@ impl Awaiting {
     /// the request goes on being sent, whether anybody reads the answer or not.
     pub fn into_body(self, decoder: Decoder, keeps: bool) -> AnswerBody {
         let Self { connection, sending, refused, .. } = self;
-        if refused.is_some() {
-            return AnswerBody::alone(connection, decoder, false);
-        }
-        if sending.is_over() {
-            AnswerBody::alone(connection, decoder, keeps)
+        if refused.is_some() || sending.is_over() {
+            AnswerBody::alone(connection, decoder, keeps && refused.is_none())
         } else {
             AnswerBody::beside(sending, connection, decoder, keeps)
         }
