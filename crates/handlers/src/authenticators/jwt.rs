@@ -159,7 +159,8 @@ impl Authenticator for Jwt {
         };
         match token {
             std::borrow::Cow::Borrowed(token) => match self.verifier.verify(token) {
-                Step::Ready(outcome) => Step::Ready(self.conclude(outcome, now)),
+                // A signature was checked, if the token had the form of one.
+                Step::Ready(outcome) => Step::after_others(self.conclude(outcome, now)),
                 Step::Pending(verified) => Step::Pending(Box::pin(async move { self.conclude(verified.await, now) })),
             },
             // A token out of the query is decoded text that this step has to own.
