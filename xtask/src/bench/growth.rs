@@ -1,10 +1,11 @@
-//! What becomes of the cost of a request, and of memory, where there is more of something: Keyward beside
-//! itself.
+//! What becomes of the cost of a request, and of memory, where there is more of something: Keyward beside itself. Of
+//! connections the kernel's share grows too, so that nginx beside itself is shown as well.
 
 use super::Bench;
 use super::callers::{Callers, ISSUE, Requests};
 use super::descriptors;
 use super::keyward::Wiring;
+use super::nginx::Extent;
 use super::process::Server;
 use super::report::Row;
 use super::requests::CONNECTIONS;
@@ -20,6 +21,13 @@ enum Kind {
     Connections,
     Rules,
     Tokens,
+}
+
+/// Whose cost it is.
+#[derive(Clone, Copy)]
+enum Program {
+    Keyward,
+    Nginx,
 }
 
 /// A row.
@@ -82,9 +90,15 @@ pub(super) fn run(bench: &Bench) -> Result<Vec<Row>, String> {
     for (kind, steps) in KINDS {
         let steps = steps.iter().filter(|step| step.brief || !bench.brief);
         let steps = steps.filter(|step| kind != Kind::Connections || possible(step));
-        let servers = steps.map(|step| Ok((step, start(bench, kind, step)?)));
-        let servers = servers.collect::<Result<Vec<(&Step, Server)>, String>>()?;
-        rows.extend(grow(bench, kind, &servers)?);
+        let steps: Vec<&Step> = steps.collect();
+        let programs: &[Program] =
+            if kind == Kind::Connections { &[Program::Keyward, Program::Nginx] } else { &[Program::Keyward] };
+        // One after the other: the connections of both may be more than a process may have.
+        for program in programs {
+            let servers = steps.iter().map(|step| Ok((*step, start(bench, kind, step, *program)?)));
+            let servers = servers.collect::<Result<Vec<(&Step, Server)>, String>>()?;
+            rows.extend(grow(bench, kind, *program, &servers)?);
+        }
     }
     Ok(rows)
 }
@@ -98,11 +112,11 @@ fn possible(step: &Step) -> bool {
     possible
 }
 
-fn grow(bench: &Bench, kind: Kind, servers: &[(&Step, Server)]) -> Result<Vec<Row>, String> {
+fn grow(bench: &Bench, kind: Kind, program: Program, servers: &[(&Step, Server)]) -> Result<Vec<Row>, String> {
     let Some(((fewest, reference), others)) = servers.split_first() else { return Ok(Vec::new()) };
     let contender = |step: &Step, server| {
         let load = load(bench, kind, step, server)?;
-        Ok::<_, String>(Contender { title: title(kind, step), server, load })
+        Ok::<_, String>(Contender { title: title(kind, step, program), server, load })
     };
     let trial = |(step, server)| {
         let asks = Asks::Nothing;
@@ -114,10 +128,11 @@ fn grow(bench: &Bench, kind: Kind, servers: &[(&Step, Server)]) -> Result<Vec<Ro
 }
 
 /// With what a cache of verified tokens may take, where those grow.
-fn title(kind: Kind, step: &Step) -> String {
-    match kind {
-        Kind::Tokens => format!("{} in at most {} MiB", step.title, token_cache_mib(step)),
-        Kind::Connections | Kind::Rules => step.title.to_owned(),
+fn title(kind: Kind, step: &Step, program: Program) -> String {
+    match (program, kind) {
+        (Program::Nginx, _) => format!("nginx, {}", step.title),
+        (Program::Keyward, Kind::Tokens) => format!("{} in at most {} MiB", step.title, token_cache_mib(step)),
+        (Program::Keyward, Kind::Connections | Kind::Rules) => step.title.to_owned(),
     }
 }
 
@@ -131,11 +146,16 @@ fn warm_up(step: &Step) -> u32 {
     1 + step.count / 10_000
 }
 
-fn start(bench: &Bench, kind: Kind, step: &Step) -> Result<Server, String> {
+fn start(bench: &Bench, kind: Kind, step: &Step, program: Program) -> Result<Server, String> {
+    // A few more look whether it is closed, and the first is compared with each of the others, over connections of its own.
+    let connections = step.count + 1000;
+    if let Program::Nginx = program {
+        let extent = Extent { connections, ..Extent::default() };
+        return bench.stage.nginx_as(&format!("nginx-{}", step.name), Spoken::Http1, &extent);
+    }
     let rules = if kind == Kind::Rules { step.count } else { RULES };
     let set_up = SetUp { title: step.title, name: step.name, rules, authenticator: Authenticator::Jwt };
-    // A few more look whether it is closed, and the first is compared with each of the others, over connections of its own.
-    let connections = (kind == Kind::Connections).then_some(step.count + 1000);
+    let connections = (kind == Kind::Connections).then_some(connections);
     let token_cache_bytes = (kind == Kind::Tokens).then(|| u64::from(token_cache_mib(step)) << 20);
     bench.stage.keyward_wired(&set_up, &Wiring { connections, token_cache_bytes, ..Wiring::default() })
 }
