@@ -4,6 +4,11 @@ use std::thread::available_parallelism;
 
 use rustix::thread::{CpuSet, sched_getaffinity, sched_setaffinity};
 
+/// Cores that this process may run on.
+pub(crate) fn count() -> usize {
+    available_parallelism().map_or(1, std::num::NonZero::get)
+}
+
 /// The cores of this process, apart: one for the server, the others for whoever measures.
 pub(crate) struct Cores {
     server: CpuSet,
@@ -13,7 +18,7 @@ pub(crate) struct Cores {
 impl Cores {
     /// Nothing where there is one only, or it cannot be told.
     pub(crate) fn apart() -> Option<Self> {
-        if available_parallelism().is_ok_and(|cores| cores.get() < 2) {
+        if count() < 2 {
             return None;
         }
         let mut others = sched_getaffinity(None).ok()?;

@@ -9,6 +9,7 @@ mod overload;
 mod release;
 mod soak;
 mod tidy;
+mod tokens;
 mod workload;
 
 use std::path::{Path, PathBuf};

@@ -8,6 +8,8 @@ use std::time::{Duration, Instant};
 use keyward_testkit::process::{Keyward, Running};
 use keyward_testkit::{scripted, wire};
 
+use crate::tokens::Tokens;
+
 /// Of the answer to `/large`.
 const LARGE: usize = 256 * 1024;
 /// Under instrumentation everything takes its time.
@@ -26,13 +28,9 @@ log: {level: error}
 pub(crate) fn start(keyward: Keyward, tokens: usize) -> Result<(Running, Vec<String>), String> {
     let upstream = scripted::upstream(answer);
     let key = run(&keyward, &["credentials", "generate", "--alg", "RS256"])?;
-    let key = keyward.write("keys.json", &key).display().to_string();
-    let tokens = (0..tokens).map(|number| {
-        let subject = format!("caller-{number}");
-        run(&keyward, &["token", "--sub", &subject, "--scope", "jira:read", "--ttl", "3600", "--key", &key])
-    });
-    let tokens = tokens.collect::<Result<Vec<_>, _>>()?;
-    let rules = rules(keyward.proxy, upstream, &key);
+    let key = keyward.write("keys.json", &key);
+    let tokens = Tokens::new(&key, key.with_file_name("tokens"))?.some(tokens)?;
+    let rules = rules(keyward.proxy, upstream, &key.display().to_string());
     let running = keyward.env("TRAINING_SECRET", "dHJhaW5pbmc=").with(CONFIG, &rules).launch();
     let begun = Instant::now();
     while !running.api("/health/alive").is_ok_and(|answer| answer.status() == 200) {

@@ -10,7 +10,6 @@ use std::time::Instant;
 use super::Bench;
 use super::callers::{ISSUE, wrk_answered};
 use super::keyward::Wiring;
-use super::machine;
 use super::nginx::Extent;
 use super::process::Server;
 use super::report::{Figure, Row};
@@ -43,7 +42,7 @@ struct Sample {
 
 /// Keyward and nginx.
 pub(super) fn run(bench: &Bench) -> Result<Vec<Row>, String> {
-    let apart = machine::cores() >= 4;
+    let apart = crate::cores::count() >= 4;
     let places = if apart { APART } else { SHARED };
     let _upstream = bench.stage.upstream_on(places.others, 2)?;
     let header = Authenticator::Jwt.credential(&bench.stage.tokens().first()?);

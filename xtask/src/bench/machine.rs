@@ -6,6 +6,8 @@ use std::process::Command;
 
 use serde_json::{Value, json};
 
+use crate::cores;
+
 /// Programs, and what makes each print its version.
 const PROGRAMS: [(&str, &str); 5] =
     [("nginx", "-v"), ("wrk", "-v"), ("h2load", "--version"), ("haproxy", "-v"), ("envoy", "--version")];
@@ -15,16 +17,11 @@ pub(super) fn describe() -> Value {
     let versions: serde_json::Map<String, Value> =
         PROGRAMS.iter().map(|(name, option)| ((*name).to_owned(), version(name, option).into())).collect();
     json!({
-        "cores": cores(),
+        "cores": cores::count(),
         "processor": processor(),
         "kernel": fs::read_to_string("/proc/sys/kernel/osrelease").unwrap_or_default().trim(),
         "versions": versions,
     })
-}
-
-/// Cores that this process may run on.
-pub(super) fn cores() -> usize {
-    std::thread::available_parallelism().map_or(1, std::num::NonZero::get)
 }
 
 /// Where a program is, if it is installed.

@@ -26,7 +26,6 @@ mod set_ups;
 mod setup;
 mod side;
 mod start;
-mod tokens;
 mod turns;
 mod wires;
 

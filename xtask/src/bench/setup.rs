@@ -14,8 +14,9 @@ use keyward_testkit::tls_client::TlsClient;
 use keyward_testkit::wire;
 use serde_json::{Value, json};
 
+use crate::tokens::Tokens;
+
 use super::process::Server;
-use super::tokens::Tokens;
 
 pub(super) const PROXY_CORE: &str = "0";
 pub(super) const OTHER_CORE: &str = "1";

@@ -1,5 +1,5 @@
 //! What is counted: the server doing its work for callers on keep-alive connections, over loopback. Most
-//! requests are let through with a known token; the others are what else happens every day.
+//! requests are let through with a known token, one in 25 with a new one; the others are what else happens every day.
 
 use std::path::Path;
 
@@ -9,18 +9,18 @@ use crate::workload::{Caller, start};
 
 /// Callers at the same time.
 const CALLERS: usize = 16;
-/// Rounds of one caller; a round is one of each kind and many of the common one.
+/// Rounds of one caller, each with a token of its own; a round is one of each kind and many of the common one.
 const ROUNDS: usize = 150;
 const COMMON_IN_A_ROUND: usize = 20;
-/// Different tokens of one caller, so that signatures are verified too.
-const TOKENS: usize = 8;
-
+/// Less than all of their tokens take, so that new ones push others out.
+const TOKEN_CACHE_BYTES: &str = "2097152";
 /// Serves the training load with a binary, which writes its counts when it ends.
 pub(super) fn serve(binary: &Path) -> Result<(), String> {
-    let (mut running, tokens) = start(Keyward::new(binary), CALLERS * TOKENS)?;
+    let keyward = Keyward::new(binary).env("SERVE_PROXY_LIMITS_TOKEN_CACHE_BYTES", TOKEN_CACHE_BYTES);
+    let (mut running, tokens) = start(keyward, CALLERS * ROUNDS)?;
     let outcome = std::thread::scope(|scope| {
         let callers: Vec<_> = tokens
-            .chunks(TOKENS)
+            .chunks(ROUNDS)
             .map(|tokens| {
                 let running = &running;
                 scope.spawn(move || call(running, tokens))
@@ -38,8 +38,7 @@ pub(super) fn serve(binary: &Path) -> Result<(), String> {
 fn call(running: &Running, tokens: &[String]) -> Result<(), String> {
     let mut caller = Caller::connect(running)?;
     let body = format!("{{\"fields\":\"{}\"}}", "x".repeat(1500));
-    for round in 0..ROUNDS {
-        let token = &tokens[round * TOKENS / ROUNDS];
+    for token in tokens {
         for _ in 0..COMMON_IN_A_ROUND {
             caller.expect("GET /jira/rest/api/2/issue/DEMO-1", token, "", 200)?;
         }

@@ -11,10 +11,10 @@ use keyward_core::jwt::sign::SigningKey;
 use keyward_core::ports::UnixTime;
 use keyward_server::issuer::token::{TokenRequest, sign};
 
-use super::machine;
+use crate::cores;
 
 /// A key, and the tokens that were signed with it.
-pub(super) struct Tokens {
+pub(crate) struct Tokens {
     key: SigningKey,
     file: PathBuf,
     /// A line of the file each.
@@ -23,14 +23,14 @@ pub(super) struct Tokens {
 
 impl Tokens {
     /// Those of a private key, in a file.
-    pub(super) fn new(key: &Path, file: PathBuf) -> Result<Self, String> {
+    pub(crate) fn new(key: &Path, file: PathBuf) -> Result<Self, String> {
         let document = fs::read(key).map_err(|error| format!("{}: {error}", key.display()))?;
         let key = SigningKey::read(&document, None, None).map_err(|error| error.to_string())?;
         Ok(Self { key, file, signed: Mutex::default() })
     }
 
     /// A file that has at least so many tokens, one a line, no two of them alike.
-    pub(super) fn at_least(&self, count: usize) -> Result<&Path, String> {
+    pub(crate) fn at_least(&self, count: usize) -> Result<&Path, String> {
         let mut signed = self.signed.lock().unwrap_or_else(PoisonError::into_inner);
         if signed.len() < count {
             let more = self.sign_range(signed.len(), count)?;
@@ -42,10 +42,17 @@ impl Tokens {
     }
 
     /// The first of them.
-    pub(super) fn first(&self) -> Result<String, String> {
+    pub(crate) fn first(&self) -> Result<String, String> {
         self.at_least(1)?;
         let signed = self.signed.lock().unwrap_or_else(PoisonError::into_inner);
         signed.first().cloned().ok_or_else(|| "there is no token".to_owned())
+    }
+
+    /// The first so many.
+    pub(crate) fn some(&self, count: usize) -> Result<Vec<String>, String> {
+        self.at_least(count)?;
+        let signed = self.signed.lock().unwrap_or_else(PoisonError::into_inner);
+        Ok(signed.iter().take(count).cloned().collect())
     }
 
     /// Signs on every core, and says how far it is when that takes a while.
@@ -53,7 +60,7 @@ impl Tokens {
         let now = SystemTime::now().duration_since(UNIX_EPOCH).map_err(|error| error.to_string())?;
         let now = UnixTime(i64::try_from(now.as_secs()).map_err(|error| error.to_string())?);
         let done = AtomicUsize::new(0);
-        let share = (end - first).div_ceil(machine::cores());
+        let share = (end - first).div_ceil(cores::count());
         let shares: Vec<_> = (first..end).step_by(share).map(|start| start..(start + share).min(end)).collect();
         thread::scope(|scope| {
             let signers: Vec<_> =
