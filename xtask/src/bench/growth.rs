@@ -121,7 +121,8 @@ fn grow(bench: &Bench, kind: Kind, program: Program, servers: &[(&Step, Server)]
     let trial = |(step, server)| {
         let asks = Asks::Nothing;
         let warm_up = if kind == Kind::Tokens { warm_up(step) } else { bench.warm_up() };
-        Ok(Trial { own: contender(step, server)?, reference: contender(fewest, reference)?, asks, warm_up })
+        let (own, reference) = (contender(step, server)?, contender(fewest, reference)?);
+        Ok(Trial { own, reference, guarded: matches!(program, Program::Keyward), asks, warm_up })
     };
     let trials = others.iter().map(|(step, server)| trial((*step, server)));
     interleave(bench, None, &trials.collect::<Result<Vec<_>, String>>()?, bench.rounds(5))

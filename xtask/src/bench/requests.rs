@@ -83,6 +83,7 @@ fn beside_nginx(
             own: contender(title, server, *authenticator)?,
             // It looks at no credential; one as long as a token has to be read.
             reference: contender("nginx", &nginx, Authenticator::Jwt)?,
+            guarded: true,
             asks: authenticator.asks(),
             warm_up: bench.warm_up(),
         })

@@ -35,6 +35,8 @@ pub(super) struct Contender<'a> {
 pub(super) struct Trial<'a> {
     pub(super) own: Contender<'a>,
     pub(super) reference: Contender<'a>,
+    /// Whether it must turn away who shows nothing.
+    pub(super) guarded: bool,
     /// What the side service must see of it once it is warm.
     pub(super) asks: Asks,
     /// For how many seconds it is driven first.
@@ -64,8 +66,10 @@ pub(super) fn interleave(
     rounds: u32,
 ) -> Result<Vec<Row>, String> {
     let mut warm = Vec::new();
-    for Trial { own, reference, warm_up, .. } in trials {
-        bench.stage.check_closed(own.server, own.load.spoken())?;
+    for Trial { own, reference, guarded, warm_up, .. } in trials {
+        if *guarded {
+            bench.stage.check_closed(own.server, own.load.spoken())?;
+        }
         for Contender { title, server, load } in [reference, own] {
             if *warm_up > 0 && !warm.contains(title) {
                 load.warm_up(server.port, *warm_up).map_err(|why| format!("{title}: {why}"))?;

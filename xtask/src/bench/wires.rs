@@ -56,6 +56,7 @@ fn beside_nginx(bench: &Bench, loads: &[(&str, Callers)]) -> Result<Vec<Row>, St
         .map(|(what, load)| Trial {
             own: Contender { title: format!("keyward, {what}"), server: &keyward, load: Box::new(load.clone()) },
             reference: Contender { title: format!("nginx, {what}"), server: &nginx, load: Box::new(load.clone()) },
+            guarded: true,
             asks: Asks::Nothing,
             warm_up: bench.warm_up(),
         })
