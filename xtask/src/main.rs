@@ -5,6 +5,7 @@ mod bench;
 mod cores;
 mod generate;
 mod guard;
+mod hostile;
 mod overload;
 mod release;
 mod soak;
@@ -26,6 +27,8 @@ usage: cargo xtask release              builds the binary that is released, opti
                                         Of a release build; with --debug of a debug build, with --binary FILE of that one
        cargo xtask overload [--brief]   one, two and three times what a core can serve, and what becomes of it; of a release build,
                                         with --binary FILE of that one
+       cargo xtask hostile              hostile requests, from vectors/ and generated, and one table of what became of them; of a release
+                                        build, with --binary FILE of that one; --generated N, --seed N
        cargo xtask generate [--check]   schemas and generated parts of docs/; with --check, fails when they are stale";
 
 fn main() -> ExitCode {
@@ -35,6 +38,9 @@ fn main() -> ExitCode {
         ["release"] => release::build().map(|binary| println!("{}", binary.display())),
         ["bench", ref options @ ..] => {
             bench::Options::read(options).ok_or_else(|| USAGE.to_owned()).and_then(|it| bench::run(&it))
+        }
+        ["hostile", ref options @ ..] => {
+            hostile::Options::read(options).ok_or_else(|| USAGE.to_owned()).and_then(|it| hostile::run(&it))
         }
         ["guard"] => plain_binary().and_then(|binary| guard::run(&binary, false)),
         ["guard", "--write"] => plain_binary().and_then(|binary| guard::run(&binary, true)),

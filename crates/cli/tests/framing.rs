@@ -10,6 +10,7 @@ use std::time::Duration;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use keyward_testkit::conformance::recorder::Recorder;
+use keyward_testkit::hostile::{Expected, guardian, llhttp};
 use keyward_testkit::process::{Keyward, Running};
 use keyward_testkit::wire;
 use serde_json::Value;
@@ -94,12 +95,6 @@ fn spoiled_framing_lines() {
     assert!(wrong.is_empty(), "{} wrong\n{}", wrong.len(), wrong.join("\n"));
 }
 
-macro_rules! guardian {
-    ($($name:literal),*) => {
-        [$(($name, include_str!(concat!("../../../vectors/http-desync-guardian/", $name, ".yaml")))),*]
-    };
-}
-
 /// Compliant requests that are refused all the same, with the reason.
 const REFUSED_THOUGH_COMPLIANT: &[(&str, &str)] = &[
     ("Correct TE OK", "transfer codings other than chunked alone: two readers could disagree"),
@@ -122,26 +117,14 @@ const REFUSED_THOUGH_COMPLIANT: &[(&str, &str)] = &[
 #[test]
 fn http_desync_guardian() {
     let (running, upstream) = serve();
-    let files = guardian!(
-        "acceptable",
-        "ambiguous",
-        "bad-header-characters",
-        "edge-cases",
-        "more-compliant-tests",
-        "real-life-test-cases",
-        "rfc-compliant",
-        "severe",
-        "single-case",
-        "uri-specific-test-cases"
-    );
     let (mut played, mut wrong) = (0, Vec::new());
-    for (file, text) in files {
+    for (file, text) in guardian::FILES {
         let document = keyward_server::config::yaml::parse(text, file, keyward_server::config::yaml::Dialect::Core);
         let cases = keyward_core::document::to_json(&document.unwrap());
         for case in cases.as_array().unwrap() {
             played += 1;
             let tier = case["expected"]["tier"].as_str().unwrap();
-            let outcome = play(&running, &upstream, &request(case));
+            let outcome = play(&running, &upstream, &guardian::request(case));
             let right = match tier {
                 "Severe" => refused(&outcome),
                 "Compliant" => outcome.upstream.len() == 1 && outcome.status == 200,
@@ -156,7 +139,7 @@ fn http_desync_guardian() {
                     "{file}: {name} ({tier}): {} closed {} upstream {seen}\n{:?}",
                     outcome.status,
                     outcome.closed,
-                    String::from_utf8_lossy(&request(case)).chars().take(300).collect::<String>()
+                    String::from_utf8_lossy(&guardian::request(case)).chars().take(300).collect::<String>()
                 ));
             }
         }
@@ -165,122 +148,19 @@ fn http_desync_guardian() {
     assert!(wrong.is_empty(), "{} wrong\n{}", wrong.len(), wrong.join("\n"));
 }
 
-/// The bytes of a case: `Host` where none is given, and the body that its framing announces.
-fn request(case: &Value) -> Vec<u8> {
-    let text = |value: &Value| value.as_str().map_or_else(|| value.to_string(), str::to_owned);
-    let version = text(&case["version"]);
-    let mut head = format!("{} {} {version}\r\n", text(&case["method"]), text(&case["uri"]));
-    let headers: Vec<(String, String)> = case["headers"]
-        .as_array()
-        .into_iter()
-        .flatten()
-        .map(|header| {
-            (text(&header["name"]), if header["value"].is_null() { String::new() } else { text(&header["value"]) })
-        })
-        .collect();
-    let value_of = |wanted: &str| {
-        headers.iter().find(|(name, _)| name.eq_ignore_ascii_case(wanted)).map(|(_, value)| value.trim())
-    };
-    if value_of("host").is_none() {
-        head.push_str("Host: h\r\n");
-    }
-    for (name, value) in &headers {
-        head.push_str(&format!("{name}: {value}\r\n"));
-    }
-    head.push_str("\r\n");
-    let mut bytes = wire::latin1_bytes(&head);
-    match (value_of("transfer-encoding"), value_of("content-length").and_then(|length| length.parse::<usize>().ok())) {
-        (Some(_), _) => bytes.extend_from_slice(b"5\r\nhello\r\n0\r\n\r\n"),
-        (None, Some(length)) if length < 100_000 => bytes.resize(bytes.len() + length, b'x'),
-        _ => {}
-    }
-    bytes
-}
-
-/// Strict request blocks of `vectors/llhttp/request` that end in an error.
-fn llhttp_errors(text: &str) -> Vec<(String, Vec<u8>)> {
-    let (mut found, mut title, mut meta) = (Vec::new(), String::new(), String::new());
-    let mut blocks = text.split("\n").peekable();
-    while let Some(line) = blocks.next() {
-        if let Some(heading) = line.strip_prefix('#') {
-            title = heading.trim_start_matches('#').trim().to_owned();
-        } else if line.starts_with("<!-- meta=") {
-            line.clone_into(&mut meta);
-        } else if line == "```http" {
-            let lines: Vec<&str> = blocks.by_ref().take_while(|line| *line != "```").collect();
-            let log: Vec<&str> = blocks
-                .by_ref()
-                .skip_while(|line| *line != "```log")
-                .skip(1)
-                .take_while(|line| *line != "```")
-                .collect();
-            let is_strict_request = meta.contains("\"type\": \"request\"") && !meta.contains("lenient");
-            if is_strict_request && log.iter().any(|line| line.contains("error code=")) {
-                found.push((title.clone(), llhttp_bytes(&lines)));
-            }
-        }
-    }
-    found
-}
-
-/// Lines are joined by CRLF; a backslash at an end continues, and `\\r`, `\\n`, `\\t`, `\\f`, `\\xNN` are octets.
-fn llhttp_bytes(lines: &[&str]) -> Vec<u8> {
-    let mut bytes = Vec::new();
-    for (index, line) in lines.iter().enumerate() {
-        let (line, continues) = line.strip_suffix('\\').map_or((*line, false), |line| (line, true));
-        let mut rest = line.as_bytes();
-        while let [first, others @ ..] = rest {
-            let (octet, used) = match (first, others) {
-                (b'\\', [b'r', ..]) => (b'\r', 2),
-                (b'\\', [b'n', ..]) => (b'\n', 2),
-                (b'\\', [b't', ..]) => (b'\t', 2),
-                (b'\\', [b'f', ..]) => (0x0c, 2),
-                (b'\\', [b'x', high, low, ..]) => {
-                    let digits = [*high, *low];
-                    let digits = std::str::from_utf8(&digits).unwrap();
-                    (u8::from_str_radix(digits, 16).unwrap(), 4)
-                }
-                (other, _) => (*other, 1),
-            };
-            bytes.push(octet);
-            rest = &rest[used..];
-        }
-        if !continues && index + 1 < lines.len() {
-            bytes.extend_from_slice(b"\r\n");
-        }
-    }
-    bytes.extend_from_slice(b"\r\n");
-    bytes
-}
-
-/// Blocks that llhttp calls an error for reasons that are none here.
-const NO_ERROR_HERE: &[(&str, &str)] = &[
-    ("CRLF between requests, explicit `close`", "the request is sound; what follows `close` is not read"),
-    ("CRLF between requests, explicit `close` followed by tab", "as above"),
-];
-
 #[test]
 fn llhttp_strict_errors() {
     let (running, upstream) = serve();
-    let files = [
-        include_str!("../../../vectors/llhttp/request/connection.md"),
-        include_str!("../../../vectors/llhttp/request/content-length.md"),
-        include_str!("../../../vectors/llhttp/request/invalid.md"),
-        include_str!("../../../vectors/llhttp/request/method.md"),
-        include_str!("../../../vectors/llhttp/request/sample.md"),
-        include_str!("../../../vectors/llhttp/request/transfer-encoding.md"),
-        include_str!("../../../vectors/llhttp/request/uri.md"),
-    ];
-    let cases: Vec<(String, Vec<u8>)> = files.into_iter().flat_map(llhttp_errors).collect();
+    let attempts = llhttp::attempts();
     let mut wrong = Vec::new();
-    for (title, bytes) in &cases {
-        let outcome = play(&running, &upstream, bytes);
-        let listed = NO_ERROR_HERE.iter().any(|(listed, _)| listed == title);
-        if !listed && !outcome.upstream.is_empty() {
-            let (status, shown) = (outcome.status, String::from_utf8_lossy(bytes));
-            wrong.push(format!("{title}: {status} closed {} {:?}\n{shown:?}", outcome.closed, outcome.upstream));
+    for attempt in &attempts {
+        let outcome = play(&running, &upstream, &attempt.bytes);
+        if attempt.expected == Expected::Refused && !outcome.upstream.is_empty() {
+            let (status, shown) = (outcome.status, String::from_utf8_lossy(&attempt.bytes));
+            let name = &attempt.name;
+            wrong.push(format!("{name}: {status} closed {} {:?}\n{shown:?}", outcome.closed, outcome.upstream));
         }
     }
-    assert!(cases.len() > 50, "{} cases", cases.len());
-    assert!(wrong.is_empty(), "{} of {} wrong\n{}", wrong.len(), cases.len(), wrong.join("\n"));
+    assert!(attempts.len() > 50, "{} cases", attempts.len());
+    assert!(wrong.is_empty(), "{} of {} wrong\n{}", wrong.len(), attempts.len(), wrong.join("\n"));
 }

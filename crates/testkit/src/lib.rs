@@ -5,6 +5,7 @@
 pub mod clouds;
 pub mod conformance;
 pub mod documents;
+pub mod hostile;
 pub mod load;
 pub mod moto;
 pub mod pki;
