@@ -95,3 +95,27 @@ fn files_are_small_and_say_what_they_are_for() {
         assert!(!text.contains(concat!("TO", "DO")) && !text.contains(concat!("FIX", "ME")), "{path} holds a leftover");
     }
 }
+
+/// Each file or directory of tests that the threat model names in its last column is there.
+#[test]
+fn the_threat_model_names_tests_that_exist() {
+    let text = fs::read_to_string(root().join("docs/threat-model.md")).unwrap();
+    let files: Vec<String> = sources().iter().map(|(path, _)| path.display().to_string()).collect();
+    let table = text.split("## What each layer guarantees").nth(1).unwrap().split("\n## ").next().unwrap();
+    let mut named = 0;
+    for row in table.lines().filter(|line| line.starts_with("| ")).skip(2) {
+        let shown_by = row.trim_end_matches(" |").rsplit(" | ").next().unwrap();
+        for name in shown_by.split('`').skip(1).step_by(2).filter(|name| name.ends_with(['/', 's'])) {
+            let there = match name.strip_suffix('/') {
+                Some(directory) => files.iter().any(|file| file.contains(&format!("/{directory}/"))),
+                None if name.ends_with("*.rs") => {
+                    files.iter().any(|file| file.contains(&format!("/{}", name.trim_end_matches("*.rs"))))
+                }
+                None => !name.ends_with(".rs") || files.iter().any(|file| file.ends_with(&format!("/{name}"))),
+            };
+            assert!(there, "`{name}` is not there: {row}");
+            named += 1;
+        }
+    }
+    assert!(named > 20, "{named} names");
+}
