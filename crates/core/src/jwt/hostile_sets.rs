@@ -157,7 +157,7 @@ fn keys_that_check_nothing_well_are_skipped_one_by_one() {
 fn private_keys_in_a_set_are_reduced_to_their_public_halves() {
     for name in ["RS256", "ES256", "EdDSA"] {
         let private = generate(name, "k", 0).unwrap();
-        let set = parse(&[private.clone()]);
+        let set = parse(std::slice::from_ref(&private));
         assert_eq!((set.len(), set.skipped().len()), (1, 0), "{name}");
         let shown = format!("{set:?}");
         for member in ["d", "p", "q", "dp", "dq", "qi"] {

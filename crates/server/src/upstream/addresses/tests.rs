@@ -79,9 +79,12 @@ fn a_zone_changes_nothing() {
     assert_eq!(objection, Objection::OfKind(Kind::LinkLocal));
 }
 
+/// What is allowed, what is denied, the host, where it leads, and what becomes of it.
+type Row<'a> = (&'a [&'a str], &'a [&'a str], &'a str, &'a str, &'a str);
+
 #[test]
 fn lists_widen_and_narrow_where_hosts_lead() {
-    let rows: [(&[&str], &[&str], &str, &str, &str); 16] = [
+    let rows: [Row<'_>; 16] = [
         (&["127.0.0.1"], &[], "h", "127.0.0.1", "permitted"),
         (&["127.0.0.1"], &[], "h", "127.0.0.2", "loopback"),
         (&["127.0.0.1"], &[], "h", "::ffff:127.0.0.1", "permitted"),
