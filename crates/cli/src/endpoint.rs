@@ -10,6 +10,7 @@ use hyper::client::conn::http1;
 use hyper_util::rt::TokioIo;
 use keyward_core::rule::upstream::Upstream;
 use keyward_core::secret::shown_url;
+use keyward_server::upstream::addresses::AddressPolicy;
 use keyward_server::upstream::connect::connect;
 use keyward_server::upstream::resolve::Resolver;
 use keyward_server::upstream::tls::{client_config, install_provider};
@@ -86,7 +87,8 @@ async fn get(url: &str) -> Result<Answer, String> {
         false => format!("{problem}: write `http://` or `https://` in front"),
     })?;
     let tls = client_config(&[], &[b"http/1.1"]).map_err(|problem| problem.message)?;
-    let stream = connect(place.origin(), &Resolver::default(), &Arc::clone(&tls), TIME).await;
+    let resolver = Resolver::new(Vec::new(), AddressPolicy::anywhere());
+    let stream = connect(place.origin(), &resolver, &Arc::clone(&tls), TIME).await;
     let stream = stream.map_err(|error| error.to_string())?;
     let (mut sender, connection) = http1::handshake(TokioIo::new(stream)).await.map_err(|error| error.to_string())?;
     tokio::spawn(connection);

@@ -132,8 +132,14 @@ fn schema_and_start_agree_about_configurations() {
 }
 
 /// What no schema can know: files, and what is written in a form of its own.
-const ONLY_AT_START: [&str; 5] =
-    ["serve.proxy.tls", "serve.api.tls", "serve.prometheus.tls", "issuer.tls", "serve.proxy.upstream.resolve"];
+const ONLY_AT_START: [&str; 6] = [
+    "serve.proxy.tls",
+    "serve.api.tls",
+    "serve.prometheus.tls",
+    "issuer.tls",
+    "serve.proxy.upstream.resolve",
+    "serve.proxy.upstream.addresses",
+];
 
 #[test]
 fn schema_and_start_agree_about_every_setting() {

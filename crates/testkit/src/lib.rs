@@ -15,5 +15,6 @@ pub mod scripted;
 pub mod signals;
 pub mod soak;
 pub mod tls_client;
+pub mod tokens;
 pub mod vault;
 pub mod wire;

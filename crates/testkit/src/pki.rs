@@ -29,16 +29,14 @@ impl Authority {
     /// A server's configuration for these names.
     pub fn server(&self, names: &[&str], protocols: &[&[u8]]) -> Arc<ServerConfig> {
         let (certificate, key) = self.issue(names);
-        let key = PrivatePkcs8KeyDer::from(key.serialize_der());
-        let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
-        let mut config = ServerConfig::builder_with_provider(provider)
-            .with_safe_default_protocol_versions()
-            .unwrap()
-            .with_no_client_auth()
-            .with_single_cert(vec![certificate.der().clone()], key.into())
-            .unwrap();
-        config.alpn_protocols = protocols.iter().map(|name| name.to_vec()).collect();
-        Arc::new(config)
+        serving(&certificate, &key, protocols)
+    }
+
+    /// The same, with a certificate that is good from the beginning of one year to the beginning of another.
+    pub fn server_between(&self, names: &[&str], years: [i32; 2]) -> Arc<ServerConfig> {
+        let (mut parameters, key) = (named(names), KeyPair::generate().unwrap());
+        [parameters.not_before, parameters.not_after] = years.map(|year| rcgen::date_time_ymd(year, 1, 1));
+        serving(&parameters.signed_by(&key, &self.issuer).unwrap(), &key, &[])
     }
 
     /// A client's configuration that trusts this authority and nobody else.
@@ -60,9 +58,32 @@ impl Authority {
 
     fn issue(&self, names: &[&str]) -> (rcgen::Certificate, KeyPair) {
         let key = KeyPair::generate().unwrap();
-        let names: Vec<String> = names.iter().map(|name| (*name).to_owned()).collect();
-        (CertificateParams::new(names).unwrap().signed_by(&key, &self.issuer).unwrap(), key)
+        (named(names).signed_by(&key, &self.issuer).unwrap(), key)
     }
+}
+
+/// The configuration of a server whose certificate nobody else has signed.
+pub fn self_signed_server(names: &[&str]) -> Arc<ServerConfig> {
+    let key = KeyPair::generate().unwrap();
+    serving(&named(names).self_signed(&key).unwrap(), &key, &[])
+}
+
+fn named(names: &[&str]) -> CertificateParams {
+    let names: Vec<String> = names.iter().map(|name| (*name).to_owned()).collect();
+    CertificateParams::new(names).unwrap()
+}
+
+fn serving(certificate: &rcgen::Certificate, key: &KeyPair, protocols: &[&[u8]]) -> Arc<ServerConfig> {
+    let key = PrivatePkcs8KeyDer::from(key.serialize_der());
+    let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
+    let mut config = ServerConfig::builder_with_provider(provider)
+        .with_safe_default_protocol_versions()
+        .unwrap()
+        .with_no_client_auth()
+        .with_single_cert(vec![certificate.der().clone()], key.into())
+        .unwrap();
+    config.alpn_protocols = protocols.iter().map(|name| name.to_vec()).collect();
+    Arc::new(config)
 }
 
 impl Default for Authority {

@@ -29,6 +29,10 @@ pub use signing_set::SigningSet;
 pub use algorithm::{ALGORITHMS, Algorithm, algorithm, algorithm_name};
 
 #[cfg(test)]
+mod hostile;
+#[cfg(test)]
+mod hostile_sets;
+#[cfg(test)]
 mod tests;
 #[cfg(test)]
 mod vectors;

@@ -14,11 +14,15 @@ use crate::pipeline::denial::Reason;
 use crate::pipeline::step::Step;
 use crate::ports::{KeySource, LocalFuture};
 
-pub(super) struct Keys(Mutex<Option<Arc<KeySet>>>);
+pub(super) struct Keys(Mutex<Option<Arc<KeySet>>>, &'static str);
 
 impl Keys {
     pub(super) fn publishing(keys: &[&Value]) -> Arc<Self> {
-        let source = Arc::new(Self(Mutex::new(None)));
+        Self::at("test", keys)
+    }
+
+    pub(super) fn at(location: &'static str, keys: &[&Value]) -> Arc<Self> {
+        let source = Arc::new(Self(Mutex::new(None), location));
         source.publish(keys);
         source
     }
@@ -39,7 +43,7 @@ impl KeySource for Keys {
     }
 
     fn location(&self) -> &str {
-        "test"
+        self.1
     }
 }
 

@@ -6,6 +6,7 @@ use std::time::Duration;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
 use super::*;
+use crate::upstream::addresses::AddressPolicy;
 use crate::upstream::resolve::{Override, Resolver};
 
 const LIMITS: Limits = Limits { time: Duration::from_secs(5), bytes: 1024 };
@@ -104,7 +105,7 @@ fn hosts_and_paths_are_those_of_the_providers() {
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
         let port = listener.local_addr().unwrap().port();
         let to_here = |host: &String| Override::parse(&format!("{host}:443:127.0.0.1:{port}")).unwrap();
-        let client = client(Resolver::new(hosts.iter().map(to_here).collect()), roots);
+        let client = client(Resolver::new(hosts.iter().map(to_here).collect(), AddressPolicy::default()), roots);
         for (url, variables, host, path) in rows {
             let object = Object::parse(url, LIMITS).unwrap();
             let variable =

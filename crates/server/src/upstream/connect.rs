@@ -16,7 +16,7 @@ use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
 
 use super::error::ForwardError;
-use super::resolve::Resolver;
+use super::resolve::{ResolveError, Resolver};
 
 /// A connected stream, plain or TLS.
 pub enum UpstreamStream {
@@ -58,30 +58,42 @@ pub async fn connect(
 ) -> Result<UpstreamStream, ForwardError> {
     match tokio::time::timeout(limit, attempt(origin, resolver, tls)).await {
         Ok(Ok(stream)) => Ok(stream),
-        Ok(Err(error)) => Err(ForwardError::Connect(format!("{}: {error}", origin.authority()))),
+        Ok(Err(error)) => Err(error),
         Err(_) => Err(ForwardError::Timeout("for a connection")),
     }
 }
 
-async fn attempt(origin: &UpstreamOrigin, resolver: &Resolver, tls: &Arc<ClientConfig>) -> io::Result<UpstreamStream> {
+async fn attempt(
+    origin: &UpstreamOrigin,
+    resolver: &Resolver,
+    tls: &Arc<ClientConfig>,
+) -> Result<UpstreamStream, ForwardError> {
+    let failed = |error: io::Error| ForwardError::Connect(format!("{}: {error}", origin.authority()));
+    let addresses = resolver.resolve(&origin.host, origin.port).await.map_err(|error| match error {
+        ResolveError::Failed(error) => failed(error),
+        refused @ ResolveError::Refused { .. } => ForwardError::Address(refused.to_string()),
+    })?;
     let mut last = io::Error::new(io::ErrorKind::NotFound, "the name has no address");
-    for address in resolver.resolve(&origin.host, origin.port).await? {
-        match TcpStream::connect(address).await {
-            Ok(stream) => {
-                stream.set_nodelay(true)?;
-                return match origin.scheme {
-                    Scheme::Http => Ok(UpstreamStream::Plain(stream)),
-                    Scheme::Https => {
-                        let name = ServerName::try_from(origin.host.clone()).map_err(io::Error::other)?;
-                        let stream = TlsConnector::from(tls.clone()).connect(name, stream).await?;
-                        Ok(UpstreamStream::Tls(Box::new(stream)))
-                    }
-                };
-            }
+    for permitted in addresses {
+        match TcpStream::connect(permitted.address()).await {
+            Ok(stream) => return secured(stream, origin, tls).await.map_err(failed),
             Err(error) => last = error,
         }
     }
-    Err(last)
+    Err(failed(last))
+}
+
+/// TLS, where the scheme wants it.
+async fn secured(stream: TcpStream, origin: &UpstreamOrigin, tls: &Arc<ClientConfig>) -> io::Result<UpstreamStream> {
+    stream.set_nodelay(true)?;
+    match origin.scheme {
+        Scheme::Http => Ok(UpstreamStream::Plain(stream)),
+        Scheme::Https => {
+            let name = ServerName::try_from(origin.host.clone()).map_err(io::Error::other)?;
+            let stream = TlsConnector::from(tls.clone()).connect(name, stream).await?;
+            Ok(UpstreamStream::Tls(Box::new(stream)))
+        }
+    }
 }
 
 impl AsyncRead for UpstreamStream {

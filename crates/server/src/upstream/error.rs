@@ -7,6 +7,8 @@ use super::http1::{Failure, Malformed};
 /// A failure between this proxy and an upstream. Texts name hosts and causes, never credentials.
 #[derive(Debug)]
 pub enum ForwardError {
+    /// The host leads where it may not.
+    Address(String),
     /// No connection could be made: name, TCP or TLS.
     Connect(String),
     /// The exchange broke before the head of an answer arrived.
@@ -29,6 +31,7 @@ impl ForwardError {
     /// The spelling in audit records and metrics.
     pub fn reason(&self) -> &'static str {
         match self {
+            ForwardError::Address(_) => "upstream_address",
             ForwardError::Connect(_) => "upstream_connect",
             ForwardError::Exchange(_) => "upstream_exchange",
             ForwardError::Timeout(_) => "upstream_timeout",
@@ -40,6 +43,7 @@ impl ForwardError {
 impl fmt::Display for ForwardError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
+            ForwardError::Address(detail) => write!(f, "no connection: {detail}"),
             ForwardError::Connect(detail) => write!(f, "no connection to {detail}"),
             ForwardError::Exchange(detail) => write!(f, "the exchange with the upstream broke: {detail}"),
             ForwardError::Timeout(what) => write!(f, "too much time passed waiting {what}"),

@@ -1,5 +1,6 @@
 //! Connections to upstreams: names to addresses, TLS, the per-core pool, and sending.
 
+pub mod addresses;
 pub mod answer;
 pub mod connect;
 pub mod error;

@@ -33,9 +33,10 @@ impl Outbound {
         let trusted = fingerprint(&settings.ca_files);
         let any = client_config(&settings.ca_files, &[b"h2", b"http/1.1"])?;
         let tls = UpstreamTls { http1: http1_only(&any), any };
-        let resolver = Resolver::new(settings.resolve.clone());
+        let resolver = Resolver::new(settings.resolve.clone(), settings.addresses.clone());
         let side = PooledSideClient::new(resolver, tls.http1.clone(), settings.connect_timeout);
-        let documents = HttpClient::new(Resolver::new(settings.resolve.clone()), tls.http1.clone());
+        let resolver = Resolver::new(settings.resolve.clone(), settings.addresses.for_documents());
+        let documents = HttpClient::new(resolver, tls.http1.clone());
         Ok(Arc::new(Self { settings: settings.clone(), trusted, tls, side: Arc::new(side), documents }))
     }
 
@@ -52,7 +53,7 @@ impl Outbound {
     pub fn forwarder(&self) -> Forwarder {
         Forwarder::new(
             Rc::new(Pool::new(self.settings.idle_timeout)),
-            Rc::new(Resolver::new(self.settings.resolve.clone())),
+            Rc::new(Resolver::new(self.settings.resolve.clone(), self.settings.addresses.clone())),
             self.tls.clone(),
             self.settings.connect_timeout,
             self.settings.response_header_timeout,

@@ -132,6 +132,8 @@ mirror! {
         /// `host:port:address[:port]`: addresses to use instead of asking the resolver, like curl's
         /// `--resolve`. Also used for key sets.
         resolve: Vec<String>,
+        /// Where hosts may lead.
+        addresses: AddressesFile,
         /// TCP and TLS together.
         connect_timeout: GoDuration,
         /// Idle pooled connections.
@@ -140,6 +142,14 @@ mirror! {
         response_header_timeout: GoDuration,
         /// Pauses in bodies, either way.
         stream_idle_timeout: GoDuration,
+    }
+    /// Where hosts of upstreams, side services and documents may lead: addresses such as `10.1.2.3`, networks such as
+    /// `10.0.0.0/8`, and `link_local`, `loopback`, `metadata`, `multicast`, `private`, `reserved`, `unspecified`.
+    AddressesFile {
+        /// Names may lead there. Without this, only a host that is written so leads to what is not `private` of these.
+        allow: Vec<String>,
+        /// No host may lead there, unless `allow` or `resolve` says so.
+        deny: Vec<String>,
     }
     /// Limits on requests and connections.
     Limits {

@@ -9,8 +9,9 @@ use keyward_core::gate::GatePolicy;
 use super::Check;
 use super::listeners::ListenerSettings;
 use crate::config::file::UnderscoreHeaders;
-use crate::config::file::serve::ProxyFile;
+use crate::config::file::serve::{AddressesFile, ProxyFile};
 use crate::cors::CorsSettings;
+use crate::upstream::addresses::{AddressPolicy, Addresses};
 use crate::upstream::resolve::Override;
 
 /// Longer than anybody wants to wait for an answer, and longer than a core waits that is merely busy.
@@ -68,6 +69,8 @@ pub struct UpstreamSettings {
     pub ca_files: Vec<PathBuf>,
     /// Addresses to use instead of asking the resolver.
     pub resolve: Vec<Override>,
+    /// Where hosts may lead.
+    pub addresses: AddressPolicy,
     /// TCP and TLS together.
     pub connect_timeout: Duration,
     /// Idle pooled connections.
@@ -94,6 +97,7 @@ impl Check<'_> {
                     .ok()
             })
             .collect();
+        let addresses = self.addresses(upstream.addresses.unwrap_or_default());
         let workers = match file.workers {
             Some(0) => {
                 self.refuse("serve.proxy.workers", "at least one core must serve");
@@ -152,12 +156,28 @@ impl Check<'_> {
             upstream: UpstreamSettings {
                 ca_files: upstream.ca_files.unwrap_or_default().into_iter().map(Into::into).collect(),
                 resolve,
+                addresses,
                 connect_timeout: or(upstream.connect_timeout, 3),
                 idle_timeout: or(upstream.idle_timeout, 30),
                 response_header_timeout: or(upstream.response_header_timeout, 60),
                 stream_idle_timeout,
             },
         }
+    }
+
+    fn addresses(&mut self, file: AddressesFile) -> AddressPolicy {
+        let mut read = |key: &str, entries: Option<Vec<String>>| {
+            let mut read_all = Vec::new();
+            for entry in entries.unwrap_or_default() {
+                match Addresses::parse(&entry) {
+                    Ok(addresses) => read_all.push(addresses),
+                    Err(problem) => self.refuse(&format!("serve.proxy.upstream.addresses.{key}"), problem),
+                }
+            }
+            read_all
+        };
+        let (allow, deny) = (read("allow", file.allow), read("deny", file.deny));
+        AddressPolicy::new(allow, deny)
     }
 
     /// Zero stands for no limit.

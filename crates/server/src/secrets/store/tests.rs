@@ -13,6 +13,7 @@ use super::*;
 use crate::config::settings::proxy::UpstreamSettings;
 use crate::config::settings::secrets::NamedSecret;
 use crate::secrets::backend::{Backend, Failure, Fetched, Value, Wanted};
+use crate::upstream::addresses::AddressPolicy;
 use crate::upstream::outbound::Outbound;
 use crate::upstream::tls::install_provider;
 
@@ -57,6 +58,7 @@ fn client() -> HttpClient {
     let settings = UpstreamSettings {
         ca_files: Vec::new(),
         resolve: Vec::new(),
+        addresses: AddressPolicy::default(),
         connect_timeout: second,
         idle_timeout: second,
         response_header_timeout: second,
