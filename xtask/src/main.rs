@@ -1,5 +1,5 @@
 //! Repository chores: `cargo xtask release`, `cargo xtask bench`, `cargo xtask guard`, `cargo xtask soak`, `cargo xtask
-//! overload`, `cargo xtask generate`. The rules of `tidy.rs` run with the tests.
+//! overload`, `cargo xtask slow`, `cargo xtask generate`. The rules of `tidy.rs` run with the tests.
 
 mod bench;
 mod cores;
@@ -7,6 +7,7 @@ mod generate;
 mod guard;
 mod overload;
 mod release;
+mod slow;
 mod soak;
 mod tidy;
 mod tokens;
@@ -26,6 +27,7 @@ usage: cargo xtask release              builds the binary that is released, opti
                                         Of a release build; with --debug of a debug build, with --binary FILE of that one
        cargo xtask overload [--brief]   one, two and three times what a core can serve, and what becomes of it; of a release build,
                                         with --binary FILE of that one
+       cargo xtask slow [--brief]       ten thousand connections that hardly say anything, and what becomes of others; the same
        cargo xtask generate [--check]   schemas and generated parts of docs/; with --check, fails when they are stale";
 
 fn main() -> ExitCode {
@@ -44,6 +46,9 @@ fn main() -> ExitCode {
         ["overload", ref options @ ..] => {
             overload::Options::read(options).ok_or_else(|| USAGE.to_owned()).and_then(|it| overload::run(&it))
         }
+        ["slow", ref options @ ..] => overload::Options::read(options)
+            .ok_or_else(|| USAGE.to_owned())
+            .and_then(|it| slow::run(&it.binary()?, it.brief)),
         ["generate"] => generate::run(false),
         ["generate", "--check"] => generate::run(true),
         _ => Err(USAGE.to_owned()),
