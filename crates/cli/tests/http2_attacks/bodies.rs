@@ -20,7 +20,8 @@ fn lengths(stage: &Stage) {
     let (hello, end) = (|| data(1, END_STREAM, b"hello"), || data(1, END_STREAM, b""));
     let length = |value| [("content-length", value)];
     // (what, the length announced, what follows, what it comes to)
-    let rows: [(&str, &[(&str, &str)], &[Vec<u8>], Outcome); 24] = [
+    type Row<'a> = (&'a str, &'a [(&'a str, &'a str)], &'a [Vec<u8>], Outcome);
+    let rows: [Row; 24] = [
         ("as announced", &length("5"), &[hello()], Status(200)),
         ("as announced, in pieces", &length("5"), &[data(1, 0, b"he"), data(1, 0, b"llo"), end()], Status(200)),
         ("not announced", &[], &[hello()], Status(200)),

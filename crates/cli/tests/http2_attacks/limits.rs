@@ -26,7 +26,8 @@ fn sections_over_a_limit_are_refused_and_others_are_not() {
     let field = |length: usize, count: usize| vec![("x-long", &text[..length]); count];
     let some = |more: Vec<(&'static str, &'static str)>| more;
     // (what, the path, fields, octets in a frame, what it comes to)
-    let rows: [(&str, &str, Vec<(&str, &str)>, usize, Outcome); 15] = [
+    type Row<'a> = (&'a str, &'a str, Vec<(&'a str, &'a str)>, usize, Outcome);
+    let rows: [Row; 15] = [
         ("100 fields", "/open/x", some(vec![("x-a", "1"); 100]), 16_384, Status(200)),
         ("101 fields", "/open/x", some(vec![("x-a", "1"); 101]), 16_384, Status(431)),
         ("101 crumbs of cookies", "/open/x", some(vec![("cookie", "a=1"); 101]), 16_384, Status(431)),
