@@ -1,7 +1,11 @@
 //! One HTTP/2 connection, of any port, from its preface to its goodbye.
 
+use std::cell::Cell;
 use std::convert::Infallible;
 use std::error::Error;
+use std::future::poll_fn;
+use std::pin::pin;
+use std::task::Poll;
 use std::time::Duration;
 
 use http::header::CONTENT_LENGTH;
@@ -15,7 +19,7 @@ use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::sync::watch;
 
-use crate::local_executor::LocalExecutor;
+use crate::proxy::stall::Stall;
 
 /// How long a connection without requests may take to acknowledge its end.
 const GOODBYE: Duration = Duration::from_secs(5);
@@ -29,6 +33,46 @@ pub(crate) struct Busy {
     pub(crate) active: u32,
 }
 
+thread_local! {
+    /// Whether the stream whose task was polled last waits for its caller; nothing when it has not told.
+    static WAITS_FOR_CALLER: Cell<Option<bool>> = const { Cell::new(None) };
+}
+
+/// Told by what is polled within a stream's task: it has handed over what the caller has to take before it is asked for
+/// more, or it waits for something else.
+pub(crate) fn waits_for_caller(waits: bool) {
+    WAITS_FOR_CALLER.set(Some(waits));
+}
+
+/// Spawns the tasks of streams on the current local runtime, and ends those whose caller leaves unread what it is sent:
+/// HTTP/2's windows let it do so for as long as it likes, on a connection that is alive.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct StreamExecutor {
+    unread: Duration,
+}
+
+impl<F: Future<Output = ()> + 'static> hyper::rt::Executor<F> for StreamExecutor {
+    fn execute(&self, task: F) {
+        let mut unread = Stall::new(self.unread);
+        tokio::task::spawn_local(async move {
+            let mut task = pin!(task);
+            let mut waits = false;
+            poll_fn(|cx| {
+                WAITS_FOR_CALLER.set(None);
+                if task.as_mut().poll(cx).is_ready() {
+                    return Poll::Ready(());
+                }
+                if let Some(told) = WAITS_FOR_CALLER.get() {
+                    waits = told;
+                    unread.reset();
+                }
+                if waits { unread.poll(cx) } else { Poll::Pending }
+            })
+            .await;
+        });
+    }
+}
+
 /// Serves until the peer leaves, nothing has happened for the limit, or the drain begins and the exchanges under
 /// way have ended.
 pub(crate) async fn serve<T, S, B>(
@@ -36,15 +80,16 @@ pub(crate) async fn serve<T, S, B>(
     service: S,
     busy: impl Fn() -> Busy,
     idle_timeout: Duration,
+    write_timeout: Duration,
     mut shutdown: watch::Receiver<bool>,
 ) where
     T: AsyncRead + AsyncWrite + Unpin + 'static,
     S: Service<Request<Incoming>, Response = Response<B>, Error = Infallible>,
     B: Body + 'static,
     B::Error: Into<Box<dyn Error + Send + Sync>>,
-    LocalExecutor: Http2ServerConnExec<S::Future, B>,
+    StreamExecutor: Http2ServerConnExec<S::Future, B>,
 {
-    let mut builder = http2::Builder::new(LocalExecutor);
+    let mut builder = http2::Builder::new(StreamExecutor { unread: write_timeout });
     builder
         .timer(TokioTimer::new())
         .keep_alive_interval(idle_timeout)

@@ -138,7 +138,7 @@ async fn connection_http2(
         }
     });
     let busy = || Busy { requests: requests.get(), active: active.get() };
-    http2::serve(stream, service, busy, timeouts.idle, shutdown).await;
+    http2::serve(stream, service, busy, timeouts.idle, timeouts.write, shutdown).await;
 }
 
 /// Counts an exchange until it ends, also where the caller leaves before.

@@ -13,6 +13,7 @@ pub mod ports;
 pub mod process;
 pub mod scripted;
 pub mod signals;
+pub mod slow;
 pub mod soak;
 pub mod tls_client;
 pub mod tokens;

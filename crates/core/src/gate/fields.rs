@@ -41,6 +41,9 @@ pub(super) fn filter(headers: &mut HeaderMap, version: Version, policy: &GatePol
         if length > policy.max_field_bytes || size > policy.max_head_bytes {
             return Err(RefusalReason::FieldSize);
         }
+        if version == Version::HTTP_2 && !is_well_formed(text, value) {
+            return Err(RefusalReason::Syntax);
+        }
         seen.note(name);
         match classify(text, policy) {
             Class::Keep => {}
@@ -86,6 +89,13 @@ pub(super) fn filter(headers: &mut HeaderMap, version: Version, policy: &GatePol
         }
     }
     Ok(facts)
+}
+
+/// What HTTP/1.1's parser sees to, and nobody does for HTTP/2 (RFC 9113 section 8.2.1): no quote in a name, which the
+/// `http` crate takes for a character of a token, and no space around a value.
+fn is_well_formed(name: &str, value: &HeaderValue) -> bool {
+    let is_space = |byte: Option<&u8>| matches!(byte, Some(b' ' | b'\t'));
+    !name.contains('"') && !is_space(value.as_bytes().first()) && !is_space(value.as_bytes().last())
 }
 
 /// Which fields are there, so that those that are not need no look.

@@ -29,7 +29,7 @@ pub enum RefusalReason {
     Query,
     /// The target's scheme is not the connection's.
     Scheme,
-    /// Request line or header lines break the grammar (RFC 9112 sections 2.2, 3 and 5).
+    /// Request line or header lines break the grammar (RFC 9112 sections 2.2, 3 and 5), or a field's name does.
     Syntax,
     /// The target is too long.
     TargetSize,

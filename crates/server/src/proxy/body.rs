@@ -14,6 +14,7 @@ use hyper::body::Incoming;
 
 use super::completion::Completion;
 use super::stall::Stall;
+use crate::http2::waits_for_caller;
 use crate::upstream::answer::AnswerBody;
 
 /// What went through of a request body; shared with the completion of the exchange.
@@ -248,7 +249,9 @@ impl Body for ResponseBody {
             ResponseBody::Upstream(exchange) => exchange,
         };
         let Some(body) = &mut exchange.upstream else { return Poll::Ready(None) };
-        match Pin::new(&mut body.incoming).poll_frame(cx) {
+        let polled = Pin::new(&mut body.incoming).poll_frame(cx);
+        waits_for_caller(polled.is_ready());
+        match polled {
             Poll::Pending => {
                 ready!(body.stall.poll(cx));
                 Poll::Ready(Some(Err(io::Error::new(io::ErrorKind::TimedOut, "the upstream's body stalled"))))

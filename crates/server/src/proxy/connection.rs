@@ -145,5 +145,5 @@ async fn serve_http2<T: AsyncRead + AsyncWrite + Unpin + 'static>(
 ) {
     let own = connection.clone();
     let service = service_fn(move |request| service.clone().serve(request, connection.clone()));
-    http2::serve(stream, service, || own.busy(), options.idle_timeout, shutdown).await;
+    http2::serve(stream, service, || own.busy(), options.idle_timeout, options.write_timeout, shutdown).await;
 }

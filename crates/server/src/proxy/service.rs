@@ -34,7 +34,7 @@ use super::panics::{caught, survived};
 use super::stall::Stall;
 use super::upgrade::tunnel;
 use crate::cors;
-use crate::http2::without_body;
+use crate::http2::{waits_for_caller, without_body};
 use crate::serving::Live;
 use crate::upstream::answer::{Answer, AnswerBody};
 use crate::upstream::error::ForwardError;
@@ -154,6 +154,7 @@ impl Service {
                 if is_head && matches!(response.body(), ResponseBody::Full(_)) {
                     response = without_body(response, ResponseBody::full(Bytes::new()));
                 }
+                waits_for_caller(true);
             }
             Ok(response)
         }

@@ -1,0 +1,137 @@
+//! Callers that hold connections and hardly use them: what ends them, what they cost, and that others are served.
+
+#![allow(clippy::unwrap_used)]
+
+use std::cell::RefCell;
+use std::io::Write;
+use std::net::TcpStream;
+use std::sync::Arc;
+
+use keyward_testkit::conformance::recorder::Recorder;
+use keyward_testkit::pki::Authority;
+use keyward_testkit::process::{Keyward, PATIENCE, Running};
+use keyward_testkit::slow::{KINDS, Slow, SlowCaller};
+use keyward_testkit::tls_client::TlsClient;
+use keyward_testkit::wire::drain;
+use tokio_rustls::rustls::ClientConfig;
+
+const CONFIG: &str = "
+authenticators: {anonymous: {enabled: true}}
+authorizers: {allow: {enabled: true}}
+mutators: {noop: {enabled: true}}
+";
+/// Of every kind, so many.
+const EACH: usize = 40;
+const MOST_GROWTH_KIB: u64 = 32 * 1024;
+
+/// A server, over TLS or not, and what its callers trust.
+fn start(tls: bool, variables: &[(&str, &str)]) -> (Running, Option<Arc<ClientConfig>>) {
+    let upstream = Recorder::start(true).port;
+    let rules = format!(
+        "- id: any\n  match: {{url: \"<https?>://<[^/]*>/<.*>\", methods: [GET, POST]}}\n  \
+         authenticators: [{{handler: anonymous}}]\n  authorizer: {{handler: allow}}\n  mutators: [{{handler: noop}}]\n  \
+         upstream: {{url: \"http://127.0.0.1:{upstream}\"}}\n"
+    );
+    let mut keyward = Keyward::new(env!("CARGO_BIN_EXE_keyward")).with(CONFIG, &rules);
+    for (name, value) in variables {
+        keyward = keyward.env(name, value);
+    }
+    if !tls {
+        return (keyward.start(), None);
+    }
+    let authority = Authority::new();
+    let (certificate, key) = authority.pem(&["localhost"]);
+    let (cert, key) = (keyward.write("cert.pem", &certificate), keyward.write("key.pem", &key));
+    let keyward = keyward
+        .env("SERVE_PROXY_TLS_CERT_PATH", &cert.display().to_string())
+        .env("SERVE_PROXY_TLS_KEY_PATH", &key.display().to_string());
+    (keyward.start(), Some(authority.client(&[b"http/1.1"])))
+}
+
+fn honest(running: &Running, tls: Option<&Arc<ClientConfig>>) -> u16 {
+    match tls {
+        None => running.get("/honest", &[]).status(),
+        Some(config) => {
+            let mut client = TlsClient::connect(running.proxy, config, PATIENCE).unwrap();
+            client.get("/honest", "h").unwrap().status()
+        }
+    }
+}
+
+/// However slowly they drip, heads end with the limit on heads, bodies with that on pauses, silence with that on idle
+/// connections.
+#[test]
+fn each_kind_of_slowness_has_its_end() {
+    let limits =
+        [("SERVE_PROXY_TIMEOUT_HEADER", "1s"), ("SERVE_PROXY_TIMEOUT_READ", "1s"), ("SERVE_PROXY_TIMEOUT_IDLE", "2s")];
+    for tls in [false, true] {
+        let (running, config) = start(tls, &limits);
+        for slow in KINDS {
+            let mut caller = SlowCaller::connect(running.proxy, config.as_ref(), slow, PATIENCE).unwrap();
+            caller.drip().unwrap();
+            let said = String::from_utf8(caller.end().expect("an end")).unwrap();
+            let first = said.lines().next().unwrap_or_default();
+            assert_eq!(first, if slow == Slow::Body { "HTTP/1.1 408 Request Timeout" } else { "" }, "{slow:?} {tls}");
+        }
+        running.until("the end of all", |running| running.metric("keyward_connections ") == Some(0.0));
+    }
+}
+
+/// A head that drips is as late as one that stops: it is its whole that is limited.
+#[test]
+fn dripping_does_not_lengthen_a_head() {
+    let (running, _) = start(false, &[("SERVE_PROXY_TIMEOUT_HEADER", "1s")]);
+    let caller = RefCell::new(SlowCaller::connect(running.proxy, None, Slow::Head, PATIENCE).unwrap());
+    running.until("the end of the connection", |_| caller.borrow_mut().drip().is_err());
+}
+
+#[test]
+fn handshakes_that_stop_end() {
+    let (running, config) = start(true, &[("SERVE_PROXY_TIMEOUT_HANDSHAKE", "500ms")]);
+    // Nothing; a record that never comes whole; and one of another kind.
+    for begun in [&b""[..], b"\x16\x03\x01\x02\x00\x01\x00", b"\x17\x03\x03\x00\x01"] {
+        let mut stream = TcpStream::connect(("127.0.0.1", running.proxy)).unwrap();
+        stream.set_read_timeout(Some(PATIENCE)).unwrap();
+        stream.write_all(begun).unwrap();
+        drain(&mut stream, 1024);
+    }
+    running.until("the end of all", |running| running.metric("keyward_connections ") == Some(0.0));
+    assert_eq!(honest(&running, config.as_ref()), 200);
+}
+
+#[test]
+fn many_slow_callers_cost_little_and_keep_nobody_out() {
+    for tls in [false, true] {
+        let (running, config) = start(tls, &[]);
+        assert_eq!(honest(&running, config.as_ref()), 200);
+        let before = running.resident_kib();
+        let mut callers: Vec<SlowCaller> = Vec::new();
+        for number in 0..EACH * KINDS.len() {
+            let slow = KINDS[number % KINDS.len()];
+            callers.push(SlowCaller::connect(running.proxy, config.as_ref(), slow, PATIENCE).unwrap());
+        }
+        let open = callers.len() as f64;
+        running.until("all connections", |running| running.metric("keyward_connections ") >= Some(open));
+        for _ in 0..3 {
+            callers.iter_mut().for_each(|caller| caller.drip().unwrap());
+            assert_eq!(honest(&running, config.as_ref()), 200);
+        }
+        let growth = running.resident_kib().saturating_sub(before);
+        assert!(growth <= MOST_GROWTH_KIB, "memory grew by {growth} KiB");
+    }
+}
+
+/// Where they have taken every place, others are told so, and let in once a limit has ended the slow ones.
+#[test]
+fn who_finds_every_place_taken_is_told_and_let_in_later() {
+    let limits = [("SERVE_PROXY_LIMITS_CONNECTIONS", "10"), ("SERVE_PROXY_TIMEOUT_HEADER", "2s")];
+    let (running, _) = start(false, &limits);
+    running.until("nobody's being connected", |running| running.metric("keyward_connections ") == Some(0.0));
+    let connect = || SlowCaller::connect(running.proxy, None, Slow::Head, PATIENCE).unwrap();
+    let callers: Vec<SlowCaller> = (0..10).map(|_| connect()).collect();
+    running.until("taking every place", |running| running.metric("keyward_connections ") == Some(10.0));
+    let refused = running.get("/honest", &[]);
+    assert_eq!((refused.status(), refused.header("retry-after")), (503, Some("1")));
+    running.until("a place", |running| running.get("/honest", &[]).status() == 200);
+    assert!(callers.into_iter().all(|caller| caller.end().is_some()));
+}
