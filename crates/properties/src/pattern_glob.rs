@@ -42,31 +42,42 @@ enum Piece {
 
 /// The pattern in pieces, where it has nothing but these: plain literal text, and wildcards between brackets.
 fn pieces(written: &str) -> Option<Vec<Piece>> {
-    let (mut pieces, mut is_variable) = (Vec::new(), false);
-    let mut bytes = written.bytes().take(MAX_BYTES + 1).peekable();
-    while let Some(byte) = bytes.next() {
-        pieces.push(match byte {
-            b'<' if !is_variable => {
-                is_variable = true;
-                continue;
-            }
-            b'>' if is_variable => {
-                is_variable = false;
-                continue;
-            }
-            b'*' if is_variable && bytes.next_if_eq(&b'*').is_some() => Piece::All,
-            b'*' if is_variable => Piece::Some,
-            b'?' if is_variable => Piece::One,
-            b'a'..=b'z' | b'0'..=b'9' | b'-' | b'_' => Piece::Literal(byte),
-            // The one form that paths have is not changed by these, but by others, such as a doubled slash.
-            b'/' | b'.' if !written.contains("//") && !written.contains("/.") => Piece::Literal(byte),
-            _ => return None,
-        });
+    // Others may be written otherwise in the one form that URLs have.
+    let rest = written.split_once("://").map_or(written, |(_, rest)| rest);
+    if ["//", "/.", "./", ":"].iter().any(|text| rest.contains(text)) {
+        return None;
     }
+    let (mut pieces, mut is_variable, mut stars) = (Vec::new(), false, 0);
+    for byte in written.bytes() {
+        match byte {
+            b'<' | b'>' if is_variable == (byte == b'>') => is_variable = !is_variable,
+            // Stars of two variable parts side by side count together.
+            b'*' if is_variable => stars += 1,
+            byte => {
+                pieces.extend(wildcard(std::mem::take(&mut stars))?);
+                pieces.push(match byte {
+                    b'?' if is_variable => Piece::One,
+                    b'a'..=b'z' | b'0'..=b'9' | b'-' | b'_' | b'/' | b'.' | b':' => Piece::Literal(byte),
+                    _ => return None,
+                });
+            }
+        }
+    }
+    pieces.extend(wildcard(stars)?);
     // What stands before and after a lone `**` may overlap, as in the reference.
     let overlaps = pieces.iter().filter(|piece| matches!(piece, Piece::All)).count() == 1
         && !pieces.iter().any(|piece| matches!(piece, Piece::Some | Piece::One));
     (!is_variable && !overlaps && pieces.len() <= MAX_BYTES).then_some(pieces)
+}
+
+/// What so many stars stand for, if there are any; nothing plain from three on.
+fn wildcard(stars: usize) -> Option<Option<Piece>> {
+    match stars {
+        0 => Some(None),
+        1 => Some(Some(Piece::Some)),
+        2 => Some(Some(Piece::All)),
+        _ => None,
+    }
 }
 
 /// By trying everything, with a row of the places that can be reached.
