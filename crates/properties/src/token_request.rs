@@ -78,6 +78,9 @@ pub(crate) fn check(data: &[u8]) {
         first
     };
     assert_eq!(value("grant_type"), Some("client_credentials"));
+    for name in ["scope", "ttl", "client_id"] {
+        value(name);
+    }
     // Either way, once.
     let presents = head.headers.get_all("authorization").iter().count() + usize::from(value("client_secret").is_some());
     assert_eq!(presents, 1, "{}", data.escape_ascii());
