@@ -171,13 +171,17 @@ fn normalize_escapes(path: &str) -> Result<String, PathError> {
     Ok(out)
 }
 
-/// `..;x` and a dot segment beside an encoded slash. (Encoded dots are decoded by now, and resolved.)
+/// `..;x`, a dot segment beside an encoded slash, and both at once, encoded or not: a reader that undoes escapes or
+/// leaves parameters out would find a way up. (Encoded dots are decoded by now, and those alone are resolved.)
 fn refuse_hidden_dots(segment: &str) -> Result<(), PathError> {
-    let is_dots = |text: &str| matches!(text, "." | "..");
-    let before_parameters = segment.split(';').next().unwrap_or_default();
-    let hides = (before_parameters != segment && is_dots(before_parameters))
-        || (segment.contains("%2F") && segment.split("%2F").any(is_dots));
+    let is_dots = |part: &str| matches!(without_parameters(part), "." | "..");
+    let hides = !matches!(segment, "." | "..") && segment.split("%2F").any(is_dots);
     if hides { Err(PathError::HiddenDots) } else { Ok(()) }
+}
+
+fn without_parameters(segment: &str) -> &str {
+    let start = segment.find(';').into_iter().chain(segment.find("%3B")).min();
+    start.map_or(segment, |start| &segment[..start])
 }
 
 /// The byte that the escape at a place stands for.
@@ -226,6 +230,17 @@ mod tests {
         for (path, undone) in rows {
             assert_eq!(unescaped(path), undone, "{path}");
             assert_eq!(matches!(unescaped(path), Cow::Owned(_)), path != undone, "{path}");
+        }
+    }
+
+    /// Software that takes `%2F` for a slash and leaves parameters out would resolve them.
+    #[test]
+    fn dots_with_parameters_are_refused_beside_encoded_slashes_and_with_encoded_semicolons() {
+        for path in ["/a%2F..;x/b", "/..;%2Fb", "/a%2f.%3bx", "/a/..%3Bx/b", "/%2e%2e%3b/b", "/a%2F%2E%2E;/b"] {
+            assert_eq!(canonicalize(path), Err(PathError::HiddenDots), "{path}");
+        }
+        for path in ["/a%2F...;x/b", "/a;..%2Fb", "/a%3B../b", "/..a;x", "/a%2Fb..;x"] {
+            assert_eq!(canonicalize(path).unwrap().text, path);
         }
     }
 

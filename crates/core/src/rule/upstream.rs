@@ -172,6 +172,9 @@ impl fmt::Display for UpstreamUrl<'_> {
     }
 }
 
+/// What no name of a host holds (RFC 3986 section 3.2.2), and escapes.
+const NOT_IN_HOSTS: [char; 12] = ['[', ']', '\\', '%', '"', '<', '>', '^', '`', '{', '|', '}'];
+
 fn split_port(authority: &str) -> Result<(&str, Option<u16>), String> {
     let (host, port) = match authority.strip_prefix('[') {
         Some(rest) => {
@@ -184,7 +187,7 @@ fn split_port(authority: &str) -> Result<(&str, Option<u16>), String> {
             None => (authority, None),
         },
     };
-    if host.is_empty() || (!authority.starts_with('[') && host.contains(['[', ']', '\\', '%', '"', '<', '>'])) {
+    if host.is_empty() || (!authority.starts_with('[') && host.contains(NOT_IN_HOSTS)) {
         return Err(format!("`{host}` is not a host name"));
     }
     match port {
@@ -259,6 +262,8 @@ mod tests {
             ("http://h/a\tb", None),
             ("http://h/?x=1", None),
             ("http://h\n", None),
+            ("http://h`x", None),
+            ("http://{h}", None),
         ];
         for (url, expected) in rows {
             let parsed = Upstream::parse(url, "").ok();

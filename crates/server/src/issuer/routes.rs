@@ -8,8 +8,9 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
 use http::header::{AUTHORIZATION, CACHE_CONTROL, CONTENT_TYPE, WWW_AUTHENTICATE};
+use http::request::Parts;
 use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode};
-use http_body_util::{BodyExt, Full, Limited};
+use http_body_util::{BodyExt, Collected, Full, Limited};
 use hyper::body::Incoming;
 use keyward_core::diagnostic::Diagnostic;
 use keyward_core::ports::{SecretSource, UnixTime};
@@ -98,14 +99,25 @@ impl Issuer {
 
     async fn token(&self, request: Request<Incoming>) -> Response<Full<Bytes>> {
         let (head, body) = request.into_parts();
+        let body = match &self.access {
+            Access::Open { .. } => Ok(Bytes::new()),
+            Access::Closed(_) => form(&head.headers, body).await,
+        };
+        match body {
+            Ok(body) => self.token_answer(&head, &body),
+            Err(error) => never_stored(error.into_response()),
+        }
+    }
+
+    /// The answer to a request for a token whose body, a form, is at hand.
+    pub fn token_answer(&self, head: &Parts, body: &[u8]) -> Response<Full<Bytes>> {
         let granted = match &self.access {
             Access::Open { max_ttl } => self.open(&parameters(head.uri.query().unwrap_or_default()), *max_ttl),
-            Access::Closed(clients) => match form(&head.headers, body).await {
-                Ok(form) => self.closed(clients, &head.headers, &form),
-                Err(error) => Err(error),
-            },
+            Access::Closed(clients) => std::str::from_utf8(body)
+                .map_err(|_| TokenError::invalid("the body is not UTF-8"))
+                .and_then(|form| self.closed(clients, &head.headers, &parameters(form))),
         };
-        let mut answer = granted
+        let answer = granted
             .and_then(|granted| {
                 let token = sign(self.keys.current(), &granted, now())
                     .map_err(|_| TokenError(StatusCode::INTERNAL_SERVER_ERROR, "server_error", "signing failed"))?;
@@ -121,8 +133,7 @@ impl Issuer {
                 ))
             })
             .unwrap_or_else(TokenError::into_response);
-        answer.headers_mut().insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
-        answer
+        never_stored(answer)
     }
 
     /// The document's issuer: query parameters `sub`, `scope`, `ttl`.
@@ -216,7 +227,8 @@ fn unescape(text: &str) -> Cow<'_, str> {
     pair.map_or(Cow::Borrowed(text), |(decoded, _)| Cow::Owned(decoded.into_owned()))
 }
 
-async fn form(headers: &HeaderMap, body: Incoming) -> Result<Parameters, TokenError> {
+/// Reads a form, with nothing but its length and the time it takes checked.
+async fn form(headers: &HeaderMap, body: Incoming) -> Result<Bytes, TokenError> {
     let is_form = headers
         .get(CONTENT_TYPE)
         .and_then(|value| value.to_str().ok())
@@ -227,9 +239,13 @@ async fn form(headers: &HeaderMap, body: Incoming) -> Result<Parameters, TokenEr
     let body = tokio::time::timeout(BODY_TIMEOUT, Limited::new(body, MAX_BODY).collect()).await;
     let body =
         body.map_err(|_| TokenError(StatusCode::REQUEST_TIMEOUT, "invalid_request", "the body took too long"))?;
-    let body = body.map_err(|_| TokenError::invalid("the body cannot be read"))?.to_bytes();
-    let text = std::str::from_utf8(&body).map_err(|_| TokenError::invalid("the body is not UTF-8"))?;
-    Ok(parameters(text))
+    body.map(Collected::to_bytes).map_err(|_| TokenError::invalid("the body cannot be read"))
+}
+
+/// Tokens are nothing for caches (RFC 6749 section 5.1).
+fn never_stored(mut answer: Response<Full<Bytes>>) -> Response<Full<Bytes>> {
+    answer.headers_mut().insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    answer
 }
 
 fn parameters(text: &str) -> Parameters {

@@ -13,3 +13,5 @@ pub mod pool;
 mod request_form;
 pub mod resolve;
 pub mod tls;
+
+pub use request_form::http1_head;

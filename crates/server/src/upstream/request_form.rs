@@ -1,10 +1,12 @@
 //! A request in the form of either version of HTTP.
 
+use bytes::BytesMut;
 use http::header::{CONNECTION, CONTENT_LENGTH, HOST, TE, TRANSFER_ENCODING, UPGRADE};
 use http::{HeaderMap, HeaderValue, Method, Request, Uri, Version};
 use keyward_core::pipeline::grant::Outgoing;
 
 use super::error::ForwardError;
+use super::http1::put_head;
 use crate::proxy::body::RequestBody;
 
 /// The fields of HTTP/1.1, with those that hold for this hop (RFC 9112 section 6, RFC 9110 section 7.6.1).
@@ -18,6 +20,14 @@ pub(super) fn add_hop_fields(outgoing: &mut Outgoing, body: &RequestBody) {
         headers.insert(TE, HeaderValue::from_static("trailers"));
         headers.insert(CONNECTION, HeaderValue::from_static("te"));
     }
+}
+
+/// A request's head as an upstream that speaks HTTP/1.1 gets it: for who checks that it says there what it says here.
+pub fn http1_head(mut outgoing: Outgoing, body: &RequestBody) -> BytesMut {
+    add_hop_fields(&mut outgoing, body);
+    let mut head = BytesMut::new();
+    put_head(&mut head, &outgoing.method, &outgoing.target, &outgoing.headers);
+    head
 }
 
 /// Where a body is to be expected, its absence is said, since some upstreams answer 411 otherwise (RFC 9110 section 8.6).

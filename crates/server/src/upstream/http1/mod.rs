@@ -15,6 +15,7 @@ mod sending;
 pub use awaiting::{Awaiting, Failure};
 pub use body::AnswerBody;
 pub use head::{Head, Malformed};
+pub(super) use sending::put_head;
 
 #[cfg(test)]
 mod tests;

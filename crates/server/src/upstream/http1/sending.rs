@@ -64,17 +64,7 @@ impl Sending {
         headers: &HeaderMap,
         body: RequestBody,
     ) -> Self {
-        let out = connection.begin();
-        out.reserve(HEAD);
-        for piece in [method.as_str(), " ", target, " HTTP/1.1\r\n"] {
-            out.put_slice(piece.as_bytes());
-        }
-        for (name, value) in headers {
-            for piece in [name.as_str().as_bytes(), b": ", value.as_bytes(), b"\r\n"] {
-                out.put_slice(piece);
-            }
-        }
-        out.put_slice(b"\r\n");
+        put_head(connection.begin(), method, target, headers);
         let length = headers.get(CONTENT_LENGTH).and_then(|length| length.to_str().ok()?.parse().ok());
         let framing = match length {
             Some(length) => Framing::Length(length),
@@ -169,6 +159,21 @@ impl Sending {
         self.stage = Stage::Rest;
         Ok(())
     }
+}
+
+/// The head of a request (RFC 9112 sections 3 and 5).
+#[inline]
+pub(in crate::upstream) fn put_head(out: &mut BytesMut, method: &Method, target: &str, headers: &HeaderMap) {
+    out.reserve(HEAD);
+    for piece in [method.as_str(), " ", target, " HTTP/1.1\r\n"] {
+        out.put_slice(piece.as_bytes());
+    }
+    for (name, value) in headers {
+        for piece in [name.as_str().as_bytes(), b": ", value.as_bytes(), b"\r\n"] {
+            out.put_slice(piece);
+        }
+    }
+    out.put_slice(b"\r\n");
 }
 
 fn broken(how: &str) -> io::Error {
