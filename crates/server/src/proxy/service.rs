@@ -28,12 +28,14 @@ use super::answers::{answered, local, preflight_answer, respond, shed, status_te
 use super::body::{BodyFault, RequestBody, RequestTally, ResponseBody, UpstreamBody};
 use super::completion::{Asked, Completion, Sinks};
 use super::connection::Connection;
+use super::echoes::{self, Beginning, Looked};
 use super::held_body::HeldBody;
 use super::in_force::{Follower, InForce};
 use super::panics::{caught, survived};
 use super::stall::Stall;
 use super::upgrade::tunnel;
 use crate::cors;
+use crate::echo::{Values, Watch};
 use crate::http2::without_body;
 use crate::serving::Live;
 use crate::upstream::answer::{Answer, AnswerBody};
@@ -84,6 +86,8 @@ struct Sending<'f> {
     client_upgrade: Option<OnUpgrade>,
     begun: Instant,
     answer: Exchange<'f>,
+    /// What must not come back.
+    values: Option<Rc<Values>>,
 }
 
 impl Service {
@@ -217,17 +221,36 @@ impl Service {
         Box::pin(async move {
             let now = unix(matched.record.arrived_at());
             let decided = decide(&matched.rule, &mut matched.request, &mut matched.body, now).await;
-            let Sending { mut record, client_upgrade, begun, answer } =
-                match self.send(matched, decided, &in_force.forwarder) {
+            let Sending { mut record, client_upgrade, begun, answer, values } =
+                match self.send(matched, decided, &in_force) {
                     Ok(sending) => sending,
                     Err(response) => return response,
                 };
             let outcome = answer.await;
             record.upstream_duration = Some(begun.elapsed());
-            match outcome {
-                Ok(answer) => self.relay(record, answer, client_upgrade),
-                Err(error) => self.upstream_failed(record, &error),
+            let mut answer = match outcome {
+                Ok(answer) => answer,
+                Err(error) => return self.upstream_failed(record, &error),
+            };
+            record.answered_with(answer.status());
+            let mut watch = match values.map(|values| echoes::look(&mut record, &mut answer, values)) {
+                Some(Looked::Refused) => return echo_refused(record, &in_force.forwarder),
+                Some(Looked::Passes(watch)) => watch,
+                None => None,
+            };
+            if let Some(watch) = watch.as_mut().filter(|watch| watch.holds()) {
+                let pause = record.live().serving.bodies.answer_pause;
+                let begun = Box::pin(echoes::begin(answer.body_mut(), watch, Stall::new(pause))).await;
+                if let Some(found) = watch.take_found() {
+                    record.echoed(found);
+                }
+                match begun {
+                    Beginning::Known => {}
+                    Beginning::Refused => return echo_refused(record, &in_force.forwarder),
+                    Beginning::Broken(error) => return self.upstream_failed(record, &error),
+                }
             }
+            self.relay(record, answer, client_upgrade, watch)
         })
     }
 
@@ -236,7 +259,7 @@ impl Service {
         &self,
         matched: Matched,
         decided: Result<Grant, Denial>,
-        forwarder: &'f Forwarder,
+        in_force: &'f InForce,
     ) -> Result<Sending<'f>, Response<ResponseBody>> {
         let Matched { mut record, request, rule, body, client_upgrade } = matched;
         let grant = match decided {
@@ -259,8 +282,16 @@ impl Service {
             Err(refused) => return Err(self.deny(record, Some(&rule), &refused.0, &refused.1)),
         };
         record.is_forwarded = true;
+        let looks = in_force.live.serving.echoes.looks();
+        let values = if looks { in_force.echoes.of(rule.number(), credentialed.injected()) } else { None };
         let begun = Instant::now();
-        Ok(Sending { record, client_upgrade, begun, answer: forwarder.send(credentialed, body, begun) })
+        Ok(Sending {
+            record,
+            client_upgrade,
+            begun,
+            answer: in_force.forwarder.send(credentialed, body, begun),
+            values,
+        })
     }
 
     /// hyper could not read a request's head and has answered that itself: only the record is left to do.
@@ -326,16 +357,14 @@ impl Service {
 
     fn relay(
         &self,
-        mut record: Box<Completion>,
+        record: Box<Completion>,
         answer: Answer,
         client_upgrade: Option<OnUpgrade>,
+        watch: Option<Watch>,
     ) -> Response<ResponseBody> {
-        record.status = answer.status().as_u16();
-        record.upstream_status = Some(record.status);
-        (record.outcome, record.reason) = ("allowed", None);
         if answer.status() != StatusCode::SWITCHING_PROTOCOLS {
             let stall = Stall::new(record.live().serving.bodies.answer_pause);
-            return answer.map(|incoming| ResponseBody::upstream(record, UpstreamBody { incoming, stall }));
+            return answer.map(|incoming| ResponseBody::upstream(record, UpstreamBody { incoming, stall, watch }));
         }
         let (mut head, body) = answer.into_parts();
         head.headers.insert(CONNECTION, HeaderValue::from_static("upgrade"));
@@ -366,6 +395,15 @@ impl Service {
         *response.status_mut() = error.status();
         answered(record, response)
     }
+}
+
+/// The answer holds a credential, and is not passed on. Nor is anything else of that connection.
+#[cold]
+fn echo_refused(record: Box<Completion>, forwarder: &Forwarder) -> Response<ResponseBody> {
+    if let Some(origin) = record.upstream_origin() {
+        forwarder.pool().forget_http2(origin);
+    }
+    answered(record, local(StatusCode::BAD_GATEWAY, "The answer of the upstream was refused"))
 }
 
 fn unix(time: SystemTime) -> UnixTime {
