@@ -83,6 +83,15 @@ impl Grant {
         request.has_underscores() || self.session.header.keys().any(look_alikes::has_underscore)
     }
 
+    /// Whether what is written into `Authorization` is something that the caller sent, and so no secret to it.
+    fn gives_theirs_on(&self, request: &GatedRequest) -> bool {
+        let mut written = self.session.header.iter().filter(|(name, _)| **name == AUTHORIZATION);
+        let Some((_, value)) = written.next().filter(|(_, value)| !value.is_sensitive()) else { return false };
+        let value = value.as_bytes();
+        let is_part = |theirs: &[u8]| !theirs.is_empty() && (value.ends_with(theirs) || theirs.ends_with(value));
+        request.headers().values().any(|theirs| is_part(theirs.as_bytes()))
+    }
+
     fn outgoing(
         self,
         request: GatedRequest,
@@ -107,11 +116,13 @@ impl Grant {
             }
             query => upstream.target(request.path(), query),
         };
+        let is_theirs = self.gives_theirs_on(&request);
         let (method, mut headers) = request.into_method_and_headers();
-        let mut authorization = None;
         for location in locations() {
             match location {
-                CredentialLocation::Bearer => authorization = headers.remove(AUTHORIZATION).or(authorization),
+                CredentialLocation::Bearer => {
+                    headers.remove(AUTHORIZATION);
+                }
                 CredentialLocation::Header(name) => {
                     headers.remove(name);
                 }
@@ -130,14 +141,10 @@ impl Grant {
             ours.filter_map(|cookie| HeaderValue::from_str(&cookie.value).ok()).for_each(|value| injected.add(value));
         }
         for (name, value) in first_values(self.session.header) {
-            let (is_secret, is_authorization) = (value.is_sensitive(), name == AUTHORIZATION);
-            let credential = (is_secret || is_authorization).then(|| value.clone());
-            let replaced = headers.insert(name, value);
-            // What a template copied from the caller's own is no secret to the caller.
-            let theirs = || replaced.as_ref().or(authorization.as_ref());
-            if let Some(value) = credential.filter(|value| is_secret || theirs() != Some(value)) {
-                injected.add(value);
+            if value.is_sensitive() || name == AUTHORIZATION && !is_theirs {
+                injected.add(value.clone());
             }
+            headers.insert(name, value);
         }
         keep_first_or_none(&mut headers, &USER_AGENT);
         // Last: it was settled with the destination, and no mutator sets another.
