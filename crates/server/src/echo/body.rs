@@ -80,7 +80,7 @@ impl Watch {
     }
 
     /// What goes out before anything else.
-    pub fn next(&mut self) -> Option<Frame<Bytes>> {
+    pub fn take_ready(&mut self) -> Option<Frame<Bytes>> {
         let ready = self.ready.as_mut()?;
         if !ready.data.is_empty() {
             let data = std::mem::take(&mut ready.data);
@@ -136,7 +136,7 @@ impl Watch {
         self.check(&mut fields)?;
         let data = self.rest();
         self.ready = Some(Box::new(Ready { data, trailers: Some(fields) }));
-        Ok(self.next())
+        Ok(self.take_ready())
     }
 
     /// Has the beginning of a body, with its trailers if it is over, go out first; an error when it has to be refused.

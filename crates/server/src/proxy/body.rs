@@ -215,7 +215,7 @@ impl UpstreamBody {
     fn poll_frame(&mut self, cx: &mut Context<'_>) -> Poll<Option<io::Result<Frame<Bytes>>>> {
         let Some(watch) = &mut self.watch else { return Pin::new(&mut self.incoming).poll_frame(cx) };
         loop {
-            if let Some(frame) = watch.next() {
+            if let Some(frame) = watch.take_ready() {
                 return Poll::Ready(Some(Ok(frame)));
             }
             let Some(frame) = ready!(Pin::new(&mut self.incoming).poll_frame(cx)).transpose()? else {
