@@ -21,8 +21,8 @@ const SHORTEST_QUEUE_TIME: Duration = Duration::from_millis(5);
 
 /// What an echo of a request, or a page about an error, is shorter than.
 const DEFAULT_ECHO_BYTES: usize = 16 * 1024;
-/// An answer that may have to be refused is held in memory so far.
-const MOST_ECHO_BYTES: usize = 1024 * 1024;
+/// The furthest that bodies are looked into, in bytes: an answer that may have to be refused is held in memory so far.
+pub const MOST_ECHO_BYTES: usize = 1024 * 1024;
 
 /// The proxy.
 #[derive(Clone, Debug)]
