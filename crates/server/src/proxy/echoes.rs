@@ -6,14 +6,17 @@ use std::rc::Rc;
 use std::task::{Poll, ready};
 
 use bytes::BytesMut;
-use http::StatusCode;
+use http::{Response, StatusCode};
 use http_body::Body;
 
+use super::answers::{answered, local};
+use super::body::ResponseBody;
 use super::completion::Completion;
 use super::stall::Stall;
 use crate::echo::{Action, Echoed, Place, Values, Watch};
 use crate::upstream::answer::{Answer, AnswerBody};
 use crate::upstream::error::ForwardError;
+use crate::upstream::forward::Forwarder;
 
 /// What a look at the head has come to.
 pub(super) enum Looked {
@@ -52,7 +55,8 @@ pub(super) enum Beginning {
 }
 
 /// Reads the beginning of a body that may have to be refused, as far as it is looked into.
-pub(super) async fn begin(body: &mut AnswerBody, watch: &mut Watch, mut stall: Stall) -> Beginning {
+pub(super) async fn begin(record: &mut Completion, body: &mut AnswerBody, watch: &mut Watch) -> Beginning {
+    let mut stall = Stall::new(record.live().serving.bodies.answer_pause);
     let (mut data, mut trailers) = (BytesMut::new(), None);
     while data.len() < watch.examined() && trailers.is_none() && !body.is_end_stream() {
         let frame = poll_fn(|cx| match Pin::new(&mut *body).poll_frame(cx) {
@@ -76,8 +80,21 @@ pub(super) async fn begin(body: &mut AnswerBody, watch: &mut Watch, mut stall: S
         }
     }
     let is_over = trailers.is_some() || data.len() < watch.examined() || body.is_end_stream();
-    match watch.begin(data, trailers, is_over) {
+    let begun = watch.begin(data, trailers, is_over);
+    if let Some(found) = watch.take_found() {
+        record.echoed(found);
+    }
+    match begun {
         Ok(()) => Beginning::Known,
         Err(_) => Beginning::Refused,
     }
+}
+
+/// The answer holds a credential, and is not passed on. Nor is anything else of that connection.
+#[cold]
+pub(super) fn refused(record: Box<Completion>, forwarder: &Forwarder) -> Response<ResponseBody> {
+    if let Some(origin) = record.upstream_origin() {
+        forwarder.pool().forget_http2(origin);
+    }
+    answered(record, local(StatusCode::BAD_GATEWAY, "The answer of the upstream was refused"))
 }

@@ -234,19 +234,14 @@ impl Service {
             };
             record.answered_with(answer.status());
             let mut watch = match values.map(|values| echoes::look(&mut record, &mut answer, values)) {
-                Some(Looked::Refused) => return echo_refused(record, &in_force.forwarder),
+                Some(Looked::Refused) => return echoes::refused(record, &in_force.forwarder),
                 Some(Looked::Passes(watch)) => watch,
                 None => None,
             };
             if let Some(watch) = watch.as_mut().filter(|watch| watch.holds()) {
-                let pause = record.live().serving.bodies.answer_pause;
-                let begun = Box::pin(echoes::begin(answer.body_mut(), watch, Stall::new(pause))).await;
-                if let Some(found) = watch.take_found() {
-                    record.echoed(found);
-                }
-                match begun {
+                match Box::pin(echoes::begin(&mut record, answer.body_mut(), watch)).await {
                     Beginning::Known => {}
-                    Beginning::Refused => return echo_refused(record, &in_force.forwarder),
+                    Beginning::Refused => return echoes::refused(record, &in_force.forwarder),
                     Beginning::Broken(error) => return self.upstream_failed(record, &error),
                 }
             }
@@ -395,15 +390,6 @@ impl Service {
         *response.status_mut() = error.status();
         answered(record, response)
     }
-}
-
-/// The answer holds a credential, and is not passed on. Nor is anything else of that connection.
-#[cold]
-fn echo_refused(record: Box<Completion>, forwarder: &Forwarder) -> Response<ResponseBody> {
-    if let Some(origin) = record.upstream_origin() {
-        forwarder.pool().forget_http2(origin);
-    }
-    answered(record, local(StatusCode::BAD_GATEWAY, "The answer of the upstream was refused"))
 }
 
 fn unix(time: SystemTime) -> UnixTime {
