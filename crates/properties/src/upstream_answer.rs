@@ -12,6 +12,7 @@ use http_body_util::BodyExt;
 use keyward_core::gate::GatePolicy;
 use keyward_core::rule::rule_set::RuleSet;
 use keyward_server::proxy::body::RequestBody;
+use keyward_server::upstream::addresses::AddressPolicy;
 use keyward_server::upstream::forward::{Forwarder, UpstreamTls};
 use keyward_server::upstream::pool::Pool;
 use keyward_server::upstream::resolve::Resolver;
@@ -129,7 +130,7 @@ fn played(stage: &Stage, method: &str, pieces: &[&[u8]]) -> Option<Taken> {
     };
     let client = async {
         let pool = Rc::new(Pool::new(Duration::ZERO));
-        let resolver = Rc::new(Resolver::new(Vec::new()));
+        let resolver = Rc::new(Resolver::new(Vec::new(), AddressPolicy::default()));
         let forwarder = Forwarder::new(pool, resolver, stage.tls.clone(), PATIENCE, PATIENCE);
         let answer = forwarder.send(request, RequestBody::Empty, Instant::now()).await.ok()?;
         let (head, body) = answer.into_parts();

@@ -10,6 +10,7 @@ use rustls::ServerConfig;
 use crate::config::settings::Settings;
 use crate::config::settings::listeners::{ListenerSettings, PortTimeouts};
 use crate::cors::CorsPolicy;
+use crate::echo::EchoPolicy;
 use crate::metrics::PathLabels;
 use crate::proxy::connection::ConnectionOptions;
 use crate::proxy::service::BodyLimits;
@@ -38,6 +39,8 @@ pub struct Serving {
     pub api_cors: Option<CorsPolicy>,
     /// Limits on bodies.
     pub bodies: BodyLimits,
+    /// What becomes of answers that hold a credential of their request.
+    pub echoes: EchoPolicy,
     /// The most connections of the proxy at a time.
     pub max_connections: usize,
     /// The most requests of the proxy in flight at a time.
@@ -86,6 +89,7 @@ impl Serving {
                 answer_pause: proxy.upstream.stream_idle_timeout,
                 request_bytes: proxy.max_body_bytes,
             },
+            echoes: proxy.echoes,
             max_connections: proxy.max_connections,
             max_requests: proxy.max_requests,
             max_queue_time: proxy.max_queue_time,

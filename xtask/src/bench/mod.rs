@@ -9,7 +9,7 @@
 
 mod callers;
 mod cores;
-pub(crate) mod descriptors;
+mod descriptors;
 mod growth;
 mod idle;
 mod keyward;

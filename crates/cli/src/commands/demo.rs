@@ -119,6 +119,8 @@ fn write_files(directory: &Path, ports: Ports) -> Result<SigningKey, Vec<Diagnos
         format!("echo-server:80:127.0.0.1:{}", ports.echo),
         format!("token-issuer:8080:127.0.0.1:{}", ports.issuer),
     ]});
+    // What the echo is for is to show the credential.
+    proxy["echoed_credentials"] = json!({"bodies": "off"});
     let overlay = json!({
         "serve": {"proxy": proxy, "api": listen(ports.api), "prometheus": listen(0)},
         "access_rules": {"repositories": [format!("file://{}", place("rules.yaml"))]},

@@ -75,12 +75,21 @@ impl Grant {
         } else {
             upstream.host().clone()
         };
-        Ok(CredentialedRequest(self.outgoing(request, rule, upstream, host, upgrade)))
+        Ok(self.outgoing(request, rule, upstream, host, upgrade))
     }
 
     /// Whether one of the request's fields could look like one that is set here.
     fn may_be_mimicked(&self, request: &GatedRequest) -> bool {
         request.has_underscores() || self.session.header.keys().any(look_alikes::has_underscore)
+    }
+
+    /// Whether what is written into `Authorization` is something that the caller sent, and so no secret to it.
+    fn gives_theirs_on(&self, request: &GatedRequest) -> bool {
+        let mut written = self.session.header.iter().filter(|(name, _)| **name == AUTHORIZATION);
+        let Some((_, value)) = written.next().filter(|(_, value)| !value.is_sensitive()) else { return false };
+        let value = value.as_bytes();
+        let is_part = |theirs: &[u8]| !theirs.is_empty() && (value.ends_with(theirs) || theirs.ends_with(value));
+        request.headers().values().any(|theirs| is_part(theirs.as_bytes()))
     }
 
     fn outgoing(
@@ -90,7 +99,7 @@ impl Grant {
         upstream: &Upstream,
         host: HeaderValue,
         upgrade: Option<HeaderValue>,
-    ) -> Outgoing {
+    ) -> CredentialedRequest {
         let accepts_trailers = request.accepts_trailers();
         let may_be_mimicked = self.may_be_mimicked(&request);
         let strips = !upstream.forward_caller_credential;
@@ -107,6 +116,7 @@ impl Grant {
             }
             query => upstream.target(request.path(), query),
         };
+        let is_theirs = self.gives_theirs_on(&request);
         let (method, mut headers) = request.into_method_and_headers();
         for location in locations() {
             match location {
@@ -123,17 +133,25 @@ impl Grant {
         if may_be_mimicked {
             look_alikes::remove(&mut headers, &self.session.header, rule);
         }
+        let mut injected = Injected::default();
         if self.session.sets_cookies {
             let theirs: Vec<HeaderValue> = headers.get_all(COOKIE).iter().cloned().collect();
             headers.insert(COOKIE, cookies::compose(&self.session.cookies, &theirs));
+            let ours = self.session.cookies.iter().filter(|cookie| cookie.sensitive);
+            ours.filter_map(|cookie| HeaderValue::from_str(&cookie.value).ok()).for_each(|value| injected.add(value));
         }
         for (name, value) in first_values(self.session.header) {
+            if value.is_sensitive() || name == AUTHORIZATION && !is_theirs {
+                injected.add(value.clone());
+            }
             headers.insert(name, value);
         }
         keep_first_or_none(&mut headers, &USER_AGENT);
         // Last: it was settled with the destination, and no mutator sets another.
         headers.insert(HOST, host);
-        Outgoing { method, origin: upstream.origin().clone(), target, headers, upgrade, accepts_trailers }
+        let origin = upstream.origin().clone();
+        let outgoing = Outgoing { method, origin, target, headers, upgrade, accepts_trailers };
+        CredentialedRequest { outgoing, injected }
     }
 }
 
@@ -168,12 +186,48 @@ impl Session {
 }
 
 /// A request that carries the real credential. Only a [`Grant`] makes one; the forwarder takes nothing else.
-pub struct CredentialedRequest(Outgoing);
+pub struct CredentialedRequest {
+    outgoing: Outgoing,
+    injected: Injected,
+}
 
 impl CredentialedRequest {
+    /// Which of its values are credentials that were put in here, and that its caller must not learn.
+    pub fn injected(&self) -> &Injected {
+        &self.injected
+    }
+
     /// Takes it apart, to be sent.
     pub fn into_outgoing(self) -> Outgoing {
-        self.0
+        self.outgoing
+    }
+}
+
+/// The credentials in one request: values that hold a secret, and what mutators wrote into `Authorization`. Deliberately
+/// without `Debug`.
+#[derive(Default)]
+pub struct Injected {
+    /// Nearly no request has more than one, which takes no memory of its own.
+    first: Option<HeaderValue>,
+    more: Vec<HeaderValue>,
+}
+
+impl Injected {
+    fn add(&mut self, value: HeaderValue) {
+        match &self.first {
+            Some(_) => self.more.push(value),
+            None => self.first = Some(value),
+        }
+    }
+
+    /// Each as it stands in its field; of cookies, the value alone.
+    pub fn values(&self) -> impl Iterator<Item = &HeaderValue> {
+        self.first.iter().chain(&self.more)
+    }
+
+    /// Whether there is none.
+    pub fn is_empty(&self) -> bool {
+        self.first.is_none()
     }
 }
 

@@ -32,6 +32,7 @@ use self::secrets::SecretMetrics;
 use self::shed::ShedMetrics;
 use self::worker::Finished;
 use crate::config::settings::listeners::MetricsSettings;
+use crate::echo::Echoed;
 
 /// Distinct values of the `request` label.
 const MAX_PATHS: usize = 256;
@@ -71,6 +72,12 @@ struct OutcomeLabels {
     outcome: &'static str,
 }
 
+#[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
+struct EchoLabels {
+    place: &'static str,
+    action: &'static str,
+}
+
 type Gauge64 = Gauge<i64, AtomicI64>;
 
 /// Everything that is counted in this process.
@@ -84,6 +91,7 @@ pub struct Metrics {
     refusals: Family<ReasonLabels, Counter>,
     upstream_seconds: Histogram,
     upstream_errors: Family<ReasonLabels, Counter>,
+    echoes: Family<EchoLabels, Counter>,
     repository_fetches: Family<OutcomeLabels, Counter>,
     /// What is counted of secrets.
     pub secrets: SecretMetrics,
@@ -174,6 +182,11 @@ impl Metrics {
                 histogram()
             ),
             upstream_errors: register!("keyward_upstream_errors", "Upstream failures by kind", Family::default()),
+            echoes: register!(
+                "keyward_credential_echoes",
+                "Answers that held a credential of their request",
+                Family::default()
+            ),
             connections: register!("keyward_connections", "Open client connections", Gauge64::default()),
             in_flight: register!(
                 "keyward_requests_in_flight",
@@ -234,6 +247,12 @@ impl Metrics {
     /// Counts a denial.
     pub fn denied(&self, reason: &'static str) {
         self.denials.get_or_create(&ReasonLabels { reason }).inc();
+    }
+
+    /// Counts an answer that held a credential of its request.
+    pub fn echoed(&self, echoed: Echoed) {
+        let labels = EchoLabels { place: echoed.place.as_str(), action: echoed.action.as_str() };
+        self.echoes.get_or_create(&labels).inc();
     }
 
     /// Counts a fetch of a rule document: changed, unchanged, failed or refused.

@@ -14,6 +14,7 @@ use hyper::body::Incoming;
 
 use super::completion::Completion;
 use super::stall::Stall;
+use crate::echo::{Echoed, Watch};
 use crate::http2::waits_for_caller;
 use crate::upstream::answer::AnswerBody;
 
@@ -207,6 +208,52 @@ pub struct UpstreamBody {
     pub incoming: AnswerBody,
     /// Limits pauses.
     pub stall: Stall,
+    /// Looks into it.
+    pub watch: Option<Watch>,
+}
+
+impl UpstreamBody {
+    fn poll_frame(&mut self, cx: &mut Context<'_>) -> Poll<Option<io::Result<Frame<Bytes>>>> {
+        let Some(watch) = &mut self.watch else { return Pin::new(&mut self.incoming).poll_frame(cx) };
+        loop {
+            if let Some(frame) = watch.take_ready() {
+                return Poll::Ready(Some(Ok(frame)));
+            }
+            let Some(frame) = ready!(Pin::new(&mut self.incoming).poll_frame(cx)).transpose()? else {
+                let rest = watch.rest();
+                return Poll::Ready(Some(rest).filter(|rest| !rest.is_empty()).map(|rest| Ok(Frame::data(rest))));
+            };
+            match frame.into_data() {
+                Ok(data) => {
+                    let data = watch.data(data, self.incoming.is_end_stream())?;
+                    if !data.is_empty() || self.incoming.is_end_stream() {
+                        return Poll::Ready(Some(Ok(Frame::data(data))));
+                    }
+                }
+                Err(frame) => {
+                    let trailers = frame.into_trailers().unwrap_or_default();
+                    return Poll::Ready(watch.trailers(trailers).transpose());
+                }
+            }
+        }
+    }
+
+    /// What a look into it has found since the last time.
+    fn take_found(&mut self) -> Option<Echoed> {
+        self.watch.as_mut().and_then(Watch::take_found)
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.incoming.is_end_stream() && self.watch.as_ref().is_none_or(Watch::is_empty)
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        let (hint, kept) = (self.incoming.size_hint(), self.watch.as_ref().map_or(0, Watch::kept));
+        match hint.exact() {
+            Some(length) => SizeHint::with_exact(length + kept),
+            None => SizeHint::default(),
+        }
+    }
 }
 
 impl ResponseBody {
@@ -218,7 +265,7 @@ impl ResponseBody {
     /// An upstream's body, and what has to happen when it ends. One that is empty already ends here, since nobody will
     /// poll it.
     pub fn upstream(mut exchange: Box<Completion>, body: UpstreamBody) -> Self {
-        let is_empty = body.incoming.is_end_stream();
+        let is_empty = body.is_end_stream();
         exchange.upstream = Some(body);
         if is_empty {
             end(&mut exchange);
@@ -249,8 +296,12 @@ impl Body for ResponseBody {
             ResponseBody::Upstream(exchange) => exchange,
         };
         let Some(body) = &mut exchange.upstream else { return Poll::Ready(None) };
-        let polled = Pin::new(&mut body.incoming).poll_frame(cx);
+        let polled = body.poll_frame(cx);
         waits_for_caller(polled.is_ready());
+        if let Some(found) = body.take_found() {
+            exchange.echoed(found);
+        }
+        let Some(body) = &mut exchange.upstream else { return Poll::Ready(None) };
         match polled {
             Poll::Pending => {
                 ready!(body.stall.poll(cx));
@@ -263,7 +314,7 @@ impl Body for ResponseBody {
             Poll::Ready(Some(Ok(frame))) => {
                 body.stall.reset();
                 // Trailers are the last that comes, and nobody asks for more after them.
-                let is_last = frame.is_trailers() || body.incoming.is_end_stream();
+                let is_last = frame.is_trailers() || body.is_end_stream();
                 exchange.add_bytes_out(frame.data_ref().map_or(0, |data| data.remaining() as u64));
                 if is_last {
                     end(exchange);
@@ -278,9 +329,7 @@ impl Body for ResponseBody {
     fn is_end_stream(&self) -> bool {
         match self {
             ResponseBody::Full(bytes) => bytes.is_none(),
-            ResponseBody::Upstream(exchange) => {
-                exchange.upstream.as_ref().is_none_or(|body| body.incoming.is_end_stream())
-            }
+            ResponseBody::Upstream(exchange) => exchange.upstream.as_ref().is_none_or(UpstreamBody::is_end_stream),
         }
     }
 
@@ -288,7 +337,7 @@ impl Body for ResponseBody {
         match self {
             ResponseBody::Full(bytes) => SizeHint::with_exact(bytes.as_ref().map_or(0, |bytes| bytes.len() as u64)),
             ResponseBody::Upstream(exchange) => {
-                exchange.upstream.as_ref().map_or_else(SizeHint::default, |body| body.incoming.size_hint())
+                exchange.upstream.as_ref().map_or_else(SizeHint::default, UpstreamBody::size_hint)
             }
         }
     }

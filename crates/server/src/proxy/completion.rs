@@ -9,7 +9,7 @@ use http::{HeaderMap, Method, StatusCode};
 use keyward_core::caller::Caller;
 use keyward_core::gate::CanonicalTarget;
 use keyward_core::rule::Rule;
-use keyward_core::rule::upstream::UpstreamUrl;
+use keyward_core::rule::upstream::{UpstreamOrigin, UpstreamUrl};
 
 use super::body::{RequestTally, UpstreamBody};
 use super::connection::Connection;
@@ -18,6 +18,7 @@ use super::overload::CoreLoad;
 use crate::audit::handle::AuditHandle;
 use crate::audit::ids::{RequestIds, RequestName};
 use crate::audit::record::AuditRecord;
+use crate::echo::{Action, EchoLog, Echoed};
 use crate::metrics::worker::{Finished, WorkerMetrics};
 use crate::serving::Live;
 
@@ -31,6 +32,8 @@ pub struct Sinks {
     pub request_ids: RequestIds,
     /// Whether this core keeps up.
     pub load: CoreLoad,
+    /// What is told of upstreams that give credentials away.
+    pub echoes: EchoLog,
 }
 
 impl Sinks {
@@ -217,6 +220,35 @@ impl Completion {
     /// The exchange ended as it should.
     pub fn complete(&mut self, now: Instant) {
         self.completed = Some(now);
+    }
+
+    /// The upstream answered, and that may be passed on unless something is found in it.
+    pub fn answered_with(&mut self, status: StatusCode) {
+        self.status = status.as_u16();
+        self.upstream_status = Some(self.status);
+        (self.outcome, self.reason) = ("allowed", None);
+    }
+
+    /// Which upstream it was sent to.
+    pub fn upstream_origin(&self) -> Option<&Arc<UpstreamOrigin>> {
+        Some(self.rule()?.upstream()?.origin())
+    }
+
+    /// The answer holds a credential of its request.
+    #[cold]
+    pub fn echoed(&mut self, echoed: Echoed) {
+        self.reason = Some("credential_echoed");
+        if echoed.action == Action::Refuse {
+            self.outcome = "error";
+        }
+        self.sinks.metrics.shared().echoed(echoed);
+        let Some(untold) = self.sinks.echoes.turn(Instant::now()) else { return };
+        let (request_id, trace_id) = self.name.shown();
+        let rule_id = self.rule().map(|rule| &**rule.id());
+        let upstream = self.upstream_url().map(tracing::field::display);
+        let (place, action) = (echoed.place.as_str(), echoed.action.as_str());
+        let text = "the upstream's answer holds the credential that was put into its request";
+        tracing::error!(request_id, trace_id, rule_id, upstream, place, action, untold, "{text}");
     }
 
     fn rule(&self) -> Option<&Rule> {

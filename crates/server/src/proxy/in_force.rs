@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use arc_swap::{ArcSwap, Cache};
 
+use crate::echo::KnownValues;
 use crate::serving::Live;
 use crate::upstream::forward::Forwarder;
 
@@ -15,6 +16,8 @@ pub struct InForce {
     pub live: Arc<Live>,
     /// The way out.
     pub forwarder: Rc<Forwarder>,
+    /// What to look for in answers.
+    pub echoes: KnownValues,
 }
 
 /// Follows what is in force.
@@ -29,7 +32,8 @@ impl Follower {
         let mut latest = Cache::new(live);
         let live = latest.load().clone();
         let forwarder = Rc::new(live.serving.outbound.forwarder());
-        Self { latest: RefCell::new(latest), current: RefCell::new(Rc::new(InForce { live, forwarder })) }
+        let current = Rc::new(InForce { live, forwarder, echoes: KnownValues::default() });
+        Self { latest: RefCell::new(latest), current: RefCell::new(current) }
     }
 
     /// What is in force now. `changed` hears of what was not so when last asked.
@@ -46,7 +50,7 @@ impl Follower {
             } else {
                 Rc::new(outbound.forwarder())
             };
-            *current = Rc::new(InForce { live: live.clone(), forwarder });
+            *current = Rc::new(InForce { live: live.clone(), forwarder, echoes: KnownValues::default() });
         }
         current.clone()
     }

@@ -28,18 +28,19 @@ use super::answers::{answered, local, preflight_answer, respond, shed, status_te
 use super::body::{BodyFault, RequestBody, RequestTally, ResponseBody, UpstreamBody};
 use super::completion::{Asked, Completion, Sinks};
 use super::connection::Connection;
+use super::echoes::{self, Beginning, Looked};
 use super::held_body::HeldBody;
 use super::in_force::{Follower, InForce};
 use super::panics::{caught, survived};
 use super::stall::Stall;
 use super::upgrade::tunnel;
 use crate::cors;
+use crate::echo::{Values, Watch};
 use crate::http2::{waits_for_caller, without_body};
 use crate::serving::Live;
 use crate::upstream::answer::{Answer, AnswerBody};
 use crate::upstream::error::ForwardError;
 use crate::upstream::exchange::Exchange;
-use crate::upstream::forward::Forwarder;
 
 /// Says under which version of the rules an answer was given, where that is asked for.
 pub const RULES_VERSION: HeaderName = HeaderName::from_static("x-keyward-rules-version");
@@ -84,6 +85,8 @@ struct Sending<'f> {
     client_upgrade: Option<OnUpgrade>,
     begun: Instant,
     answer: Exchange<'f>,
+    /// What must not come back.
+    values: Option<Rc<Values>>,
 }
 
 impl Service {
@@ -218,17 +221,31 @@ impl Service {
         Box::pin(async move {
             let now = unix(matched.record.arrived_at());
             let decided = decide(&matched.rule, &mut matched.request, &mut matched.body, now).await;
-            let Sending { mut record, client_upgrade, begun, answer } =
-                match self.send(matched, decided, &in_force.forwarder) {
+            let Sending { mut record, client_upgrade, begun, answer, values } =
+                match self.send(matched, decided, &in_force) {
                     Ok(sending) => sending,
                     Err(response) => return response,
                 };
             let outcome = answer.await;
             record.upstream_duration = Some(begun.elapsed());
-            match outcome {
-                Ok(answer) => self.relay(record, answer, client_upgrade),
-                Err(error) => self.upstream_failed(record, &error),
+            let mut answer = match outcome {
+                Ok(answer) => answer,
+                Err(error) => return self.upstream_failed(record, &error),
+            };
+            record.answered_with(answer.status());
+            let mut watch = match values.map(|values| echoes::look(&mut record, &mut answer, values)) {
+                Some(Looked::Refused) => return echoes::refused(record, &in_force.forwarder),
+                Some(Looked::Passes(watch)) => watch,
+                None => None,
+            };
+            if let Some(watch) = watch.as_mut().filter(|watch| watch.holds()) {
+                match Box::pin(echoes::begin(&mut record, answer.body_mut(), watch)).await {
+                    Beginning::Known => {}
+                    Beginning::Refused => return echoes::refused(record, &in_force.forwarder),
+                    Beginning::Broken(error) => return self.upstream_failed(record, &error),
+                }
             }
+            self.relay(record, answer, client_upgrade, watch)
         })
     }
 
@@ -237,7 +254,7 @@ impl Service {
         &self,
         matched: Matched,
         decided: Result<Grant, Denial>,
-        forwarder: &'f Forwarder,
+        in_force: &'f InForce,
     ) -> Result<Sending<'f>, Response<ResponseBody>> {
         let Matched { mut record, request, rule, body, client_upgrade } = matched;
         let grant = match decided {
@@ -260,8 +277,16 @@ impl Service {
             Err(refused) => return Err(self.deny(record, Some(&rule), &refused.0, &refused.1)),
         };
         record.is_forwarded = true;
+        let looks = in_force.live.serving.echoes.looks();
+        let values = if looks { in_force.echoes.of(rule.number(), credentialed.injected()) } else { None };
         let begun = Instant::now();
-        Ok(Sending { record, client_upgrade, begun, answer: forwarder.send(credentialed, body, begun) })
+        Ok(Sending {
+            record,
+            client_upgrade,
+            begun,
+            answer: in_force.forwarder.send(credentialed, body, begun),
+            values,
+        })
     }
 
     /// hyper could not read a request's head and has answered that itself: only the record is left to do.
@@ -327,16 +352,14 @@ impl Service {
 
     fn relay(
         &self,
-        mut record: Box<Completion>,
+        record: Box<Completion>,
         answer: Answer,
         client_upgrade: Option<OnUpgrade>,
+        watch: Option<Watch>,
     ) -> Response<ResponseBody> {
-        record.status = answer.status().as_u16();
-        record.upstream_status = Some(record.status);
-        (record.outcome, record.reason) = ("allowed", None);
         if answer.status() != StatusCode::SWITCHING_PROTOCOLS {
             let stall = Stall::new(record.live().serving.bodies.answer_pause);
-            return answer.map(|incoming| ResponseBody::upstream(record, UpstreamBody { incoming, stall }));
+            return answer.map(|incoming| ResponseBody::upstream(record, UpstreamBody { incoming, stall, watch }));
         }
         let (mut head, body) = answer.into_parts();
         head.headers.insert(CONNECTION, HeaderValue::from_static("upgrade"));

@@ -20,6 +20,7 @@ use super::overload::CoreLoad;
 use super::service::Service;
 use crate::audit::handle::AuditHandle;
 use crate::audit::ids::RequestIds;
+use crate::echo::EchoLog;
 use crate::metrics::Metrics;
 use crate::metrics::shed::Shed;
 use crate::metrics::worker::WorkerMetrics;
@@ -86,6 +87,7 @@ async fn run(setup: WorkerSetup, listener: TcpListener, audit: AuditHandle) {
         metrics: WorkerMetrics::new(setup.metrics.clone()),
         request_ids: RequestIds::new(),
         load: CoreLoad::default(),
+        echoes: EchoLog::default(),
     });
     let service = Rc::new(Service::new(setup.live.clone(), sinks.clone()));
     let upkeep = tokio::task::spawn_local(upkeep(service.clone(), sinks.clone(), setup.live.clone()));

@@ -5,6 +5,7 @@ use keyward_handlers::TABLES;
 use serde_json::{Value, json};
 
 use super::settings;
+use crate::config::settings::proxy::MOST_ECHO_BYTES;
 use crate::config::yaml::MAX_BYTES;
 
 /// None, or at least 5 ms.
@@ -50,6 +51,7 @@ fn table() -> Vec<(&'static str, Value)> {
         ("serve.proxy.limits.header_field_bytes", some()),
         ("serve.proxy.limits.headers", some()),
         ("serve.proxy.limits.target_bytes", some()),
+        ("serve.proxy.echoed_credentials.body_bytes", json!({"minimum": 1, "maximum": MOST_ECHO_BYTES})),
         ("access_rules.max_document_bytes", json!({"minimum": 1, "maximum": MAX_BYTES})),
         ("access_rules.repositories[]", json!({"if": {"type": "object"}, "then": {"required": ["url"]}})),
         ("serve.proxy.cors.allowed_origins", once()),

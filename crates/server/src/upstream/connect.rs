@@ -1,6 +1,6 @@
 //! Makes one connection to an upstream: name, TCP, TLS.
 
-use std::io;
+use std::io::{self, Write};
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
@@ -45,6 +45,31 @@ impl UpstreamStream {
                 (tcp, _) => tcp.poll_read_ready(cx),
             },
         }
+    }
+}
+
+/// The peer is told that nothing follows (RFC 8446 section 6.1), as far as that goes without waiting.
+impl Drop for UpstreamStream {
+    fn drop(&mut self) {
+        if let UpstreamStream::Tls(stream) = self {
+            let (tcp, tls) = stream.get_mut();
+            tls.send_close_notify();
+            // What the system does not take at once is not worth a wait: the connection ends anyway.
+            let _ = tls.write_tls(&mut AtOnce(tcp));
+        }
+    }
+}
+
+/// Writes what can be written without waiting.
+struct AtOnce<'s>(&'s TcpStream);
+
+impl Write for AtOnce<'_> {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.0.try_write(bytes)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
     }
 }
 

@@ -16,7 +16,7 @@ use super::answer::{Answer, of_http1};
 use super::error::ForwardError;
 use super::forward::Forwarder;
 use super::http1::connection::Connection;
-use super::http1::{Awaiting, Failure};
+use super::http1::{Awaiting, Failure, Unsent};
 use super::pool::Home;
 use super::request_form::{add_hop_fields, is_repeatable};
 use crate::proxy::body::{RequestBody, RequestTally};
@@ -129,12 +129,12 @@ impl<'f> Exchange<'f> {
     fn again(&mut self, failure: Failure, pooled: Pooled) {
         let Pooled { awaiting, outgoing, is_repeatable, .. } = pooled;
         let may_repeat = matches!(failure, Failure::Broken(_)) && !awaiting.is_answered();
-        let body = match awaiting.unsent() {
-            Some(body) => Some(body),
-            None => is_repeatable.then_some(RequestBody::Empty),
-        };
-        self.state = match body.filter(|_| may_repeat) {
-            Some(body) => State::Otherwise(Box::pin(self.forwarder.fresh(outgoing, body))),
+        self.state = match awaiting.unsent().filter(|_| may_repeat) {
+            Some(Unsent::Untouched(body)) => State::Otherwise(Box::pin(self.forwarder.fresh(outgoing, body))),
+            Some(Unsent::Written(written)) => State::Otherwise(Box::pin(self.forwarder.rewritten(outgoing, written))),
+            None if may_repeat && is_repeatable => {
+                State::Otherwise(Box::pin(self.forwarder.fresh(outgoing, RequestBody::Empty)))
+            }
             None => State::failed(failure.into()),
         };
     }

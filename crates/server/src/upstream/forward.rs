@@ -17,8 +17,8 @@ use super::answer::{Answer, of_http1, of_http2};
 use super::connect::connect;
 use super::error::{ForwardError, chain};
 use super::exchange::{Exchange, State, Wait};
-use super::http1::Awaiting;
 use super::http1::connection::Connection;
+use super::http1::{Awaiting, Written};
 use super::pool::{Pool, Taken};
 use super::request_form::{add_hop_fields, http2_request, is_repeatable};
 use super::resolve::Resolver;
@@ -129,6 +129,15 @@ impl Forwarder {
         add_hop_fields(&mut outgoing, &body);
         let Outgoing { method, target, mut headers, upgrade, .. } = outgoing;
         let mut awaiting = Awaiting::begin(Box::new(Connection::new(stream)), &method, &target, &headers, body);
+        let head = poll_fn(|cx| awaiting.poll(&mut headers, cx)).await?;
+        of_http1(head, awaiting, &method, upgrade.as_ref(), self.pool.home(&origin))
+    }
+
+    /// The same of a request that was written for a connection of HTTP/1.1 over which nothing went out.
+    pub(super) async fn rewritten(&self, outgoing: Outgoing, written: Box<Written>) -> Result<Answer, ForwardError> {
+        let Outgoing { method, origin, mut headers, upgrade, .. } = outgoing;
+        let stream = connect(&origin, &self.resolver, &self.tls.http1, self.connect_timeout).await?;
+        let mut awaiting = Awaiting::resume(Box::new(Connection::new(stream)), *written);
         let head = poll_fn(|cx| awaiting.poll(&mut headers, cx)).await?;
         of_http1(head, awaiting, &method, upgrade.as_ref(), self.pool.home(&origin))
     }

@@ -77,7 +77,7 @@ impl Pool {
     }
 
     /// Gives no more requests to the HTTP/2 connection; it ends with the last one it has.
-    pub(super) fn forget_http2(&self, origin: &Arc<UpstreamOrigin>) {
+    pub fn forget_http2(&self, origin: &Arc<UpstreamOrigin>) {
         if let Some(home) = self.origins.borrow().get(origin) {
             home.0.borrow_mut().http2 = None;
         }

@@ -161,6 +161,15 @@ names! {
         /// They go on, but for those that look like a header that a rule sets or that holds a credential.
         Pass,
     }
+    /// `serve.proxy.echoed_credentials`
+    EchoedCredential {
+        /// They are not looked for.
+        Off,
+        /// The field is taken out; in a body, the value is overwritten.
+        Remove,
+        /// The caller gets 502.
+        Refuse,
+    }
     /// `log.level`
     LogLevel {
         /// As error.

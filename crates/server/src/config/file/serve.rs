@@ -4,7 +4,7 @@ use keyward_core::document::duration::GoDuration;
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-use super::UnderscoreHeaders;
+use super::{EchoedCredential, UnderscoreHeaders};
 
 mirror! {
     /// Listeners.
@@ -32,6 +32,8 @@ mirror! {
         trust_forwarded_headers: bool,
         /// Extension: what becomes of headers with `_` in their names: `drop`, or `pass` to the upstream.
         underscore_headers: UnderscoreHeaders,
+        /// Extension: what becomes of answers that hold the credential that was put into their request.
+        echoed_credentials: EchoedCredentials,
         /// Extension: further names by which callers reach this proxy.
         authorities: Vec<String>,
         /// Extension: connections to upstreams.
@@ -45,6 +47,15 @@ mirror! {
         workers: u16,
         /// Extension: how long requests in flight may take after SIGTERM.
         shutdown_timeout: GoDuration,
+    }
+    /// Answers that hold the credential that was put into their request.
+    EchoedCredentials {
+        /// In fields of heads and of trailers: `remove`, `refuse` or `off`.
+        headers: EchoedCredential,
+        /// In bodies that are text: `remove`, `refuse` or `off`.
+        bodies: EchoedCredential,
+        /// How far into a body they are looked for, in bytes.
+        body_bytes: usize,
     }
     /// The API listener.
     ApiFile {

@@ -8,9 +8,10 @@ use keyward_core::gate::GatePolicy;
 
 use super::Check;
 use super::listeners::ListenerSettings;
-use crate::config::file::UnderscoreHeaders;
-use crate::config::file::serve::{AddressesFile, ProxyFile};
+use crate::config::file::serve::{AddressesFile, EchoedCredentials, ProxyFile};
+use crate::config::file::{EchoedCredential, UnderscoreHeaders};
 use crate::cors::CorsSettings;
+use crate::echo::{Action, EchoPolicy};
 use crate::upstream::addresses::{AddressPolicy, Addresses};
 use crate::upstream::resolve::Override;
 
@@ -18,6 +19,11 @@ use crate::upstream::resolve::Override;
 const DEFAULT_QUEUE_TIME: Duration = Duration::from_millis(200);
 /// Timers are a millisecond or two late at any time.
 const SHORTEST_QUEUE_TIME: Duration = Duration::from_millis(5);
+
+/// What an echo of a request, or a page about an error, is shorter than.
+const DEFAULT_ECHO_BYTES: usize = 16 * 1024;
+/// The furthest that bodies are looked into, in bytes: an answer that may have to be refused is held in memory so far.
+pub const MOST_ECHO_BYTES: usize = 1024 * 1024;
 
 /// The proxy.
 #[derive(Clone, Debug)]
@@ -52,6 +58,8 @@ pub struct ProxySettings {
     pub cors: Option<CorsSettings>,
     /// Further names of this proxy.
     pub authorities: Vec<String>,
+    /// What becomes of answers that hold a credential of their request.
+    pub echoes: EchoPolicy,
     /// Answers carry the version of the rules.
     pub rules_version_header: bool,
     /// Cores that serve.
@@ -120,6 +128,7 @@ impl Check<'_> {
                 self.refuse(&format!("serve.proxy.limits.{key}"), "no request could pass; write at least 1");
             }
         }
+        let echoes = self.echoes(file.echoed_credentials.unwrap_or_default());
         let max_queue_time = self.queue_time(limits.queue_time);
         let stream_idle_timeout = or(upstream.stream_idle_timeout, 300);
         ProxySettings {
@@ -150,6 +159,7 @@ impl Check<'_> {
             token_cache_bytes: limits.token_cache_bytes.unwrap_or(16 * 1024 * 1024),
             cors,
             authorities,
+            echoes,
             rules_version_header: file.rules_version_header.unwrap_or(false),
             workers,
             shutdown_timeout: or(file.shutdown_timeout, 30),
@@ -178,6 +188,20 @@ impl Check<'_> {
         };
         let (allow, deny) = (read("allow", file.allow), read("deny", file.deny));
         AddressPolicy::new(allow, deny)
+    }
+
+    fn echoes(&mut self, file: EchoedCredentials) -> EchoPolicy {
+        let action = |written| match written {
+            Some(EchoedCredential::Off) => None,
+            Some(EchoedCredential::Refuse) => Some(Action::Refuse),
+            Some(EchoedCredential::Remove) | None => Some(Action::Remove),
+        };
+        let body_bytes = file.body_bytes.unwrap_or(DEFAULT_ECHO_BYTES);
+        if !(1..=MOST_ECHO_BYTES).contains(&body_bytes) {
+            let problem = format!("write 1 to {MOST_ECHO_BYTES}, or `bodies: off` to look into none");
+            self.refuse("serve.proxy.echoed_credentials.body_bytes", problem);
+        }
+        EchoPolicy { headers: action(file.headers), bodies: action(file.bodies), body_bytes }
     }
 
     /// Zero stands for no limit.

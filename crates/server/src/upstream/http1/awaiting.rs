@@ -3,6 +3,7 @@
 use std::io;
 use std::task::{Context, Poll, ready};
 
+use bytes::BytesMut;
 use http::{HeaderMap, Method, StatusCode};
 
 use super::body::AnswerBody;
@@ -28,6 +29,23 @@ pub struct Awaiting {
     refused: Option<io::Error>,
 }
 
+/// A request of which nothing has gone out.
+pub enum Unsent {
+    /// Nothing of its body was taken: that is here.
+    Untouched(RequestBody),
+    /// It was written in the form of HTTP/1.1, and can be sent in no other.
+    Written(Box<Written>),
+}
+
+/// The beginning of a request as it was written, and what is left of it.
+pub struct Written {
+    output: BytesMut,
+    sending: Sending,
+}
+
+/// What goes into one record of TLS, in bytes. Of more than that, records may have gone out before a write failed.
+const ONE_RECORD: usize = 16 * 1024;
+
 /// What went wrong.
 #[derive(Debug)]
 pub enum Failure {
@@ -49,6 +67,13 @@ impl Awaiting {
         body: RequestBody,
     ) -> Self {
         let sending = Sending::begin(&mut connection, method, target, headers, body);
+        Self { connection, sending, interim: 0, is_answered: false, seen: 0, refused: None }
+    }
+
+    /// Hands a request to a connection that was written for another one.
+    pub fn resume(mut connection: Box<Connection>, written: Written) -> Self {
+        let Written { output, sending } = written;
+        *connection.begin() = output;
         Self { connection, sending, interim: 0, is_answered: false, seen: 0, refused: None }
     }
 
@@ -94,9 +119,15 @@ impl Awaiting {
         self.is_answered
     }
 
-    /// The request's body, when nothing of the request has gone out.
-    pub fn unsent(self) -> Option<RequestBody> {
-        self.sending.untouched()
+    /// The request, when nothing of it has gone out.
+    pub fn unsent(mut self) -> Option<Unsent> {
+        let sending = match self.sending.untouched() {
+            Ok(body) => return Some(Unsent::Untouched(body)),
+            Err(sending) => sending,
+        };
+        let output = std::mem::take(&mut self.connection.output);
+        let is_unsent = self.connection.sent() == 0 && output.len() + sending.waiting() <= ONE_RECORD;
+        is_unsent.then(|| Unsent::Written(Box::new(Written { output, sending })))
     }
 
     /// Whether all of the request has gone out.

@@ -12,7 +12,7 @@ mod decoder;
 mod head;
 mod sending;
 
-pub use awaiting::{Awaiting, Failure};
+pub use awaiting::{Awaiting, Failure, Unsent, Written};
 pub use body::AnswerBody;
 pub use head::{Head, Malformed};
 pub(super) use sending::put_head;

@@ -76,11 +76,14 @@ impl Sending {
         Self { body, framing, part: Bytes::new(), stage, is_touched: false }
     }
 
-    /// The body, as long as nothing of it was taken and nothing of the request has gone out. What was there when sending
-    /// began counts as taken, even where the first write failed: that would be told apart from a request that was read
-    /// only by keeping all of it.
-    pub(super) fn untouched(self) -> Option<RequestBody> {
-        (!self.is_touched).then_some(self.body)
+    /// The body, as long as nothing of it was taken and nothing of the request has gone out; otherwise what there is.
+    pub(super) fn untouched(self) -> Result<RequestBody, Self> {
+        if self.is_touched { Err(self) } else { Ok(self.body) }
+    }
+
+    /// How many bytes of the body wait to be written from where they are.
+    pub(super) fn waiting(&self) -> usize {
+        self.part.len()
     }
 
     /// Whether all of it has gone out.

@@ -15,12 +15,14 @@ use hyper_util::rt::TokioIo;
 use proptest::collection::vec;
 use proptest::prelude::*;
 use proptest::sample::select;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::time::timeout;
 
 use super::bodies::{Source, body};
 use super::played::{PATIENCE, run};
 use super::{Awaiting, Failure, pair};
 use crate::proxy::body::RequestBody;
+use crate::upstream::http1::Unsent;
 
 /// A request as somebody means or reads it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -148,10 +150,46 @@ fn the_body_is_given_back_when_nothing_of_its_request_went_out() {
                 let mut awaiting = Awaiting::begin(connection, &Method::PUT, "/", &HeaderMap::new(), body);
                 let failure = poll_fn(|cx| awaiting.poll(&mut HeaderMap::new(), cx)).await.err();
                 assert!(!awaiting.is_answered());
-                (failure, awaiting.unsent().is_some_and(|body| body.is_empty() != is_there))
+                (failure, matches!(awaiting.unsent(), Some(Unsent::Untouched(body)) if body.is_empty() != is_there))
             });
             assert!(matches!(failure, Some(Failure::Broken(_))), "{source:?} {resets}: {failure:?}");
             assert_eq!(is_given_back, resets, "{source:?}");
         }
+    }
+}
+
+/// How the upstream reads a request whose first connection was reset before anything of it could be written.
+async fn sent_again(length: usize) -> Option<(Vec<u8>, u16)> {
+    let (connection, peer) = pair().await;
+    peer.set_zero_linger().unwrap();
+    drop(peer);
+    let mut headers = HeaderMap::new();
+    headers.insert(http::header::CONTENT_LENGTH, length.into());
+    let body = RequestBody::held(Bytes::from(vec![b'x'; length]));
+    let mut awaiting = Awaiting::begin(connection, &Method::POST, "/", &headers, body);
+    let failure = poll_fn(|cx| awaiting.poll(&mut HeaderMap::new(), cx)).await.err();
+    assert!(matches!(failure, Some(Failure::Broken(_))), "{failure:?}");
+    let Some(Unsent::Written(written)) = awaiting.unsent() else { return None };
+    let (connection, mut peer) = pair().await;
+    let mut awaiting = Awaiting::resume(connection, *written);
+    let serve = async {
+        let mut seen = vec![0; format!("POST / HTTP/1.1\r\ncontent-length: {length}\r\n\r\n").len() + length];
+        peer.read_exact(&mut seen).await.unwrap();
+        peer.write_all(b"HTTP/1.1 204 No Content\r\n\r\n").await.unwrap();
+        seen
+    };
+    let mut spent = HeaderMap::new();
+    let (seen, head) = tokio::join!(serve, poll_fn(|cx| awaiting.poll(&mut spent, cx)));
+    Some((seen, head.unwrap().status.as_u16()))
+}
+
+#[test]
+fn a_request_whose_first_write_fails_is_sent_over_another_connection_as_it_was() {
+    for (length, is_sent) in [(2, true), (7 * 1024, true), (12 * 1024, true), (32 * 1024, false)] {
+        let again = run(sent_again(length));
+        assert_eq!(again.is_some(), is_sent, "{length}");
+        let Some((seen, status)) = again else { continue };
+        let expected = format!("POST / HTTP/1.1\r\ncontent-length: {length}\r\n\r\n{}", "x".repeat(length));
+        assert_eq!((String::from_utf8_lossy(&seen), status), (expected.into(), 204), "{length}");
     }
 }

@@ -1,0 +1,26 @@
+//! What operators are told about upstreams that give credentials away: at most one line a second and core.
+
+use std::cell::Cell;
+use std::time::{Duration, Instant};
+
+/// Between two lines.
+const PAUSE: Duration = Duration::from_secs(1);
+
+/// When there was a line, and how many there would have been since.
+#[derive(Default)]
+pub struct EchoLog {
+    last: Cell<Option<Instant>>,
+    untold: Cell<u64>,
+}
+
+impl EchoLog {
+    /// How many were not told of, when there may be a line now.
+    pub fn turn(&self, now: Instant) -> Option<u64> {
+        if self.last.get().is_some_and(|last| now.duration_since(last) < PAUSE) {
+            self.untold.set(self.untold.get().saturating_add(1));
+            return None;
+        }
+        self.last.set(Some(now));
+        Some(self.untold.take())
+    }
+}
