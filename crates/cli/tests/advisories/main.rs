@@ -9,5 +9,7 @@ mod headers;
 mod hosts;
 mod logs;
 mod paths;
+mod ports;
 mod stage;
+mod tokens;
 mod tunnels;
