@@ -281,8 +281,9 @@ fn end(exchange: &mut Completion) {
     exchange.complete(now);
     exchange.write();
     // A request body that was not read to its end would be the next caller's problem.
-    if let Some(body) = exchange.upstream.take().filter(|_| exchange.tally.ended.get()) {
-        body.incoming.give_back(now);
+    match exchange.upstream.take() {
+        Some(body) if exchange.tally.ended.get() => body.incoming.give_back(now),
+        _ => {}
     }
 }
 

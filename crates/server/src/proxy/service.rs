@@ -233,19 +233,36 @@ impl Service {
                 Err(error) => return self.upstream_failed(record, &error),
             };
             record.answered_with(answer.status());
-            let mut watch = match values.map(|values| echoes::look(&mut record, &mut answer, values)) {
-                Some(Looked::Refused) => return echoes::refused(record, &in_force.forwarder),
-                Some(Looked::Passes(watch)) => watch,
-                None => None,
+            let Some(values) = values else { return self.relay(record, answer, client_upgrade, None) };
+            let watch = match echoes::look(&mut record, &mut answer, values) {
+                Looked::Passes(watch) => watch,
+                Looked::Refused => return echoes::refused(record, &in_force.forwarder),
             };
-            if let Some(watch) = watch.as_mut().filter(|watch| watch.holds()) {
-                match Box::pin(echoes::begin(&mut record, answer.body_mut(), watch)).await {
-                    Beginning::Known => {}
-                    Beginning::Refused => return echoes::refused(record, &in_force.forwarder),
-                    Beginning::Broken(error) => return self.upstream_failed(record, &error),
+            match watch {
+                Some(watch) if watch.holds() => {
+                    self.begin(Box::new((record, answer, watch)), client_upgrade, in_force).await
                 }
+                watch => self.relay(record, answer, client_upgrade, watch),
             }
-            self.relay(record, answer, client_upgrade, watch)
+        })
+    }
+
+    /// From an answer's head to as much of its body as has to be known before it is passed on. Apart, so that nothing of
+    /// it takes room in the exchanges that need not wait for that.
+    #[cold]
+    fn begin(
+        self: Rc<Self>,
+        begun: Box<(Box<Completion>, Answer, Watch)>,
+        client_upgrade: Option<OnUpgrade>,
+        in_force: Rc<InForce>,
+    ) -> LocalFuture<'static, Response<ResponseBody>> {
+        Box::pin(async move {
+            let (mut record, mut answer, mut watch) = *begun;
+            match echoes::begin(&mut record, answer.body_mut(), &mut watch).await {
+                Beginning::Known => self.relay(record, answer, client_upgrade, Some(watch)),
+                Beginning::Refused => echoes::refused(record, &in_force.forwarder),
+                Beginning::Broken(error) => self.upstream_failed(record, &error),
+            }
         })
     }
 
