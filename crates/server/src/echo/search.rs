@@ -4,6 +4,7 @@ use std::ops::Range;
 
 use super::decoded::{Decoded, MOST_BYTES, is_encoded};
 use super::values::Values;
+use crate::redaction::joined;
 
 impl Values {
     /// Whether one of them is there.
@@ -24,13 +25,7 @@ impl Values {
             let decoded = Decoded::of(text);
             places.extend(self.written_places(&decoded.bytes).iter().map(|place| decoded.place(place)));
         }
-        places.sort_unstable_by_key(|place| place.start);
-        places.dedup_by(|next, last| {
-            let is_one = next.start <= last.end;
-            last.end = if is_one { last.end.max(next.end) } else { last.end };
-            is_one
-        });
-        places
+        joined(places)
     }
 
     fn written_places(&self, text: &[u8]) -> Vec<Range<usize>> {

@@ -7,6 +7,7 @@
 mod forms;
 mod json;
 mod percent;
+mod places;
 mod search;
 
 use std::borrow::Cow;
@@ -17,6 +18,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use arc_swap::ArcSwapOption;
 use keyward_core::secret::Secret;
 
+pub(crate) use self::places::joined;
 use self::search::Searcher;
 
 /// What stands for a value.

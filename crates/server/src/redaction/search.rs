@@ -8,6 +8,7 @@ use keyward_core::secret::Secret;
 use super::REDACTED;
 use super::forms::{self, Form};
 use super::percent::Decoded;
+use super::places::joined;
 
 /// Of longer forms the beginning is looked for, and what follows is compared. Beyond it a private key differs from
 /// others of its kind.
@@ -71,19 +72,13 @@ impl Searcher {
         Some(out)
     }
 
-    /// Where there are values. Those that overlap are one place: of none of them is anything left.
+    /// Where there are values.
     fn places(&self, text: &[u8]) -> Vec<Range<usize>> {
         let mut places = self.found(text);
         if let Some(decoded) = Decoded::of(text) {
             places.extend(self.found(&decoded.bytes).iter().map(|place| decoded.place(place)));
         }
-        places.sort_unstable_by_key(|place| place.start);
-        places.dedup_by(|next, last| {
-            let is_one = next.start <= last.end;
-            last.end = if is_one { last.end.max(next.end) } else { last.end };
-            is_one
-        });
-        places
+        joined(places)
     }
 
     fn found(&self, text: &[u8]) -> Vec<Range<usize>> {
