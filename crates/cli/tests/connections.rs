@@ -110,6 +110,22 @@ fn http2_connections_end_when_idle() {
 }
 
 /// hyper does not hold connections that have been quiet for a while.
+/// Longer than it takes until a connection on which nothing comes is put to rest.
+#[test]
+fn a_head_that_takes_seconds_is_waited_for_on_a_kept_connection_too() {
+    let recorder = Recorder::start(true);
+    let running = keyward(recorder.port).start();
+    let mut stream = connect(&running);
+    let mut reader = BufReader::new(stream.try_clone().unwrap());
+    for pieces in [&["GET / HTTP/1.1\r\nHost: h\r\n\r\n"][..], &["GET / HTTP/1.1\r\nHo", "st: h\r\n\r\n"]] {
+        for (number, piece) in pieces.iter().enumerate() {
+            std::thread::sleep(Duration::from_secs(if number == 0 { 0 } else { 6 }));
+            stream.write_all(piece.as_bytes()).unwrap();
+        }
+        assert_eq!(wire::read_response(&mut reader, false).unwrap().status(), 200, "{pieces:?}");
+    }
+}
+
 #[test]
 fn connections_that_have_rested_are_served_again_and_end_with_the_drain() {
     const GET: &str = "GET / HTTP/1.1\r\nHost: h\r\n\r\n";

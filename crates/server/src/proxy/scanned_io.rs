@@ -147,6 +147,8 @@ impl<T: AsyncRead + Unpin> AsyncRead for ScannedIo<T> {
         let before = buffer.filled().len();
         match Pin::new(&mut this.inner).poll_read(cx, buffer) {
             Poll::Pending => {
+                let rests = this.scanner.is_between_requests() && !this.slow_reader.runs();
+                this.verdict.0.rest.store(if rests { this.scanner.heads() + 1 } else { 0 }, Ordering::Relaxed);
                 if this.scanner.is_inside_head() && !this.verdict.is_upgraded() {
                     ready!(this.slow_head.poll(cx));
                     return Poll::Ready(Err(io::Error::new(
@@ -154,8 +156,6 @@ impl<T: AsyncRead + Unpin> AsyncRead for ScannedIo<T> {
                         "the request head came too slowly",
                     )));
                 }
-                let rests = this.scanner.is_between_requests() && !this.slow_reader.runs();
-                this.verdict.0.rest.store(if rests { this.scanner.heads() + 1 } else { 0 }, Ordering::Relaxed);
                 Poll::Pending
             }
             Poll::Ready(Err(error)) => Poll::Ready(Err(error)),
@@ -277,6 +277,8 @@ mod tests {
         for (came, requests, expected) in rows {
             let verdict = Verdict::default();
             let (mut io, mut peer) = pair(verdict.clone()).await;
+            // It was at rest before anything came.
+            read_all(&mut io, 0).await;
             peer.write_all(came.as_bytes()).await.unwrap();
             read_all(&mut io, came.len()).await;
             assert_eq!(verdict.is_at_rest_after(requests), expected, "{came:?}, {requests}");
