@@ -1,5 +1,5 @@
 //! Repository chores: `cargo xtask release`, `cargo xtask bench`, `cargo xtask guard`, `cargo xtask soak`, `cargo xtask
-//! overload`, `cargo xtask hostile`, `cargo xtask generate`. The rules of `tidy.rs` run with the tests.
+//! overload`, `cargo xtask slow`, `cargo xtask hostile`, `cargo xtask generate`. The rules of `tidy.rs` run with the tests.
 
 mod bench;
 mod cores;
@@ -8,6 +8,7 @@ mod guard;
 mod hostile;
 mod overload;
 mod release;
+mod slow;
 mod soak;
 mod tidy;
 mod tokens;
@@ -29,6 +30,7 @@ usage: cargo xtask release              builds the binary that is released, opti
                                         with --binary FILE of that one
        cargo xtask hostile              hostile requests, from vectors/ and generated, and one table of what became of them; of a release
                                         build, with --binary FILE of that one; --generated N, --seed N
+       cargo xtask slow [--brief]       ten thousand connections that hardly say anything, and what becomes of others; the same
        cargo xtask generate [--check]   schemas and generated parts of docs/; with --check, fails when they are stale";
 
 fn main() -> ExitCode {
@@ -47,6 +49,9 @@ fn main() -> ExitCode {
         ["soak", ref options @ ..] => {
             soak::Options::read(options).ok_or_else(|| USAGE.to_owned()).and_then(|it| soak::run(&it))
         }
+        ["slow", ref options @ ..] => overload::Options::read(options)
+            .ok_or_else(|| USAGE.to_owned())
+            .and_then(|it| slow::run(&it.binary()?, it.brief)),
         ["overload", ref options @ ..] => {
             overload::Options::read(options).ok_or_else(|| USAGE.to_owned()).and_then(|it| overload::run(&it))
         }

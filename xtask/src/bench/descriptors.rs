@@ -3,13 +3,13 @@
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
 /// Raises it as far as goes without being an administrator.
-pub(super) fn raise() -> Result<(), String> {
+pub(crate) fn raise() -> Result<(), String> {
     let Rlimit { maximum, .. } = getrlimit(Resource::Nofile);
     setrlimit(Resource::Nofile, Rlimit { current: maximum, maximum })
         .map_err(|error| format!("the limit of open files cannot be raised: {error}"))
 }
 
 /// Whether a process may have so many.
-pub(super) fn suffice_for(count: u32) -> bool {
+pub(crate) fn suffice_for(count: u32) -> bool {
     getrlimit(Resource::Nofile).current.is_none_or(|limit| limit >= count.into())
 }

@@ -9,7 +9,7 @@
 
 mod callers;
 mod cores;
-mod descriptors;
+pub(crate) mod descriptors;
 mod growth;
 mod idle;
 mod keyward;

@@ -1,4 +1,4 @@
-//! What `cargo xtask overload` can be told.
+//! What `cargo xtask overload` and `cargo xtask slow` can be told.
 
 use std::path::PathBuf;
 
@@ -8,7 +8,7 @@ use crate::plain_binary;
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(crate) struct Options {
     /// For a short time: shows that it works, measures little.
-    pub(super) brief: bool,
+    pub(crate) brief: bool,
     /// That of a release build when there is none.
     binary: Option<PathBuf>,
 }
@@ -29,7 +29,7 @@ impl Options {
     }
 
     /// The binary, built if need be.
-    pub(super) fn binary(&self) -> Result<PathBuf, String> {
+    pub(crate) fn binary(&self) -> Result<PathBuf, String> {
         match &self.binary {
             None => plain_binary(),
             Some(path) => path.canonicalize().map_err(|error| format!("{}: {error}", path.display())),

@@ -1,0 +1,140 @@
+//! `cargo xtask slow`: ten thousand connections that hardly say anything, half of them over TLS, and what becomes of
+//! honest callers and of memory meanwhile. It fails when an honest caller gets anything but 200, or memory grows by more
+//! than 250 MiB. Times are printed, and nothing is asserted of them.
+
+use std::io::{BufReader, Write};
+use std::net::TcpStream;
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread::{self, sleep};
+use std::time::Duration;
+
+use keyward_testkit::load::{Callers, Outcome};
+use keyward_testkit::pki::Authority;
+use keyward_testkit::process::{Keyward, Running};
+use keyward_testkit::slow::{KINDS, SlowCaller};
+use keyward_testkit::{scripted, wire};
+
+use crate::bench::descriptors;
+
+/// Slow callers in a brief run and in a full one.
+const COUNTS: [usize; 2] = [1000, 10_000];
+/// How long honest callers call, before and beside the slow ones.
+const LENGTHS: [Duration; 2] = [Duration::from_secs(2), Duration::from_secs(15)];
+/// Honest callers, and what they ask for in a second.
+const HONEST: (u32, f64) = (16, 500.0);
+const MOST_GROWTH_MIB: u64 = 250;
+/// For a connection to be taken.
+const PATIENCE: Duration = Duration::from_secs(30);
+/// Longer than all of it takes: what is measured is connections that last.
+const LIMITS: [&str; 4] = [
+    "SERVE_PROXY_TIMEOUT_HEADER",
+    "SERVE_PROXY_TIMEOUT_READ",
+    "SERVE_PROXY_TIMEOUT_IDLE",
+    // The upstream has a thread for each upload, and begins them as fast as it can.
+    "SERVE_PROXY_UPSTREAM_CONNECT_TIMEOUT",
+];
+
+const CONFIG: &str = "
+authenticators: {anonymous: {enabled: true}}
+authorizers: {allow: {enabled: true}}
+mutators: {noop: {enabled: true}}
+log: {level: error}
+";
+
+pub(crate) fn run(binary: &Path, brief: bool) -> Result<(), String> {
+    let (count, length) = (COUNTS[usize::from(!brief)], LENGTHS[usize::from(!brief)]);
+    descriptors::raise()?;
+    // One for each, and one for each upload at the upstream.
+    let needed = u32::try_from(count * 3 / 2).unwrap_or(u32::MAX) + 1000;
+    if !descriptors::suffice_for(needed) {
+        println!("skipped: {needed} open files are more than a process may have here (ulimit -n)");
+        return Ok(());
+    }
+    eprintln!("measuring {}", binary.display());
+    let upstream = scripted::upstream(answer);
+    let authority = Authority::new();
+    let servers = [start(binary, upstream, None), start(binary, upstream, Some(&authority))];
+    let resident = || servers.iter().map(Running::resident_kib).sum::<u64>() / 1024;
+    let honest = || call(servers[0].proxy, length);
+    let alone = honest()?;
+    let idle = resident();
+    let trusts = authority.client(&[b"http/1.1"]);
+    let connect = |number: usize| {
+        let (server, tls) = if number.is_multiple_of(2) { (&servers[0], None) } else { (&servers[1], Some(&trusts)) };
+        SlowCaller::connect(server.proxy, tls, KINDS[number / 2 % KINDS.len()], PATIENCE)
+    };
+    let opened = (0..count).map(connect).collect::<Result<Vec<_>, _>>();
+    let mut slow = opened.map_err(|error| format!("a slow caller cannot connect: {error}"))?;
+    let over = Arc::new(AtomicBool::new(false));
+    let until = over.clone();
+    let dripping = thread::spawn(move || {
+        while !until.load(Ordering::Relaxed) {
+            for caller in &mut slow {
+                if let Err(error) = caller.drip() {
+                    return Err(format!("a slow caller was cut off: {error}"));
+                }
+            }
+            sleep(Duration::from_secs(1));
+        }
+        Ok(slow)
+    });
+    let beside = honest();
+    let most = resident();
+    over.store(true, Ordering::Relaxed);
+    let slow = dripping.join().map_err(|_| "dripping failed".to_owned())??;
+    let beside = beside?;
+    println!("{:>24} {:>9} {:>9} {:>9} {:>9}", "", "200", "p50 ms", "p99 ms", "RSS MiB");
+    show("honest callers alone", &alone, idle);
+    show(&format!("beside {} slow ones", slow.len()), &beside, most);
+    let growth = most.saturating_sub(idle);
+    println!("memory: {growth} MiB more");
+    if growth > MOST_GROWTH_MIB { Err(format!("that is more than {MOST_GROWTH_MIB} MiB")) } else { Ok(()) }
+}
+
+fn start(binary: &Path, upstream: u16, tls: Option<&Authority>) -> Running {
+    let rules = format!(
+        "- id: any\n  match: {{url: \"<https?>://<[^/]*>/<.*>\", methods: [GET, POST]}}\n  \
+         authenticators: [{{handler: anonymous}}]\n  authorizer: {{handler: allow}}\n  mutators: [{{handler: noop}}]\n  \
+         upstream: {{url: \"http://127.0.0.1:{upstream}\"}}\n"
+    );
+    let mut keyward = Keyward::new(binary).with(CONFIG, &rules);
+    for name in LIMITS {
+        keyward = keyward.env(name, "10m");
+    }
+    if let Some(authority) = tls {
+        let (certificate, key) = authority.pem(&["localhost"]);
+        let (cert, key) = (keyward.write("cert.pem", &certificate), keyward.write("key.pem", &key));
+        keyward = keyward
+            .env("SERVE_PROXY_TLS_CERT_PATH", &cert.display().to_string())
+            .env("SERVE_PROXY_TLS_KEY_PATH", &key.display().to_string());
+    }
+    keyward.start()
+}
+
+/// An upstream's connection.
+fn answer(stream: TcpStream) {
+    let mut reader = BufReader::new(&stream);
+    while let Ok(Some(_)) = wire::read_request(&mut reader) {
+        if (&stream).write_all(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok").is_err() {
+            return;
+        }
+    }
+}
+
+fn call(port: u16, length: Duration) -> Result<Outcome, String> {
+    let (callers, rate) = HONEST;
+    let mut honest = Callers::connect(port, "/x", callers).map_err(|error| format!("no connections: {error}"))?;
+    let outcome = honest.call(Some(rate), length);
+    if outcome.others.is_empty() && outcome.shed.count() == 0 {
+        Ok(outcome)
+    } else {
+        Err(format!("honest callers were refused {} times, or got {:?}", outcome.shed.count(), outcome.others))
+    }
+}
+
+fn show(who: &str, outcome: &Outcome, resident_mib: u64) {
+    let [half, most] = outcome.served.quantiles([0.5, 0.99]).map(|latency| latency.as_secs_f64() * 1e3);
+    println!("{who:>24} {:>9} {half:>9.1} {most:>9.1} {resident_mib:>9}", outcome.served.count());
+}
