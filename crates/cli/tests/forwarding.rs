@@ -8,8 +8,8 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use keyward_testkit::conformance::recorder::Recorder;
+use keyward_testkit::http2_upstream::http2_upstream;
 use keyward_testkit::pki::Authority;
-use keyward_testkit::ports::listener;
 use keyward_testkit::process::{Keyward, PATIENCE, Running};
 use keyward_testkit::scripted::{read_head, upstream};
 use keyward_testkit::wire;
@@ -281,41 +281,18 @@ fn http2_get(port: u16, ca: Option<&str>) -> (u16, http::Version, String) {
 }
 
 /// An upstream that speaks HTTP/2 over TLS, and says what it saw.
-fn http2_upstream(authority: &Authority) -> u16 {
-    use http_body_util::Full;
-    use hyper_util::rt::{TokioExecutor, TokioIo};
-    let config = authority.server(&["api.example"], &[b"h2"]);
-    let listener = listener();
-    listener.set_nonblocking(true).unwrap();
-    let port = listener.local_addr().unwrap().port();
-    thread::spawn(move || {
-        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-        runtime.block_on(async {
-            let listener = tokio::net::TcpListener::from_std(listener).unwrap();
-            let acceptor = tokio_rustls::TlsAcceptor::from(config);
-            while let Ok((stream, _)) = listener.accept().await {
-                let acceptor = acceptor.clone();
-                tokio::spawn(async move {
-                    let stream = acceptor.accept(stream).await.unwrap();
-                    let service =
-                        hyper::service::service_fn(|request: http::Request<hyper::body::Incoming>| async move {
-                            let credential = request.headers().get("x-key").is_some_and(|value| value == "the-secret");
-                            let seen = format!("{:?} {} {credential}", request.version(), request.uri());
-                            Ok::<_, std::convert::Infallible>(http::Response::new(Full::new(bytes::Bytes::from(seen))))
-                        });
-                    let server = hyper::server::conn::http2::Builder::new(TokioExecutor::new());
-                    let _ = server.serve_connection(TokioIo::new(stream), service).await;
-                });
-            }
-        });
-    });
-    port
+fn telling_upstream(authority: &Authority) -> u16 {
+    http2_upstream(authority, |request| async move {
+        let credential = request.headers().get("x-key").is_some_and(|value| value == "the-secret");
+        let seen = format!("{:?} {} {credential}", request.version(), request.uri());
+        http::Response::new(http_body_util::Full::new(bytes::Bytes::from(seen)))
+    })
 }
 
 #[test]
 fn upstreams_may_speak_http2_and_must_be_who_they_are() {
     let authority = Authority::new();
-    let port = http2_upstream(&authority);
+    let port = telling_upstream(&authority);
     let rules = rules(1).replace("http://127.0.0.1:1", "https://api.example");
     let server = |resolve: &str| {
         let server = Keyward::new(env!("CARGO_BIN_EXE_keyward")).with(CONFIG, &rules);

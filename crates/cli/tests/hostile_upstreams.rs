@@ -2,7 +2,6 @@
 
 #![allow(clippy::unwrap_used)]
 
-use std::convert::Infallible;
 use std::io::{self, Read, Write};
 use std::net::TcpStream;
 use std::pin::Pin;
@@ -15,8 +14,8 @@ use bytes::Bytes;
 use http_body_util::{BodyExt, Empty};
 use hyper::body::{Body, Frame};
 use hyper_util::rt::{TokioExecutor, TokioIo};
+use keyward_testkit::http2_upstream::http2_upstream;
 use keyward_testkit::pki::Authority;
-use keyward_testkit::ports::listener;
 use keyward_testkit::process::{Keyward, PATIENCE, Running};
 use keyward_testkit::scripted::{read_head, upstream};
 use keyward_testkit::wire;
@@ -182,26 +181,7 @@ impl Body for Torn {
 
 /// An HTTP/2 upstream whose body is reset after a part of it.
 fn resetting_http2(authority: &Authority) -> u16 {
-    let acceptor = tokio_rustls::TlsAcceptor::from(authority.server(&["api.example"], &[b"h2"]));
-    let listener = listener();
-    listener.set_nonblocking(true).unwrap();
-    let port = listener.local_addr().unwrap().port();
-    let serve = async move {
-        let listener = tokio::net::TcpListener::from_std(listener).unwrap();
-        while let Ok((stream, _)) = listener.accept().await {
-            let Ok(stream) = acceptor.accept(stream).await else { continue };
-            let service = hyper::service::service_fn(|_| async {
-                Ok::<_, Infallible>(http::Response::new(Torn { begun: false, pause: None }))
-            });
-            let server = hyper::server::conn::http2::Builder::new(TokioExecutor::new());
-            let connection = server.serve_connection(TokioIo::new(stream), service);
-            tokio::spawn(async move { drop(connection.await) });
-        }
-    };
-    std::thread::spawn(move || {
-        tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap().block_on(serve);
-    });
-    port
+    http2_upstream(authority, |_| async { http::Response::new(Torn { begun: false, pause: None }) })
 }
 
 #[test]

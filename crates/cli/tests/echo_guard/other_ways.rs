@@ -1,38 +1,20 @@
 //! Upstreams of HTTP/2, and settings that change.
 
 use http_body_util::Full;
-use hyper_util::rt::{TokioExecutor, TokioIo};
+use keyward_testkit::http2_upstream::http2_upstream;
 use keyward_testkit::pki::Authority;
-use keyward_testkit::ports::listener;
 
 use crate::{SECRET, answering, config, keyward, raw};
 
 /// An HTTP/2 upstream over TLS that gives its request's fields back, in a field and in its body.
-fn http2_upstream(authority: &Authority) -> u16 {
-    let acceptor = tokio_rustls::TlsAcceptor::from(authority.server(&["api.example"], &[b"h2"]));
-    let listener = listener();
-    listener.set_nonblocking(true).unwrap();
-    let port = listener.local_addr().unwrap().port();
-    let serve = async move {
-        let listener = tokio::net::TcpListener::from_std(listener).unwrap();
-        while let Ok((stream, _)) = listener.accept().await {
-            let Ok(stream) = acceptor.accept(stream).await else { continue };
-            let service = hyper::service::service_fn(|request: http::Request<hyper::body::Incoming>| async move {
-                let seen = request.headers()["authorization"].clone();
-                let body = format!("{{\"authorization\":{seen:?}}}").replace("Sensitive", "");
-                let body = body + seen.to_str().unwrap();
-                let answer = http::Response::builder().header("x-echo", seen);
-                answer.header("content-type", "application/json").body(Full::new(bytes::Bytes::from(body)))
-            });
-            let server = hyper::server::conn::http2::Builder::new(TokioExecutor::new());
-            let connection = server.serve_connection(TokioIo::new(stream), service);
-            tokio::spawn(async move { drop(connection.await) });
-        }
-    };
-    std::thread::spawn(move || {
-        tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap().block_on(serve);
-    });
-    port
+fn repeating_upstream(authority: &Authority) -> u16 {
+    http2_upstream(authority, |request| async move {
+        let seen = request.headers()["authorization"].clone();
+        let body = format!("{{\"authorization\":{seen:?}}}").replace("Sensitive", "");
+        let body = body + seen.to_str().unwrap();
+        let answer = http::Response::builder().header("x-echo", seen).header("content-type", "application/json");
+        answer.body(Full::new(bytes::Bytes::from(body))).unwrap()
+    })
 }
 
 #[test]
@@ -44,7 +26,7 @@ fn what_comes_back_over_http2_is_found_too() {
         ("bodies: refuse", 502, 0, false),
     ] {
         let authority = Authority::new();
-        let port = http2_upstream(&authority);
+        let port = repeating_upstream(&authority);
         let server = keyward("https://api.example", settings);
         let ca = server.write("ca.pem", &authority.certificate);
         let running = server

@@ -3,6 +3,7 @@
 
 use super::stage::HIDDEN;
 use super::{Attempt, Expected};
+use crate::wire;
 
 const METHODS: &[&str] =
     &["GET", "POST", "PUT", "OPTIONS", "get", "GE T", "CONNECT", "TRACE", "", "G\u{e9}T", "POST\t", "PATCH"];
@@ -165,8 +166,7 @@ fn attempt(number: usize, dice: &mut Dice) -> Attempt {
         text.push_str(&format!("GET {HIDDEN} HTTP/1.1\r\nHost: h\r\n\r\n"));
     }
     // As Latin-1, so that some octets are no UTF-8.
-    let bytes = text.chars().map(|c| u8::try_from(u32::from(c)).unwrap_or(b'?')).collect();
-    Attempt { name: format!("generated {number}"), bytes, expected: Expected::Either }
+    Attempt { name: format!("generated {number}"), bytes: wire::latin1_bytes(&text), expected: Expected::Either }
 }
 
 /// Numbers that look random (xorshift).

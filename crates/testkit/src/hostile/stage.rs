@@ -1,12 +1,13 @@
 //! Plays attempts against the real binary, in front of an upstream that takes nothing odd.
 
-use std::io::{ErrorKind, Read, Write};
+use std::io::Write;
 use std::net::TcpStream;
 use std::time::Duration;
 
 use super::strict::{CREDENTIAL, FIELD, StrictUpstream};
 use super::{Attempt, Outcome};
 use crate::process::{Keyward, Running};
+use crate::wire;
 
 /// What the hidden request of an attempt asks for. Nobody may.
 pub const HIDDEN: &str = "/hidden/request";
@@ -50,7 +51,7 @@ impl Stage {
         stream.set_read_timeout(Some(QUIET))?;
         // It may have been answered, and closed, before all of it is sent.
         let _ = stream.write_all(&attempt.bytes);
-        let answers = everything(&mut stream);
+        let answers = wire::drain(&mut stream, u64::MAX);
         let seen = self.upstream.take();
         let statuses = statuses(&answers);
         let mut desync = seen.faults;
@@ -62,19 +63,6 @@ impl Stage {
         }
         let leaked = answers.windows(CREDENTIAL.len()).any(|part| part == CREDENTIAL.as_bytes());
         Ok(Outcome { statuses, forwarded: seen.requests.len(), desync, leaked })
-    }
-}
-
-fn everything(stream: &mut TcpStream) -> Vec<u8> {
-    let mut bytes = Vec::new();
-    let mut part = [0; 16 * 1024];
-    loop {
-        match stream.read(&mut part) {
-            Ok(0) => return bytes,
-            Ok(count) => bytes.extend_from_slice(&part[..count]),
-            Err(error) if error.kind() == ErrorKind::Interrupted => {}
-            Err(_) => return bytes,
-        }
     }
 }
 
