@@ -15,6 +15,7 @@ pub mod go_json;
 pub mod hosts;
 pub mod jwt;
 pub mod members;
+pub mod network;
 pub mod pipeline;
 pub mod ports;
 pub mod redirect_target;

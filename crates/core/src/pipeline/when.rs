@@ -10,6 +10,7 @@ use serde::Deserialize;
 
 use crate::diagnostic::Diagnostic;
 use crate::document::{Node, decode};
+use crate::network::Network;
 use crate::pipeline::RequestFacts;
 use crate::pipeline::denial::Denial;
 use media_types::{accepted, content_types, listed};
@@ -117,7 +118,7 @@ impl Condition {
             errors: config.error.into_iter().map(|name| name.as_str().to_owned()).collect(),
             accept: wanted(&header.accept),
             content_type: wanted(&header.content_type),
-            remote: networks.map(|network| Network::parse(network)).collect::<Result<_, _>>()?,
+            remote: networks.map(|text| network(text)).collect::<Result<_, _>>()?,
             trusts_forwarded_for: remote.respect_forwarded_for_header,
         })
     }
@@ -130,7 +131,7 @@ impl Condition {
     }
 
     fn peer_fits(&self, request: &RequestFacts<'_>) -> bool {
-        let contained = |address: IpAddr| self.remote.iter().any(|network| network.contains(address));
+        let contained = |address: IpAddr| self.remote.iter().any(|network| network.contains(address.to_canonical()));
         if contained(request.peer.ip()) {
             return true;
         }
@@ -173,44 +174,15 @@ fn any_fits(client: &[String], configured: &[String]) -> bool {
     })
 }
 
-#[derive(Clone, Debug)]
-struct Network {
-    address: IpAddr,
-    prefix: u32,
-}
-
-impl Network {
-    fn parse(text: &str) -> Result<Self, Diagnostic> {
-        let refused = || {
-            Diagnostic::error(format!("`{text}` is not a network"))
-                .hint("write an address and a prefix length, such as `192.168.1.0/24`")
-        };
-        let (address, prefix) = text.split_once('/').ok_or_else(refused)?;
-        let address: IpAddr = address.parse().map_err(|_| refused())?;
-        let prefix: u32 = prefix.parse().map_err(|_| refused())?;
-        if prefix > width(address) { Err(refused()) } else { Ok(Self { address, prefix }) }
-    }
-
-    fn contains(&self, address: IpAddr) -> bool {
-        let address = address.to_canonical();
-        width(address) == width(self.address)
-            && (self.prefix == 0 || {
-                let shift = 128 - self.prefix;
-                aligned(address) >> shift == aligned(self.address) >> shift
-            })
-    }
-}
-
-fn width(address: IpAddr) -> u32 {
-    if address.is_ipv4() { 32 } else { 128 }
-}
-
-/// The address's bits at the top of 128.
-fn aligned(address: IpAddr) -> u128 {
-    match address {
-        IpAddr::V4(address) => u128::from(address.to_bits()) << 96,
-        IpAddr::V6(address) => address.to_bits(),
-    }
+fn network(text: &str) -> Result<Network, Diagnostic> {
+    let refused = || {
+        Diagnostic::error(format!("`{text}` is not a network"))
+            .hint("write an address and a prefix length, such as `192.168.1.0/24`")
+    };
+    let (address, prefix) = text.split_once('/').ok_or_else(refused)?;
+    let address = address.parse().map_err(|_| refused())?;
+    let prefix = prefix.parse().map_err(|_| refused())?;
+    Network::new(address, prefix).ok_or_else(refused)
 }
 
 #[cfg(test)]

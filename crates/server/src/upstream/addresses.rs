@@ -4,6 +4,8 @@
 use std::fmt;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
+use keyward_core::network::Network;
+
 use self::Kind::{LinkLocal, Loopback, Metadata, Multicast, Private, Reserved, Unspecified};
 
 /// An address that may be connected to. Only an [`AddressPolicy`] makes one.
@@ -42,8 +44,7 @@ impl AddressPolicy {
 
     /// No objection to anything: for commands, whose user names the server.
     pub fn anywhere() -> Self {
-        let all = |any: IpAddr| Addresses::Network(Network { base: any, bits: 0 });
-        Self::new(vec![all(Ipv4Addr::UNSPECIFIED.into()), all(Ipv6Addr::UNSPECIFIED.into())], Vec::new())
+        Self::new([v4(0, 0, 0, 0, 0), v6([0; 8], 0)].map(Addresses::Network).into(), Vec::new())
     }
 
     /// The same, for clients of object stores, which ask Google's metadata server by its name who this machine is.
@@ -103,7 +104,7 @@ impl Addresses {
         if let Some((kind, ..)) = KINDS.iter().find(|(_, name, _)| *name == text) {
             return Ok(Self::Kind(*kind));
         }
-        Network::parse(text).map(Self::Network).ok_or_else(|| {
+        network(text).map(Self::Network).ok_or_else(|| {
             let names: Vec<String> = KINDS.iter().map(|(_, name, _)| format!("`{name}`")).collect();
             format!("`{text}` is no address, no network such as `10.0.0.0/8`, and none of {}", names.join(", "))
         })
@@ -185,46 +186,28 @@ static KINDS: &[(Kind, &str, &[Network])] = &[
     ),
 ];
 
-/// Addresses that begin with the same bits.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Network {
-    base: IpAddr,
-    bits: u32,
-}
-
-impl Network {
-    fn parse(text: &str) -> Option<Self> {
-        let (address, bits) = text.split_once('/').map_or((text, None), |(address, bits)| (address, Some(bits)));
-        let base: IpAddr = address.parse().ok()?;
-        let most = if base.is_ipv4() { 32 } else { 128 };
-        let bits = match bits {
-            Some(digits) if digits.bytes().all(|byte| byte.is_ascii_digit()) => digits.parse().ok()?,
-            Some(_) => return None,
-            None => most,
-        };
-        (bits <= most).then_some(Self { base, bits })
-    }
-
-    fn contains(&self, ip: IpAddr) -> bool {
-        match (self.base, ip) {
-            (IpAddr::V4(base), IpAddr::V4(ip)) => {
-                (base.to_bits() ^ ip.to_bits()).checked_shr(32 - self.bits).unwrap_or(0) == 0
-            }
-            (IpAddr::V6(base), IpAddr::V6(ip)) => {
-                (base.to_bits() ^ ip.to_bits()).checked_shr(128 - self.bits).unwrap_or(0) == 0
-            }
-            _ => false,
-        }
-    }
+/// An address, or one and how many of its bits count.
+fn network(text: &str) -> Option<Network> {
+    let Some((address, bits)) = text.split_once('/') else { return text.parse().ok().map(Network::of_one) };
+    let is_number = bits.bytes().all(|byte| byte.is_ascii_digit());
+    Network::new(address.parse().ok()?, bits.parse().ok().filter(|_| is_number)?)
 }
 
 const fn v4(a: u8, b: u8, c: u8, d: u8, bits: u32) -> Network {
-    Network { base: IpAddr::V4(Ipv4Addr::new(a, b, c, d)), bits }
+    written(IpAddr::V4(Ipv4Addr::new(a, b, c, d)), bits)
 }
 
 const fn v6(segments: [u16; 8], bits: u32) -> Network {
     let [a, b, c, d, e, f, g, h] = segments;
-    Network { base: IpAddr::V6(Ipv6Addr::new(a, b, c, d, e, f, g, h)), bits }
+    written(IpAddr::V6(Ipv6Addr::new(a, b, c, d, e, f, g, h)), bits)
+}
+
+/// One of the table above: the compiler refuses what is none.
+const fn written(base: IpAddr, bits: u32) -> Network {
+    match Network::new(base, bits) {
+        Some(network) => network,
+        None => panic!("an address has fewer bits"),
+    }
 }
 
 /// IPv4 addresses that something on the way may make of an IPv6 address.
