@@ -104,11 +104,7 @@ fn start(binary: &Path, upstream: u16, tls: Option<&Authority>) -> Running {
         keyward = keyward.env(name, "10m");
     }
     if let Some(authority) = tls {
-        let (certificate, key) = authority.pem(&["localhost"]);
-        let (cert, key) = (keyward.write("cert.pem", &certificate), keyward.write("key.pem", &key));
-        keyward = keyward
-            .env("SERVE_PROXY_TLS_CERT_PATH", &cert.display().to_string())
-            .env("SERVE_PROXY_TLS_KEY_PATH", &key.display().to_string());
+        keyward = keyward.with_tls(authority);
     }
     keyward.start()
 }

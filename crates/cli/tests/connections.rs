@@ -136,12 +136,9 @@ fn connections_that_have_rested_are_served_again_and_end_with_the_drain() {
     };
     let recorder = Recorder::start(true);
     let authority = Authority::new();
-    let (certificate, key) = authority.pem(&["localhost"]);
-    let secure = keyward(recorder.port);
-    let (cert, key) = (secure.write("cert.pem", &certificate), secure.write("key.pem", &key));
+    let secure = keyward(recorder.port).with_tls(&authority);
     secure.write("rules.yaml", &rules(recorder.port).replace("http://<[^/]*>", "https://<[^/]*>"));
-    let secure = secure.env("SERVE_PROXY_TLS_CERT_PATH", &cert.display().to_string());
-    let mut secure = start(secure.env("SERVE_PROXY_TLS_KEY_PATH", &key.display().to_string()));
+    let mut secure = start(secure);
     let mut plain = start(keyward(recorder.port));
 
     // What each sends, one after the other, and how often that is answered.

@@ -226,14 +226,10 @@ fn upstream_connections_are_kept_and_a_dead_one_is_replaced() {
 fn callers_may_speak_http2_with_prior_knowledge_and_over_tls() {
     let recorder = Recorder::start(true);
     let authority = Authority::new();
-    let (certificate, key) = authority.pem(&["localhost"]);
     for tls in [false, true] {
         let mut server = keyward(recorder.port);
         if tls {
-            let (cert, key) = (server.write("cert.pem", &certificate), server.write("key.pem", &key));
-            server = server
-                .env("SERVE_PROXY_TLS_CERT_PATH", &cert.display().to_string())
-                .env("SERVE_PROXY_TLS_KEY_PATH", &key.display().to_string());
+            server = server.with_tls(&authority);
             let https = rules(recorder.port).replace("http://<[^/]*>", "https://<[^/]*>");
             server.write("rules.yaml", &https);
         }

@@ -67,13 +67,7 @@ fn every_case(port: u16, options: &[&str], excepted: &[&str]) {
 #[ignore = "needs h2spec"]
 fn over_tls_every_case_passes() {
     let recorder = Recorder::start(true);
-    let (certificate, key) = Authority::new().pem(&["localhost"]);
-    let keyward = keyward(recorder.port);
-    let (cert, key) = (keyward.write("cert.pem", &certificate), keyward.write("key.pem", &key));
-    let running = keyward
-        .env("SERVE_PROXY_TLS_CERT_PATH", &cert.display().to_string())
-        .env("SERVE_PROXY_TLS_KEY_PATH", &key.display().to_string())
-        .start();
+    let running = keyward(recorder.port).with_tls(&Authority::new()).start();
     every_case(running.proxy, &["--tls", "--insecure"], &[]);
 }
 

@@ -40,12 +40,7 @@ fn start(tls: bool, variables: &[(&str, &str)]) -> (Running, Option<Arc<ClientCo
         return (keyward.start(), None);
     }
     let authority = Authority::new();
-    let (certificate, key) = authority.pem(&["localhost"]);
-    let (cert, key) = (keyward.write("cert.pem", &certificate), keyward.write("key.pem", &key));
-    let keyward = keyward
-        .env("SERVE_PROXY_TLS_CERT_PATH", &cert.display().to_string())
-        .env("SERVE_PROXY_TLS_KEY_PATH", &key.display().to_string());
-    (keyward.start(), Some(authority.client(&[b"http/1.1"])))
+    (keyward.with_tls(&authority).start(), Some(authority.client(&[b"http/1.1"])))
 }
 
 fn honest(running: &Running, tls: Option<&Arc<ClientConfig>>) -> u16 {

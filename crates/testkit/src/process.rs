@@ -10,6 +10,7 @@ use std::time::{Duration, Instant};
 
 use serde_json::Value;
 
+use crate::pki::Authority;
 use crate::ports::{ReservedPort, reserve};
 use crate::wire::{self, Message};
 
@@ -111,6 +112,14 @@ impl Keyward {
     pub fn env(mut self, name: &str, value: &str) -> Self {
         self.environment.insert(name.to_owned(), value.to_owned());
         self
+    }
+
+    /// Has the proxy speak TLS as `localhost`, with a certificate of this authority.
+    pub fn with_tls(self, authority: &Authority) -> Self {
+        let (certificate, key) = authority.pem(&["localhost"]);
+        let (certificate, key) = (self.write("cert.pem", &certificate), self.write("key.pem", &key));
+        self.env("SERVE_PROXY_TLS_CERT_PATH", &certificate.display().to_string())
+            .env("SERVE_PROXY_TLS_KEY_PATH", &key.display().to_string())
     }
 
     /// Takes a variable away.

@@ -75,11 +75,7 @@ impl Stage {
         let rules = rule("open", "anonymous") + &rule("keyed", "jwt");
         let authority = Authority::new();
         if tls {
-            let (certificate, key) = authority.pem(&["localhost"]);
-            let (cert, key) = (keyward.write("cert.pem", &certificate), keyward.write("key.pem", &key));
-            keyward = keyward
-                .env("SERVE_PROXY_TLS_CERT_PATH", &cert.display().to_string())
-                .env("SERVE_PROXY_TLS_KEY_PATH", &key.display().to_string());
+            keyward = keyward.with_tls(&authority);
         }
         for (name, value) in variables {
             keyward = keyward.env(name, value);

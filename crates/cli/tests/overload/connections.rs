@@ -78,11 +78,7 @@ fn of_three_times_as_many_connections_as_may_be_open_exactly_those_are_served() 
         let recorder = Recorder::start(true);
         let mut keyward = keyward(recorder.port).env("SERVE_PROXY_LIMITS_CONNECTIONS", &LIMIT.to_string());
         if tls {
-            let (certificate, key) = authority.pem(&["localhost"]);
-            let (cert, key) = (keyward.write("cert.pem", &certificate), keyward.write("key.pem", &key));
-            keyward = keyward
-                .env("SERVE_PROXY_TLS_CERT_PATH", &cert.display().to_string())
-                .env("SERVE_PROXY_TLS_KEY_PATH", &key.display().to_string());
+            keyward = keyward.with_tls(&authority);
         }
         let running = keyward.start();
         for round in 1..=2 {
