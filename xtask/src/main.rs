@@ -3,9 +3,11 @@
 
 mod bench;
 mod cores;
+mod descriptors;
 mod generate;
 mod guard;
 mod hostile;
+mod options;
 mod overload;
 mod release;
 mod slow;
@@ -49,11 +51,11 @@ fn main() -> ExitCode {
         ["soak", ref options @ ..] => {
             soak::Options::read(options).ok_or_else(|| USAGE.to_owned()).and_then(|it| soak::run(&it))
         }
-        ["slow", ref options @ ..] => overload::Options::read(options)
-            .ok_or_else(|| USAGE.to_owned())
-            .and_then(|it| slow::run(&it.binary()?, it.brief)),
+        ["slow", ref options @ ..] => {
+            options::Options::read(options).ok_or_else(|| USAGE.to_owned()).and_then(|it| slow::run(&it))
+        }
         ["overload", ref options @ ..] => {
-            overload::Options::read(options).ok_or_else(|| USAGE.to_owned()).and_then(|it| overload::run(&it))
+            options::Options::read(options).ok_or_else(|| USAGE.to_owned()).and_then(|it| overload::run(&it))
         }
         ["generate"] => generate::run(false),
         ["generate", "--check"] => generate::run(true),

@@ -16,7 +16,8 @@ use keyward_testkit::process::{Keyward, Running};
 use keyward_testkit::slow::{KINDS, SlowCaller};
 use keyward_testkit::{scripted, wire};
 
-use crate::bench::descriptors;
+use crate::descriptors;
+use crate::options::Options;
 
 /// Slow callers in a brief run and in a full one.
 const COUNTS: [usize; 2] = [1000, 10_000];
@@ -43,7 +44,8 @@ mutators: {noop: {enabled: true}}
 log: {level: error}
 ";
 
-pub(crate) fn run(binary: &Path, brief: bool) -> Result<(), String> {
+pub(crate) fn run(options: &Options) -> Result<(), String> {
+    let (binary, brief) = (options.binary()?, options.brief);
     let (count, length) = (COUNTS[usize::from(!brief)], LENGTHS[usize::from(!brief)]);
     descriptors::raise()?;
     // One for each, and one for each upload at the upstream.
@@ -55,7 +57,7 @@ pub(crate) fn run(binary: &Path, brief: bool) -> Result<(), String> {
     eprintln!("measuring {}", binary.display());
     let upstream = scripted::upstream(answer);
     let authority = Authority::new();
-    let servers = [start(binary, upstream, None), start(binary, upstream, Some(&authority))];
+    let servers = [start(&binary, upstream, None), start(&binary, upstream, Some(&authority))];
     let resident = || servers.iter().map(Running::resident_kib).sum::<u64>() / 1024;
     let honest = || call(servers[0].proxy, length);
     let alone = honest()?;

@@ -3,7 +3,6 @@
 
 use super::Bench;
 use super::callers::{Callers, ISSUE, Requests};
-use super::descriptors;
 use super::keyward::Wiring;
 use super::nginx::Extent;
 use super::process::Server;
@@ -105,7 +104,7 @@ pub(super) fn run(bench: &Bench) -> Result<Vec<Row>, String> {
 
 /// Whether connections and what a process has open besides are as many as it may have.
 fn possible(step: &Step) -> bool {
-    let possible = descriptors::suffice_for(step.count + 1000);
+    let possible = crate::descriptors::suffice_for(step.count + 1000);
     if !possible {
         println!("skipped: {}, which are more than a process may have here (ulimit -n)", step.title);
     }

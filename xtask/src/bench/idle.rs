@@ -7,7 +7,6 @@ use keyward_testkit::tls_client::TlsClient;
 
 use super::Bench;
 use super::callers::{Callers, ISSUE, Requests};
-use super::descriptors;
 use super::keyward::Wiring;
 use super::nginx::Extent;
 use super::process::Server;
@@ -43,7 +42,7 @@ enum Held {
 /// Each of them, started anew for each sample.
 pub(super) fn run(bench: &Bench) -> Result<Vec<Row>, String> {
     let needed = COUNTS[usize::from(!bench.brief)] + 1000;
-    if !descriptors::suffice_for(needed) {
+    if !crate::descriptors::suffice_for(needed) {
         println!("skipped: {needed} open files are more than a process may have here (ulimit -n)");
         return Ok(Vec::new());
     }

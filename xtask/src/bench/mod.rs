@@ -9,7 +9,6 @@
 
 mod callers;
 mod cores;
-pub(crate) mod descriptors;
 mod growth;
 mod idle;
 mod keyward;
@@ -107,7 +106,7 @@ impl Bench {
 /// Makes the measurements that are wanted, one after the other, prints a table of each and writes all samples to
 /// `target/bench.json`. One that fails does not keep the others from being made.
 pub(crate) fn run(options: &Options) -> Result<(), String> {
-    descriptors::raise()?;
+    crate::descriptors::raise()?;
     let binary = options.binary()?;
     eprintln!("measuring {}", binary.display());
     let bench = Bench { stage: Stage::new(binary.clone())?, brief: options.brief };

@@ -4,8 +4,6 @@
 //! The server has a core to itself, where there are two; callers and upstream share the other. So that one core can
 //! offer three times what the other serves, each request is made costly, by a header that takes milliseconds to render.
 
-mod options;
-
 use std::io::{BufReader, Write};
 use std::net::TcpStream;
 use std::path::PathBuf;
@@ -15,8 +13,8 @@ use keyward_testkit::load::{COSTLY, Callers, Outcome};
 use keyward_testkit::process::{Keyward, Running};
 use keyward_testkit::{scripted, wire};
 
-pub(crate) use self::options::Options;
 use crate::cores::Cores;
+use crate::options::Options;
 
 /// Enough to find out what a core can serve, and so few that nothing waits for long.
 const FEW: u32 = 16;
