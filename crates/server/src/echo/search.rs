@@ -2,7 +2,7 @@
 
 use std::ops::Range;
 
-use super::decoded::{Decoded, MOST_BYTES, is_encoded};
+use super::decoded::{self, Decoded, MOST_BYTES};
 use super::values::Values;
 use crate::redaction::joined;
 
@@ -11,7 +11,12 @@ impl Values {
     pub(super) fn are_in(&self, text: &[u8]) -> bool {
         // Most fields are shorter than any of them.
         text.len() >= self.shortest
-            && (self.are_written_in(text) || is_encoded(text) && self.are_written_in(&Decoded::of(text).bytes))
+            && (self.are_written_in(text) || self.is_encoded(text) && self.are_written_in(&Decoded::of(text).bytes))
+    }
+
+    /// Whether one of them may be there, written in another way than it is.
+    fn is_encoded(&self, text: &[u8]) -> bool {
+        self.may_be_encoded && decoded::is_encoded(text)
     }
 
     fn are_written_in(&self, text: &[u8]) -> bool {
@@ -21,7 +26,7 @@ impl Values {
     /// Where they are, in order. Places that overlap, or touch, are one.
     pub(super) fn places(&self, text: &[u8]) -> Vec<Range<usize>> {
         let mut places = self.written_places(text);
-        if is_encoded(text) {
+        if self.is_encoded(text) {
             let decoded = Decoded::of(text);
             places.extend(self.written_places(&decoded.bytes).iter().map(|place| decoded.place(place)));
         }
@@ -46,7 +51,7 @@ impl Values {
     pub(super) fn begin_in(&self, text: &[u8]) -> Option<usize> {
         let written = self.first_beginning(text, false);
         let from = text.len().saturating_sub(self.reach() + MOST_BYTES);
-        if !is_encoded(&text[from..]) {
+        if !self.is_encoded(&text[from..]) {
             return written;
         }
         let decoded = Decoded::of(&text[from..]);
