@@ -150,7 +150,7 @@ impl Grant {
         // Last: it was settled with the destination, and no mutator sets another.
         headers.insert(HOST, host);
         let origin = upstream.origin().clone();
-        let outgoing = Outgoing { method, origin, target, headers, upgrade, accepts_trailers };
+        let outgoing = Box::new(Outgoing { method, origin, target, headers, upgrade, accepts_trailers });
         CredentialedRequest { outgoing, injected }
     }
 }
@@ -187,7 +187,8 @@ impl Session {
 
 /// A request that carries the real credential. Only a [`Grant`] makes one; the forwarder takes nothing else.
 pub struct CredentialedRequest {
-    outgoing: Outgoing,
+    /// Boxed, since it goes from hand to hand until it is sent.
+    outgoing: Box<Outgoing>,
     injected: Injected,
 }
 
@@ -198,7 +199,7 @@ impl CredentialedRequest {
     }
 
     /// Takes it apart, to be sent.
-    pub fn into_outgoing(self) -> Outgoing {
+    pub fn into_outgoing(self) -> Box<Outgoing> {
         self.outgoing
     }
 }

@@ -81,7 +81,7 @@ pub enum End {
         answer: ErrorResponse,
     },
     /// It is permitted, and this is sent.
-    Forwarded(Outgoing, Arc<Caller>),
+    Forwarded(Box<Outgoing>, Arc<Caller>),
     /// It is permitted by a rule without an upstream: this is what the decision API answers with.
     Decided(HeaderMap, Arc<Caller>),
 }

@@ -281,10 +281,12 @@ fn end(exchange: &mut Completion) {
     exchange.complete(now);
     exchange.write();
     // A request body that was not read to its end would be the next caller's problem.
-    match exchange.upstream.take() {
-        Some(body) if exchange.tally.ended.get() => body.incoming.give_back(now),
-        _ => {}
+    if let Some(body) = &mut exchange.upstream
+        && exchange.tally.ended.get()
+    {
+        body.incoming.give_back(now);
     }
+    exchange.upstream = None;
 }
 
 impl Body for ResponseBody {

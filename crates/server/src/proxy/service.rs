@@ -252,7 +252,7 @@ impl Service {
     #[cold]
     fn begin(
         self: Rc<Self>,
-        begun: Box<(Box<Completion>, Answer, Watch)>,
+        begun: Box<(Box<Completion>, Box<Answer>, Watch)>,
         client_upgrade: Option<OnUpgrade>,
         in_force: Rc<InForce>,
     ) -> LocalFuture<'static, Response<ResponseBody>> {
@@ -367,10 +367,11 @@ impl Service {
         answered(record, response)
     }
 
+    #[expect(clippy::boxed_local, reason = "unpacked here, it is copied once less")]
     fn relay(
         &self,
         record: Box<Completion>,
-        answer: Answer,
+        answer: Box<Answer>,
         client_upgrade: Option<OnUpgrade>,
         watch: Option<Watch>,
     ) -> Response<ResponseBody> {

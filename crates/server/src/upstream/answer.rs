@@ -16,7 +16,8 @@ use super::framing;
 use super::http1::{self, Awaiting, Head};
 use super::pool::Home;
 
-/// The head of an answer, its body still to come. Hop-by-hop fields are gone.
+/// The head of an answer, its body still to come. Hop-by-hop fields are gone. Boxed where it is made, since it goes from
+/// hand to hand.
 pub type Answer = Response<AnswerBody>;
 
 /// A body as it comes.
@@ -34,7 +35,7 @@ pub(super) fn of_http1(
     method: &Method,
     upgrade: Option<&HeaderValue>,
     home: Option<Home>,
-) -> Result<Answer, ForwardError> {
+) -> Result<Box<Answer>, ForwardError> {
     check_upgrade(head.status, &head.headers, upgrade)?;
     let said_twice = framing::settle(&mut head.headers)?;
     let switches = head.status == StatusCode::SWITCHING_PROTOCOLS;
@@ -44,25 +45,26 @@ pub(super) fn of_http1(
     let decoder = head.decoder(method)?;
     let keeps = head.keeps_connection() && !said_twice && !switches && !decoder.ends_with_connection();
     remove_hop_by_hop(&mut head.headers, switches);
-    let mut answer = Response::new(AnswerBody::Http1(awaiting.into_body(decoder, keeps), home.filter(|_| keeps)));
+    let body = AnswerBody::Http1(awaiting.into_body(decoder, keeps), home.filter(|_| keeps));
+    let mut answer = Box::new(Response::new(body));
     *answer.status_mut() = head.status;
     *answer.headers_mut() = head.headers;
     Ok(answer)
 }
 
 /// What may be passed on of an answer over HTTP/2.
-pub(super) fn of_http2(mut answer: Response<Incoming>) -> Result<Answer, ForwardError> {
+pub(super) fn of_http2(mut answer: Response<Incoming>) -> Result<Box<Answer>, ForwardError> {
     check_upgrade(answer.status(), answer.headers(), None)?;
     framing::settle(answer.headers_mut())?;
     remove_hop_by_hop(answer.headers_mut(), false);
-    Ok(answer.map(AnswerBody::Http2))
+    Ok(Box::new(answer.map(AnswerBody::Http2)))
 }
 
 impl AnswerBody {
     /// The answer has ended as it should, just now: its connection may have the next request.
-    pub fn give_back(self, now: Instant) {
+    pub fn give_back(&mut self, now: Instant) {
         if let AnswerBody::Http1(body, Some(home)) = self
-            && let Some(connection) = body.into_rested()
+            && let Some(connection) = body.take_rested()
         {
             home.put(connection, now);
         }

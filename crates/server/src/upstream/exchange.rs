@@ -35,7 +35,7 @@ pub(super) enum State<'f> {
     /// A pooled connection has it. Boxed, since it is large and handed on several times.
     Pooled(Box<Pooled>),
     /// It takes more than that.
-    Otherwise(LocalFuture<'f, Result<Answer, ForwardError>>),
+    Otherwise(LocalFuture<'f, Result<Box<Answer>, ForwardError>>),
     /// An answer, or an error, was given.
     Over,
 }
@@ -44,14 +44,19 @@ pub(super) enum State<'f> {
 pub(super) struct Pooled {
     awaiting: Awaiting,
     /// The request, for as long as it may have to be sent again.
-    outgoing: Outgoing,
+    outgoing: Box<Outgoing>,
     is_repeatable: bool,
     home: Home,
 }
 
 impl State<'_> {
     /// Hands a request to a pooled connection.
-    pub(super) fn pooled(connection: Box<Connection>, home: Home, mut outgoing: Outgoing, body: RequestBody) -> Self {
+    pub(super) fn pooled(
+        connection: Box<Connection>,
+        home: Home,
+        mut outgoing: Box<Outgoing>,
+        body: RequestBody,
+    ) -> Self {
         let is_repeatable = is_repeatable(&outgoing, &body);
         add_hop_fields(&mut outgoing, &body);
         let awaiting = Awaiting::begin(connection, &outgoing.method, &outgoing.target, &outgoing.headers, body);
@@ -103,7 +108,7 @@ impl<'f> Exchange<'f> {
     }
 
     /// What comes next of the connection that has it.
-    fn advance(&mut self, cx: &mut Context<'_>) -> Poll<Result<Answer, ForwardError>> {
+    fn advance(&mut self, cx: &mut Context<'_>) -> Poll<Result<Box<Answer>, ForwardError>> {
         loop {
             let outcome = match &mut self.state {
                 State::Pooled(pooled) => ready!(pooled.awaiting.poll(&mut pooled.outgoing.headers, cx)),
@@ -141,7 +146,7 @@ impl<'f> Exchange<'f> {
 }
 
 impl Future for Exchange<'_> {
-    type Output = Result<Answer, ForwardError>;
+    type Output = Result<Box<Answer>, ForwardError>;
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let exchange = self.get_mut();

@@ -97,9 +97,9 @@ impl Forwarder {
     async fn over_http2(
         &self,
         sender: http2::SendRequest<RequestBody>,
-        outgoing: Outgoing,
+        outgoing: Box<Outgoing>,
         body: RequestBody,
-    ) -> Result<Answer, ForwardError> {
+    ) -> Result<Box<Answer>, ForwardError> {
         // The request itself is given up to the connection.
         let copy = outgoing.clone();
         let is_repeatable = is_repeatable(&outgoing, &body);
@@ -112,7 +112,11 @@ impl Forwarder {
     }
 
     /// Over a connection made for it.
-    pub(super) async fn fresh(&self, mut outgoing: Outgoing, body: RequestBody) -> Result<Answer, ForwardError> {
+    pub(super) async fn fresh(
+        &self,
+        mut outgoing: Box<Outgoing>,
+        body: RequestBody,
+    ) -> Result<Box<Answer>, ForwardError> {
         let origin = outgoing.origin.clone();
         let tls = if outgoing.upgrade.is_some() { &self.tls.http1 } else { &self.tls.any };
         let stream = connect(&origin, &self.resolver, tls, self.connect_timeout).await?;
@@ -127,15 +131,19 @@ impl Forwarder {
             return of_http2(answer.map_err(|(_, error)| error)?);
         }
         add_hop_fields(&mut outgoing, &body);
-        let Outgoing { method, target, mut headers, upgrade, .. } = outgoing;
+        let Outgoing { method, target, mut headers, upgrade, .. } = *outgoing;
         let mut awaiting = Awaiting::begin(Box::new(Connection::new(stream)), &method, &target, &headers, body);
         let head = poll_fn(|cx| awaiting.poll(&mut headers, cx)).await?;
         of_http1(head, awaiting, &method, upgrade.as_ref(), self.pool.home(&origin))
     }
 
     /// The same of a request that was written for a connection of HTTP/1.1 over which nothing went out.
-    pub(super) async fn rewritten(&self, outgoing: Outgoing, written: Box<Written>) -> Result<Answer, ForwardError> {
-        let Outgoing { method, origin, mut headers, upgrade, .. } = outgoing;
+    pub(super) async fn rewritten(
+        &self,
+        outgoing: Box<Outgoing>,
+        written: Box<Written>,
+    ) -> Result<Box<Answer>, ForwardError> {
+        let Outgoing { method, origin, mut headers, upgrade, .. } = *outgoing;
         let stream = connect(&origin, &self.resolver, &self.tls.http1, self.connect_timeout).await?;
         let mut awaiting = Awaiting::resume(Box::new(Connection::new(stream)), *written);
         let head = poll_fn(|cx| awaiting.poll(&mut headers, cx)).await?;

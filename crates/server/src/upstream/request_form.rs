@@ -23,7 +23,7 @@ pub(super) fn add_hop_fields(outgoing: &mut Outgoing, body: &RequestBody) {
 }
 
 /// A request's head as an upstream that speaks HTTP/1.1 gets it: for who checks that it says there what it says here.
-pub fn http1_head(mut outgoing: Outgoing, body: &RequestBody) -> BytesMut {
+pub fn http1_head(mut outgoing: Box<Outgoing>, body: &RequestBody) -> BytesMut {
     add_hop_fields(&mut outgoing, body);
     let mut head = BytesMut::new();
     put_head(&mut head, &outgoing.method, &outgoing.target, &outgoing.headers);
@@ -43,9 +43,12 @@ fn announce_body(headers: &mut HeaderMap, method: &Method, body: &RequestBody) {
 }
 
 /// The request in HTTP/2's form: authority in the target, no connection fields (RFC 9113 section 8.2.2).
-pub(super) fn http2_request(mut outgoing: Outgoing, body: RequestBody) -> Result<Request<RequestBody>, ForwardError> {
+pub(super) fn http2_request(
+    mut outgoing: Box<Outgoing>,
+    body: RequestBody,
+) -> Result<Request<RequestBody>, ForwardError> {
     add_hop_fields(&mut outgoing, &body);
-    let Outgoing { method, origin, target, mut headers, .. } = outgoing;
+    let Outgoing { method, origin, target, mut headers, .. } = *outgoing;
     let host = headers.remove(HOST);
     for name in [CONNECTION, TRANSFER_ENCODING, UPGRADE] {
         headers.remove(name);

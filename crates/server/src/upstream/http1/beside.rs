@@ -75,7 +75,7 @@ impl Beside {
     }
 
     /// The connection, when request and answer have ended and another request may follow.
-    pub(super) fn into_connection(mut self) -> Option<Box<Connection>> {
+    pub(super) fn take_connection(&mut self) -> Option<Box<Connection>> {
         self.end.as_mut().and_then(Option::take)
     }
 }

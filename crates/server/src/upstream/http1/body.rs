@@ -19,31 +19,32 @@ pub struct AnswerBody(Way);
 enum Way {
     /// Read by whoever wants it, since the connection has nothing else to do.
     Alone {
-        connection: Box<Connection>,
+        /// Gone once the connection has its rest.
+        connection: Option<Box<Connection>>,
         decoder: Decoder,
         /// Another request may follow.
         keeps: bool,
     },
-    /// While the request is still being sent.
-    Beside(Beside),
+    /// While the request is still being sent. Boxed, since it is rare and larger.
+    Beside(Box<Beside>),
 }
 
 impl AnswerBody {
     pub(super) fn alone(connection: Box<Connection>, decoder: Decoder, keeps: bool) -> Self {
-        Self(Way::Alone { connection, decoder, keeps })
+        Self(Way::Alone { connection: Some(connection), decoder, keeps })
     }
 
     pub(super) fn beside(sending: Sending, connection: Box<Connection>, decoder: Decoder, keeps: bool) -> Self {
-        Self(Way::Beside(Beside::begin(sending, connection, decoder, keeps)))
+        Self(Way::Beside(Box::new(Beside::begin(sending, connection, decoder, keeps))))
     }
 
     /// The connection, when request and answer have ended and another exchange may follow.
-    pub fn into_rested(self) -> Option<Box<Connection>> {
-        let connection = match self.0 {
-            Way::Alone { connection, decoder, keeps } => Some(connection).filter(|_| keeps && decoder.is_over()),
-            Way::Beside(beside) => beside.into_connection(),
+    pub fn take_rested(&mut self) -> Option<Box<Connection>> {
+        let mut connection = match &mut self.0 {
+            Way::Alone { connection, decoder, keeps } if *keeps && decoder.is_over() => connection.take()?,
+            Way::Alone { .. } => return None,
+            Way::Beside(beside) => beside.take_connection()?,
         };
-        let mut connection = connection?;
         if !connection.is_quiet() {
             return None;
         }
@@ -54,7 +55,7 @@ impl AnswerBody {
     /// The connection, after it has switched protocols; it does so only after the whole request.
     pub fn into_switched(self) -> Option<Box<Connection>> {
         match self.0 {
-            Way::Alone { connection, .. } => Some(connection),
+            Way::Alone { connection, .. } => connection,
             Way::Beside(_) => None,
         }
     }
@@ -66,7 +67,10 @@ impl Body for AnswerBody {
 
     fn poll_frame(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, io::Error>>> {
         match &mut self.get_mut().0 {
-            Way::Alone { connection, decoder, .. } => decoder.poll_frame(connection, cx).map(Result::transpose),
+            Way::Alone { connection: Some(connection), decoder, .. } => {
+                decoder.poll_frame(connection, cx).map(Result::transpose)
+            }
+            Way::Alone { connection: None, .. } => Poll::Ready(None),
             Way::Beside(beside) => beside.poll_frame(cx),
         }
     }

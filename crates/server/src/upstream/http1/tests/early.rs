@@ -80,7 +80,7 @@ async fn a_request_is_sent_to_its_end_while_nobody_reads_its_answer() {
                 assert_eq!(upstream_reads.await.unwrap(), LENGTH);
                 assert_eq!((length(&mut answer).await, answer.is_end_stream()), (LENGTH, true));
                 let _writer = upstream_writes.await.unwrap();
-                assert!(answer.into_rested().is_some(), "the connection can be used again");
+                assert!(answer.take_rested().is_some(), "the connection can be used again");
             }
         })
         .await;
@@ -94,7 +94,7 @@ async fn a_request_is_sent_to_its_end_after_its_answer_has_ended() {
                 let Begun { mut answer, upstream_reads, upstream_writes } = begin(1, answered).await;
                 let _writer = upstream_writes.await.unwrap();
                 assert_eq!((length(&mut answer).await, answer.is_end_stream()), (answered, true));
-                assert!(answer.into_rested().is_none(), "the connection is still busy");
+                assert!(answer.take_rested().is_none(), "the connection is still busy");
                 assert_eq!(upstream_reads.await.unwrap(), LENGTH);
             }
         })

@@ -98,10 +98,10 @@ async fn seen(method: &Method, pieces: &[&[u8]], ends: bool) -> Result<Seen, Str
         Ok::<_, String>((Seen { status: head.status.as_u16(), body, trailers, keeps: false }, answer))
     };
     let (_peer, seen) = tokio::join!(write, tokio::time::timeout(Duration::from_secs(20), read));
-    let (seen, answer) = seen.unwrap()?;
+    let (seen, mut answer) = seen.unwrap()?;
     // Whatever was written after the answer is here by now.
     tokio::time::sleep(Duration::from_millis(5)).await;
-    Ok(Seen { keeps: answer.into_rested().is_some(), ..seen })
+    Ok(Seen { keeps: answer.take_rested().is_some(), ..seen })
 }
 
 const CHUNKED: &str = "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n";
@@ -300,7 +300,7 @@ async fn large_bodies_pass_in_parts() {
             let data = frame.unwrap().into_data().unwrap();
             (count, largest) = (count + data.len(), largest.max(data.len()));
         }
-        (count, largest, answer.into_rested().is_some())
+        (count, largest, answer.take_rested().is_some())
     };
     let ((), (count, largest, keeps)) = tokio::join!(write, read);
     assert_eq!((count, keeps), (LENGTH, true));

@@ -107,9 +107,9 @@ pub(super) async fn played(method: &Method, pieces: &[&[u8]], end: End) -> Resul
         Some(peer)
     };
     let read = async {
-        let (mut taken, answer) = read(connection, method).await?;
+        let (mut taken, mut answer) = read(connection, method).await?;
         progress.everything().await;
-        let mut rested = answer.into_rested();
+        let mut rested = answer.take_rested();
         // What was written may take its time to arrive.
         for _ in 0..if end == End::NotUntilLeft { 1000 } else { 0 } {
             if !rested.as_mut().is_some_and(|connection| connection.is_quiet()) {

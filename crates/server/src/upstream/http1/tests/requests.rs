@@ -58,7 +58,7 @@ async fn sent(request: &Whole, body: RequestBody) -> (Vec<Whole>, Result<bool, S
         while let Some(frame) = poll_fn(|cx| Pin::new(&mut answer).poll_frame(cx)).await {
             frame.map_err(|error| error.to_string())?;
         }
-        Ok(answer.into_rested().is_some())
+        Ok(answer.take_rested().is_some())
     };
     // The connection ends with the sender's side.
     let (_, rests) = tokio::join!(serve, send);

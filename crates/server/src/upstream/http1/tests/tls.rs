@@ -46,7 +46,7 @@ async fn rests(length: usize, surplus: usize) -> bool {
         while !answer.is_end_stream() {
             poll_fn(|cx| Pin::new(&mut answer).poll_frame(cx)).await.unwrap().unwrap();
         }
-        answer.into_rested().is_some()
+        answer.take_rested().is_some()
     };
     let (_peer, rests) = tokio::join!(serve, ask);
     rests
