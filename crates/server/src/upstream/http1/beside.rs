@@ -44,7 +44,7 @@ impl Beside {
         let (sender, parts) = channel(1);
         let hint = decoder.size_hint();
         let end = decoder.is_over().then_some(None);
-        let exchange = Exchange { connection, upload: Upload(Some(sending)), decoder };
+        let exchange = Both { connection, upload: Upload(Some(sending)), decoder };
         let task = tokio::task::spawn_local(exchange.run(sender, keeps)).abort_handle();
         Self { parts, task, hint, end }
     }
@@ -90,7 +90,7 @@ impl Drop for Beside {
 }
 
 /// The connection's side.
-struct Exchange {
+struct Both {
     connection: Box<Connection>,
     upload: Upload,
     decoder: Decoder,
@@ -117,7 +117,7 @@ impl Upload {
     }
 }
 
-impl Exchange {
+impl Both {
     async fn run(mut self, parts: Sender<Part>, keeps: bool) {
         while !self.decoder.is_over() {
             let mut fault = Ok(());
