@@ -1,7 +1,8 @@
 //! Repository chores: `cargo xtask release`, `cargo xtask bench`, `cargo xtask guard`, `cargo xtask soak`, `cargo xtask
-//! overload`, `cargo xtask slow`, `cargo xtask hostile`, `cargo xtask generate`. The rules of `tidy.rs` run with the tests.
+//! overload`, `cargo xtask slow`, `cargo xtask hostile`, `cargo xtask reproducible`, `cargo xtask generate`. The rules of `tidy.rs` run with the tests.
 
 mod bench;
+mod building;
 mod cores;
 mod descriptors;
 mod generate;
@@ -10,6 +11,7 @@ mod hostile;
 mod options;
 mod overload;
 mod release;
+mod reproducible;
 mod slow;
 mod soak;
 mod tidy;
@@ -21,6 +23,8 @@ use std::process::{Command, ExitCode};
 
 const USAGE: &str = "\
 usage: cargo xtask release              builds the binary that is released, optimised by what it does at work
+       cargo xtask reproducible         builds twice, in two places, and compares; with --counted FILE optimised by what `release`
+                                        left beside its binary, with --brief Keyward's own crates, without optimisation
        cargo xtask bench [NAME...]      what that binary costs beside nginx, and HAProxy and Envoy where they are: every measurement,
                                         or those named, see CONTRIBUTING.md; needs nginx, wrk and taskset. With --brief one short
                                         round of each, which shows that it works and measures little, of what `cargo build
@@ -40,6 +44,9 @@ fn main() -> ExitCode {
     let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
     let done = match arguments[..] {
         ["release"] => release::build().map(|binary| println!("{}", binary.display())),
+        ["reproducible", ref options @ ..] => {
+            reproducible::Options::read(options).ok_or_else(|| USAGE.to_owned()).and_then(|it| reproducible::run(&it))
+        }
         ["bench", ref options @ ..] => {
             bench::Options::read(options).ok_or_else(|| USAGE.to_owned()).and_then(|it| bench::run(&it))
         }
@@ -92,7 +99,11 @@ fn cargo() -> Command {
     Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()))
 }
 
+/// Where the sources are.
+fn root() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("..")
+}
+
 fn target_directory() -> PathBuf {
-    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
-    std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| root.join("target"), Into::into)
+    std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| root().join("target"), Into::into)
 }

@@ -8,8 +8,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-/// Separates flags in `CARGO_ENCODED_RUSTFLAGS`.
-const BETWEEN_FLAGS: char = '\u{1f}';
+use crate::building::{Building, output, succeed};
 
 /// Builds it and says where it is.
 pub(crate) fn build() -> Result<PathBuf, String> {
@@ -22,7 +21,10 @@ pub(crate) fn build() -> Result<PathBuf, String> {
     let merge = profdata()?;
 
     eprintln!("building with counters");
-    let counting = compile(&directory.join("counting"), &[format!("-Cprofile-generate={}", counts.display())])?;
+    let build = |name: &str, flag: String| {
+        Building { root: &crate::root(), directory: &directory.join(name), flags: vec![flag] }.build()
+    };
+    let counting = build("counting", format!("-Cprofile-generate={}", counts.display()))?;
     eprintln!("training");
     training::serve(&counting)?;
     let profile = counts.join("merged.profdata");
@@ -30,17 +32,11 @@ pub(crate) fn build() -> Result<PathBuf, String> {
     merging.arg("merge").arg("-o").arg(&profile).arg(&counts);
     succeed(&mut merging)?;
     eprintln!("building with what was counted");
-    compile(&directory.join("final"), &[format!("-Cprofile-use={}", profile.display())])
-}
-
-/// Builds `keyward` with flags of its own. With a target named, they are not used for what runs at build time.
-fn compile(directory: &Path, flags: &[String]) -> Result<PathBuf, String> {
-    let host = output(Command::new("rustc").args(["--print", "host-tuple"]))?;
-    let mut cargo = crate::cargo();
-    cargo.args(["build", "--release", "--locked", "-p", "keyward-cli", "--target", &host, "--target-dir"]);
-    cargo.arg(directory).env("CARGO_ENCODED_RUSTFLAGS", flags.join(&BETWEEN_FLAGS.to_string()));
-    succeed(&mut cargo)?;
-    Ok(directory.join(host).join("release/keyward"))
+    let binary = build("final", format!("-Cprofile-use={}", profile.display()))?;
+    // With these, the same sources give the same binary once more: `cargo xtask reproducible --counted`.
+    let kept = binary.with_file_name("keyward.profdata");
+    fs::copy(&profile, &kept).map_err(|error| format!("{}: {error}", kept.display()))?;
+    Ok(binary)
 }
 
 /// The toolchain's own `llvm-profdata`: others may not read what its compiler writes.
@@ -53,20 +49,4 @@ fn profdata() -> Result<PathBuf, String> {
             .map_err(|why| format!("{why}\n{} is not there; install the toolchain's `llvm-tools`", tool.display()))?;
     }
     Ok(tool)
-}
-
-fn output(command: &mut Command) -> Result<String, String> {
-    let output = command.output().map_err(|error| format!("{command:?}: {error}"))?;
-    if !output.status.success() {
-        return Err(format!("{command:?} failed: {}", String::from_utf8_lossy(&output.stderr)));
-    }
-    Ok(String::from_utf8_lossy(&output.stdout).trim().to_owned())
-}
-
-fn succeed(command: &mut Command) -> Result<(), String> {
-    match command.status() {
-        Ok(status) if status.success() => Ok(()),
-        Ok(status) => Err(format!("{command:?} ended with {status}")),
-        Err(error) => Err(format!("{command:?}: {error}")),
-    }
 }

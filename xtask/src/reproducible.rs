@@ -1,0 +1,155 @@
+//! Whether the same sources give the same binary: it is built twice, the second time from a copy in another place, and
+//! the two are compared byte by byte.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use crate::building::{Building, succeed};
+
+/// Its options.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub(crate) struct Options {
+    /// Keyward's own crates only, without optimisation: what sources and macros put into a binary is looked at, what
+    /// dependencies and the optimiser do is not.
+    brief: bool,
+    /// What was counted of an earlier build, to be optimised by.
+    counted: Option<PathBuf>,
+}
+
+impl Options {
+    /// Reads them; `None` when there is one that is not known.
+    pub(crate) fn read(arguments: &[&str]) -> Option<Self> {
+        let mut options = Self::default();
+        let mut rest = arguments.iter();
+        while let Some(argument) = rest.next() {
+            match *argument {
+                "--brief" => options.brief = true,
+                "--counted" => options.counted = Some(rest.next()?.into()),
+                _ => return None,
+            }
+        }
+        Some(options)
+    }
+}
+
+/// Builds twice and compares.
+pub(crate) fn run(options: &Options) -> Result<(), String> {
+    let directory = crate::target_directory().join("reproducible");
+    let elsewhere = directory.join("elsewhere");
+    let _ = fs::remove_dir_all(&elsewhere);
+    copy(&crate::root(), &elsewhere)?;
+    let mut flags = Vec::new();
+    if let Some(file) = &options.counted {
+        let file = file.canonicalize().map_err(|error| format!("{}: {error}", file.display()))?;
+        flags.push(format!("-Cprofile-use={}", file.display()));
+    }
+    let mut binaries = Vec::new();
+    for (root, name) in [(crate::root(), "first"), (elsewhere, "second")] {
+        eprintln!("building in {}", root.display());
+        let built = match options.brief {
+            true => own_crates(&root)?,
+            false => Building { root: &root, directory: &directory.join(name).join("built"), flags: flags.clone() }
+                .build()?,
+        };
+        let kept = directory.join(name).join("keyward");
+        fs::create_dir_all(directory.join(name)).map_err(|error| problem(&kept, error))?;
+        fs::copy(&built, &kept).map_err(|error| problem(&built, error))?;
+        binaries.push((fs::read(&kept).map_err(|error| problem(&kept, error))?, kept));
+    }
+    let [(first, its_path), (second, others_path)] = &binaries[..] else { return Err("there are not two".to_owned()) };
+    match first_difference(first, second) {
+        None => println!("the same {} bytes, wherever they are built: {}", first.len(), its_path.display()),
+        Some(at) => {
+            let (first, second) = (its_path.display(), others_path.display());
+            return Err(format!("two builds differ, first at byte {at}; compare them:\n  {first}\n  {second}"));
+        }
+    }
+    Ok(())
+}
+
+/// Builds without optimisation beside everything else that was built here, so that dependencies need not be built again.
+fn own_crates(root: &Path) -> Result<PathBuf, String> {
+    let target = crate::target_directory();
+    fs::create_dir_all(&target).map_err(|error| problem(&target, error))?;
+    let target = target.canonicalize().map_err(|error| problem(&target, error))?;
+    let mut cargo = crate::cargo();
+    cargo.current_dir(root).args(["build", "--locked", "-p", "keyward-cli", "--target-dir"]).arg(&target);
+    // What tells a debugger where the sources are differs, and dependencies have none of it.
+    cargo.env("CARGO_PROFILE_DEV_DEBUG", "none").env("CARGO_INCREMENTAL", "0");
+    succeed(&mut cargo)?;
+    Ok(target.join("debug/keyward"))
+}
+
+fn problem(path: &Path, error: std::io::Error) -> String {
+    format!("{}: {error}", path.display())
+}
+
+/// Where two binaries differ.
+fn first_difference(first: &[u8], second: &[u8]) -> Option<usize> {
+    if first == second {
+        return None;
+    }
+    let same = first.iter().zip(second).take_while(|(one, other)| one == other).count();
+    Some(same)
+}
+
+/// Copies sources: everything but what was built and what version control keeps.
+fn copy(from: &Path, to: &Path) -> Result<(), String> {
+    fs::create_dir_all(to).map_err(|error| problem(to, error))?;
+    for entry in fs::read_dir(from).map_err(|error| problem(from, error))? {
+        let entry = entry.map_err(|error| problem(from, error))?;
+        let (path, name) = (entry.path(), entry.file_name());
+        if path.is_dir() {
+            if name != "target" && name != ".git" {
+                copy(&path, &to.join(name))?;
+            }
+        } else {
+            fs::copy(&path, to.join(name)).map_err(|error| problem(&path, error))?;
+        }
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn options() {
+        type Row<'a> = (&'a [&'a str], Option<(bool, Option<PathBuf>)>);
+        let rows: [Row<'_>; 5] = [
+            (&[], Some((false, None))),
+            (&["--brief"], Some((true, None))),
+            (&["--counted", "x"], Some((false, Some("x".into())))),
+            (&["--counted"], None),
+            (&["x"], None),
+        ];
+        for (arguments, expected) in rows {
+            let read = Options::read(arguments).map(|options| (options.brief, options.counted));
+            assert_eq!(read, expected, "{arguments:?}");
+        }
+    }
+
+    #[test]
+    fn binaries_are_the_same_when_every_byte_is() {
+        let rows: [(&[u8], &[u8], Option<usize>); 4] =
+            [(b"abc", b"abc", None), (b"abc", b"abd", Some(2)), (b"abc", b"ab", Some(2)), (b"", b"a", Some(0))];
+        for (first, second, expected) in rows {
+            assert_eq!(first_difference(first, second), expected);
+        }
+    }
+
+    #[test]
+    fn what_was_built_is_not_copied() {
+        let directory = tempfile::tempdir().unwrap();
+        let (from, to) = (directory.path().join("from"), directory.path().join("to"));
+        for path in ["src/main.rs", "target/debug/keyward", ".git/HEAD", ".cargo/config.toml"] {
+            let path = from.join(path);
+            fs::create_dir_all(path.parent().unwrap()).unwrap();
+            fs::write(path, "").unwrap();
+        }
+        copy(&from, &to).unwrap();
+        assert!(to.join("src/main.rs").exists() && to.join(".cargo/config.toml").exists());
+        assert!(!to.join("target").exists() && !to.join(".git").exists());
+    }
+}
