@@ -8,7 +8,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::{self, sleep};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use keyward_testkit::load::{Callers, Outcome};
 use keyward_testkit::pki::Authority;
@@ -26,6 +26,8 @@ const LENGTHS: [Duration; 2] = [Duration::from_secs(2), Duration::from_secs(15)]
 /// Honest callers, and what they ask for in a second.
 const HONEST: (u32, f64) = (16, 500.0);
 const MOST_GROWTH_MIB: u64 = 250;
+/// Slow callers take turns, so many in a second.
+const TURNS: u32 = 200;
 /// For a connection to be taken.
 const PATIENCE: Duration = Duration::from_secs(30);
 /// Longer than all of it takes: what is measured is connections that last.
@@ -72,13 +74,19 @@ pub(crate) fn run(options: &Options) -> Result<(), String> {
     let over = Arc::new(AtomicBool::new(false));
     let until = over.clone();
     let dripping = thread::spawn(move || {
+        // Each once a second, and not all at once: they know nothing of each other.
+        let turn = Duration::from_secs(1) / TURNS;
+        let at_once = slow.len().div_ceil(TURNS as usize);
         while !until.load(Ordering::Relaxed) {
-            for caller in &mut slow {
-                if let Err(error) = caller.drip() {
-                    return Err(format!("a slow caller was cut off: {error}"));
+            for callers in slow.chunks_mut(at_once) {
+                let next = Instant::now() + turn;
+                for caller in callers {
+                    if let Err(error) = caller.drip() {
+                        return Err(format!("a slow caller was cut off: {error}"));
+                    }
                 }
+                sleep(next.saturating_duration_since(Instant::now()));
             }
-            sleep(Duration::from_secs(1));
         }
         Ok(slow)
     });
