@@ -1,12 +1,13 @@
-//! What must not take requests along: signals without end, a configuration that is garbage for a while, a process
-//! that is killed.
+//! What must not take requests along, with the real binary and real faults: docs/reliability.md says what is promised.
 
 #![allow(clippy::unwrap_used)]
 
+mod drain;
+mod restarts;
 mod storm;
 
 use std::fs;
-use std::io::{BufReader, Write};
+use std::io::{self, BufReader, Write};
 use std::net::TcpStream;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
@@ -14,7 +15,7 @@ use std::time::Duration;
 
 use keyward_testkit::conformance::recorder::Recorder;
 use keyward_testkit::process::{Keyward, PATIENCE, Running};
-use keyward_testkit::wire;
+use keyward_testkit::wire::{self, Message};
 use serde_json::Value;
 
 const CONFIG: &str = "authenticators: {anonymous: {enabled: true}}\nauthorizers: {allow: {enabled: true}}\n\
@@ -31,6 +32,51 @@ fn rules(path: &str, upstream: &Recorder) -> String {
     )
 }
 
+/// One rule for everything.
+fn keyward(upstream: u16) -> Keyward {
+    let rules = format!(
+        "- id: any\n  match: {{url: \"http://<[^/]*>/<.*>\", methods: [GET, POST]}}\n  \
+         authenticators: [{{handler: anonymous}}]\n  authorizer: {{handler: allow}}\n  mutators: [{{handler: noop}}]\n  \
+         upstream: {{url: \"http://127.0.0.1:{upstream}\"}}\n"
+    );
+    Keyward::new(env!("CARGO_BIN_EXE_keyward")).with(CONFIG, &rules)
+}
+
+/// A caller that keeps its connection.
+struct Caller {
+    stream: TcpStream,
+    reader: BufReader<TcpStream>,
+}
+
+impl Caller {
+    fn connect(port: u16) -> io::Result<Self> {
+        let stream = TcpStream::connect(("127.0.0.1", port))?;
+        stream.set_read_timeout(Some(PATIENCE))?;
+        stream.set_write_timeout(Some(PATIENCE))?;
+        stream.set_nodelay(true)?;
+        let reader = BufReader::new(stream.try_clone()?);
+        Ok(Self { stream, reader })
+    }
+
+    fn send(&mut self, target: &str) -> io::Result<()> {
+        self.stream.write_all(format!("GET {target} HTTP/1.1\r\nHost: h\r\n\r\n").as_bytes())
+    }
+
+    fn answer(&mut self) -> io::Result<Message> {
+        wire::read_response(&mut self.reader, false)
+    }
+
+    fn ask(&mut self, target: &str) -> io::Result<Message> {
+        self.send(target)?;
+        self.answer()
+    }
+}
+
+/// Whether an answer says that its connection is about to end.
+fn says_close(answer: &Message) -> bool {
+    answer.header("connection").is_some_and(|value| value.eq_ignore_ascii_case("close"))
+}
+
 fn start(upstream: &Recorder) -> Running {
     Keyward::new(env!("CARGO_BIN_EXE_keyward")).with(CONFIG, &rules("first", upstream)).start()
 }
@@ -41,13 +87,10 @@ fn under_load(running: &Running, act: impl FnOnce()) -> usize {
     let stop = AtomicBool::new(false);
     thread::scope(|scope| {
         let call = || {
-            let mut stream = TcpStream::connect(("127.0.0.1", running.proxy)).unwrap();
-            stream.set_read_timeout(Some(PATIENCE)).unwrap();
-            let mut reader = BufReader::new(stream.try_clone().unwrap());
+            let mut caller = Caller::connect(running.proxy).unwrap();
             let mut count = 0;
             while !stop.load(Ordering::Relaxed) {
-                stream.write_all(b"GET /always HTTP/1.1\r\nHost: h\r\n\r\n").unwrap();
-                let answer = wire::read_response(&mut reader, false).unwrap();
+                let answer = caller.ask("/always").unwrap();
                 assert_eq!(answer.status(), 200, "request {count}: {}\n{}", answer.text(), running.log());
                 count += 1;
                 thread::sleep(Duration::from_millis(2));
