@@ -2,6 +2,7 @@
 
 #![allow(clippy::unwrap_used)]
 
+mod descriptors;
 mod drain;
 mod restarts;
 mod storm;

@@ -33,6 +33,8 @@ const UPKEEP: Duration = Duration::from_millis(50);
 const SWEEP_EVERY: u32 = 20;
 /// After a failed accept: out of descriptors, others must close first.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
+/// Between two times of saying so.
+const ACCEPT_TOLD: Duration = Duration::from_secs(10);
 /// What a connection is told that is turned away.
 const SHED: &[u8] =
     b"HTTP/1.1 503 Service Unavailable\r\nretry-after: 1\r\ncontent-length: 0\r\nconnection: close\r\n\r\n";
@@ -93,7 +95,7 @@ async fn run(setup: WorkerSetup, listener: TcpListener, audit: AuditHandle) {
     let service = Rc::new(Service::new(setup.live.clone(), sinks.clone()));
     let upkeep = tokio::task::spawn_local(upkeep(service.clone(), sinks.clone(), setup.live.clone()));
     let mut connections = JoinSet::new();
-    let mut shutdown = setup.shutdown.clone();
+    let (mut shutdown, mut told) = (setup.shutdown.clone(), None::<Instant>);
     let admit = |connections: &mut JoinSet<()>, stream: TcpStream, peer| {
         let (options, most) = {
             let live = setup.live.load();
@@ -118,7 +120,10 @@ async fn run(setup: WorkerSetup, listener: TcpListener, audit: AuditHandle) {
         match accepted {
             Ok((stream, peer)) => admit(&mut connections, stream, peer),
             Err(error) => {
-                tracing::warn!(%error, "a connection could not be accepted");
+                if told.is_none_or(|told| told.elapsed() >= ACCEPT_TOLD) {
+                    tracing::warn!(%error, "connections cannot be accepted");
+                    told = Some(Instant::now());
+                }
                 tokio::time::sleep(ACCEPT_PAUSE).await;
             }
         }
