@@ -2,8 +2,10 @@
 
 #![allow(clippy::unwrap_used)]
 
+mod audit_sinks;
 mod descriptors;
 mod drain;
+mod kill;
 mod restarts;
 mod storm;
 
