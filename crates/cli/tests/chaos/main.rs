@@ -4,6 +4,7 @@
 
 mod audit_sinks;
 mod descriptors;
+mod dns;
 mod drain;
 mod kill;
 mod restarts;
