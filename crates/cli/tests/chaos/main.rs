@@ -3,12 +3,18 @@
 #![allow(clippy::unwrap_used)]
 
 mod audit_sinks;
+mod bad_rules;
+mod bodies;
 mod descriptors;
 mod dns;
 mod drain;
+mod key_outage;
 mod kill;
+mod memory;
 mod restarts;
+mod slow_upstreams;
 mod storm;
+mod vanishing;
 
 use std::fs;
 use std::io::{self, BufReader, Write};
