@@ -89,7 +89,7 @@ impl App {
 
         let outbound = Outbound::new(&settings.proxy.upstream)?;
         let serving = Serving::new(&settings, outbound.clone())?;
-        descriptors::warn(&settings.proxy);
+        descriptors::tell(&settings.proxy);
         // No port is opened before the rules are there.
         let cache = settings.cache_dir.as_deref().map(CacheDirectory::open).transpose()?.map(Arc::new);
         let repositories = &settings.repositories;

@@ -40,11 +40,11 @@ impl Enough {
     }
 }
 
-/// Says in the log where that is less than what is wanted.
-pub fn warn(settings: &ProxySettings) {
+/// Says in the log where that is less than what is wanted. No warning: most servers never need that many.
+pub fn tell(settings: &ProxySettings) {
     let enough = Enough::for_settings(settings);
     if enough != Enough::wanted(settings) {
-        tracing::warn!(
+        tracing::info!(
             connections = enough.connections,
             requests = enough.requests,
             hint = "raise the limit on open files, such as with `ulimit -n` or systemd's `LimitNOFILE`, or lower `serve.proxy.limits`",
