@@ -1,6 +1,7 @@
 //! A name server that is slow, silent or broken. It is one of this test's, which the server under test finds in its
 //! `/etc/resolv.conf`: that needs a view of the file system of its own.
 
+use std::io::Write;
 use std::net::UdpSocket;
 use std::process::Command;
 use std::sync::atomic::{AtomicU8, Ordering};
@@ -8,8 +9,8 @@ use std::sync::{Arc, Mutex};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use keyward_testkit::conformance::recorder::Recorder;
 use keyward_testkit::process::{Keyward, PATIENCE};
+use keyward_testkit::scripted::{read_head, upstream};
 
 use crate::{CONFIG, Caller};
 
@@ -82,13 +83,16 @@ fn a_name_server_that_is_silent_or_fails_holds_up_no_other_upstream() {
     let Some(name_server) = name_server else {
         return eprintln!("SKIPPED: no name server can be put in the place of the system's here");
     };
-    let upstream = Recorder::start(true);
+    // Keeps no connection, over which nobody has to be asked.
+    let upstream = upstream(|mut stream| {
+        read_head(&mut stream);
+        let _ = stream.write_all(b"HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: 2\r\n\r\nok");
+    });
     let rule = |id: &str, host: &str| {
         format!(
             "- id: {id}\n  match: {{url: \"http://<[^/]*>/{id}\", methods: [GET]}}\n  \
              authenticators: [{{handler: anonymous}}]\n  authorizer: {{handler: allow}}\n  mutators: [{{handler: noop}}]\n  \
-             upstream: {{url: \"http://{host}:{}\"}}\n",
-            upstream.port
+             upstream: {{url: \"http://{host}:{upstream}\"}}\n"
         )
     };
     let keyward = Keyward::new(env!("CARGO_BIN_EXE_keyward"))

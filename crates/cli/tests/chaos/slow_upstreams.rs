@@ -54,7 +54,7 @@ fn slow() -> u16 {
 fn keyward(slow: u16, fast: u16) -> Keyward {
     let rule = |id: &str, path: &str, port: u16| {
         format!(
-            "- id: {id}\n  match: {{url: \"http://<[^/]*>{path}\", methods: [GET]}}\n  \
+            "- id: {id}\n  match: {{url: \"http://<[^/]*>{path}\", methods: [GET, POST]}}\n  \
              authenticators: [{{handler: anonymous}}]\n  authorizer: {{handler: allow}}\n  mutators: [{{handler: noop}}]\n  \
              upstream: {{url: \"http://127.0.0.1:{port}\"}}\n"
         )
@@ -105,4 +105,35 @@ fn an_upstream_that_is_slow_is_given_up_at_its_limit_and_holds_up_no_other() {
             row.path
         );
     }
+}
+
+/// What is sent to an upstream that takes nothing: more than all buffers on the way.
+const UPLOAD: usize = 32 << 20;
+
+#[test]
+fn an_upstream_that_does_not_read_a_body_is_given_up_and_holds_up_no_other() {
+    let unread = upstream(|mut stream| {
+        read_head(&mut stream);
+        thread::sleep(2 * PATIENCE);
+    });
+    let fast = keyward_testkit::conformance::recorder::Recorder::start(true);
+    let running = keyward(unread, fast.port).start();
+    let uploads: Vec<_> = (0..10)
+        .map(|_| {
+            let mut caller = Caller::connect(running.proxy).unwrap();
+            thread::spawn(move || {
+                write!(caller.stream, "POST /silent HTTP/1.1\r\nHost: h\r\nContent-Length: {UPLOAD}\r\n\r\n").unwrap();
+                // Until nobody takes any more.
+                let _ = caller.stream.write_all(&vec![b'x'; UPLOAD]);
+                caller.answer().map(|answer| answer.status())
+            })
+        })
+        .collect();
+    running.until("all of them", |running| metric(running, "keyward_requests_in_flight ") == 10.0);
+    running.until("giving them up", |running| {
+        assert_eq!(running.get("/fast", &[]).status(), 200);
+        metric(running, "keyward_requests_in_flight ") == 0.0
+    });
+    let statuses: Vec<_> = uploads.into_iter().map(|upload| upload.join().unwrap()).collect();
+    assert!(statuses.iter().all(|status| status.as_ref().is_ok_and(|status| *status == 504)), "{statuses:?}");
 }
