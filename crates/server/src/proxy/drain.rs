@@ -16,7 +16,8 @@ const GRACE: Duration = Duration::from_secs(1);
 pub(super) async fn is_over(shutdown: &mut watch::Receiver<bool>) {
     // Nobody who could begin it any more has begun it.
     let _ = shutdown.wait_for(|begun| *begun).await;
-    sleep(GRACE).await;
+    // In a box: every connection would have room for it all the time.
+    Box::pin(sleep(GRACE)).await;
 }
 
 /// Serves a connection to its end, which `tell` brings about: as soon as there is something to answer, so that the answer

@@ -116,7 +116,7 @@ async fn converse<T: AsyncRead + AsyncWrite + Unpin + Send + 'static>(
             }
             Quiet::Drains => {
                 let is_busy = || connection.active.get() > 0;
-                drain::to_the_end(&mut served, is_busy, |served| served.graceful_shutdown()).await
+                Box::pin(drain::to_the_end(&mut served, is_busy, |served| served.graceful_shutdown())).await
             }
         },
     };
