@@ -119,3 +119,25 @@ fn the_threat_model_names_tests_that_exist() {
     }
     assert!(named > 20, "{named} names");
 }
+
+/// Each test that a page names as a file and a function is there.
+#[test]
+fn the_pages_name_tests_that_exist() {
+    let sources = sources();
+    let is_there = |file: &str, function: &str| {
+        let (end, text) = (format!("/{file}"), format!("fn {function}("));
+        sources.iter().any(|(path, source)| path.display().to_string().ends_with(&end) && source.contains(&text))
+    };
+    let mut named = 0;
+    for entry in fs::read_dir(root().join("docs")).unwrap() {
+        let page = entry.unwrap().path();
+        let Ok(text) = fs::read_to_string(&page) else { continue };
+        let quoted = text.lines().flat_map(|line| line.split('`').skip(1).step_by(2));
+        for (file, function) in quoted.filter_map(|test| test.split_once(".rs: ")) {
+            let file = format!("{file}.rs");
+            assert!(is_there(&file, function), "`{file}: {function}` of {} is not there", page.display());
+            named += 1;
+        }
+    }
+    assert!(named > 50, "{named} names");
+}

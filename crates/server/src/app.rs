@@ -22,6 +22,7 @@ use crate::config::load::Loaded;
 use crate::config::settings::Settings;
 use crate::config::settings::listeners::ListenerSettings;
 use crate::courtesy::Courtesy;
+use crate::descriptors;
 use crate::http_server::{self, PortInForce};
 use crate::issuer::live::LiveIssuer;
 use crate::issuer::routes::Issuer;
@@ -88,6 +89,7 @@ impl App {
 
         let outbound = Outbound::new(&settings.proxy.upstream)?;
         let serving = Serving::new(&settings, outbound.clone())?;
+        descriptors::tell(&settings.proxy);
         // No port is opened before the rules are there.
         let cache = settings.cache_dir.as_deref().map(CacheDirectory::open).transpose()?.map(Arc::new);
         let repositories = &settings.repositories;

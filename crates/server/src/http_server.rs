@@ -157,7 +157,8 @@ impl Drop for Exchange {
     }
 }
 
-fn panicked() -> Response<Full<Bytes>> {
+/// What is said where a handler panicked.
+pub(crate) fn panicked() -> Response<Full<Bytes>> {
     plain(StatusCode::INTERNAL_SERVER_ERROR, "internal error\n")
 }
 

@@ -11,6 +11,7 @@ pub mod check;
 pub mod config;
 pub mod cors;
 pub mod courtesy;
+pub mod descriptors;
 pub mod echo;
 pub mod explain;
 mod file_identity;

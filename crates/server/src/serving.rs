@@ -10,6 +10,7 @@ use rustls::ServerConfig;
 use crate::config::settings::Settings;
 use crate::config::settings::listeners::{ListenerSettings, PortTimeouts};
 use crate::cors::CorsPolicy;
+use crate::descriptors::Enough;
 use crate::echo::EchoPolicy;
 use crate::metrics::PathLabels;
 use crate::proxy::connection::ConnectionOptions;
@@ -74,6 +75,7 @@ impl Serving {
     /// Reads certificates. An error means that the settings cannot be used, and names the file.
     pub fn new(settings: &Settings, outbound: Arc<Outbound>) -> Result<Self, Diagnostic> {
         let proxy = &settings.proxy;
+        let enough = Enough::for_settings(proxy);
         Ok(Self {
             connections: Arc::new(ConnectionOptions {
                 tls: tls(&proxy.listener)?,
@@ -90,8 +92,8 @@ impl Serving {
                 request_bytes: proxy.max_body_bytes,
             },
             echoes: proxy.echoes,
-            max_connections: proxy.max_connections,
-            max_requests: proxy.max_requests,
+            max_connections: usize::try_from(enough.connections).unwrap_or(usize::MAX),
+            max_requests: enough.requests,
             max_queue_time: proxy.max_queue_time,
             shutdown_timeout: proxy.shutdown_timeout,
             labels: settings.metrics.labels,

@@ -23,8 +23,8 @@ pub struct Keyward {
     directory: tempfile::TempDir,
     files: Vec<PathBuf>,
     environment: BTreeMap<String, String>,
-    /// The largest file it can write, in blocks of the shell's `ulimit`.
-    blocks: Option<u32>,
+    /// What a shell does before it becomes the server.
+    before: String,
     ports: [ReservedPort; 3],
     /// The proxy's port.
     pub proxy: u16,
@@ -73,7 +73,7 @@ impl Keyward {
             directory,
             files: Vec::new(),
             environment,
-            blocks: None,
+            before: String::new(),
             ports,
             proxy,
             api,
@@ -129,16 +129,21 @@ impl Keyward {
     }
 
     /// Lets writing fail after so many blocks of a file (512 or 1024 bytes each), as on a disk that is full.
-    pub fn with_full_disk(mut self, blocks: u32) -> Self {
-        self.blocks = Some(blocks);
+    pub fn with_full_disk(self, blocks: u32) -> Self {
+        self.after(&format!("trap '' XFSZ; ulimit -f {blocks}"))
+    }
+
+    /// Has a shell do something first, in the process that becomes the server: limits are inherited.
+    pub fn after(mut self, commands: &str) -> Self {
+        self.before = format!("{}{commands}; ", self.before);
         self
     }
 
     fn command(&self) -> Command {
-        let mut command = Command::new(if self.blocks.is_some() { Path::new("/bin/sh") } else { &self.binary });
-        if let Some(blocks) = self.blocks {
-            let script = format!("trap '' XFSZ; ulimit -f {blocks}; exec \"$0\" \"$@\"");
-            command.arg("-c").arg(script).arg(&self.binary);
+        let is_direct = self.before.is_empty();
+        let mut command = Command::new(if is_direct { &self.binary } else { Path::new("/bin/sh") });
+        if !is_direct {
+            command.arg("-c").arg(format!("set -e; {}exec \"$0\" \"$@\"", self.before)).arg(&self.binary);
         }
         command.env_clear().envs(&self.environment).current_dir(self.directory.path()).stdin(Stdio::null());
         command

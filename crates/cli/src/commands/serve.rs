@@ -6,7 +6,7 @@ use std::process::ExitCode;
 use keyward_core::diagnostic::Diagnostic;
 use keyward_server::app::{App, Origin, asked_to_stop};
 use keyward_server::config::load::load;
-use keyward_server::telemetry;
+use keyward_server::{descriptors, telemetry};
 use tokio::task::LocalSet;
 
 use crate::EXIT_USAGE;
@@ -52,6 +52,7 @@ pub(crate) fn run(arguments: &Arguments, files: Vec<PathBuf>) -> ExitCode {
         }
     };
     telemetry::start(loaded.settings.log);
+    descriptors::raise();
     for surplus in surplus {
         tracing::warn!("the argument `{surplus}` has no effect: `serve` serves everything that is configured");
     }

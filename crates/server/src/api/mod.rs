@@ -3,6 +3,7 @@
 mod decisions;
 mod health;
 mod not_found;
+mod panics;
 mod rules;
 mod well_known;
 
@@ -60,21 +61,23 @@ impl Api {
     /// Everything on the API port.
     pub fn handler(self: Rc<Self>) -> Handler {
         Rc::new(move |request, arrived| {
-            let api = self.clone();
-            Box::pin(async move { api.answer_to_any_origin(request, arrived).await })
+            let (api, metrics) = (self.clone(), self.metrics.clone());
+            let answer = Box::pin(async move { api.answer_to_any_origin(request, arrived).await });
+            Box::pin(panics::counted(answer, metrics))
         })
     }
 
     /// The metrics port: `/metrics` and nothing else.
     pub fn metrics_handler(self: Rc<Self>) -> Handler {
         Rc::new(move |request, _| {
-            let api = self.clone();
-            Box::pin(async move {
+            let (api, metrics) = (self.clone(), self.metrics.clone());
+            let answer = Box::pin(async move {
                 match (is_read(request.method()), request.uri().path()) {
                     (true, "/metrics") => api.scrape(request.headers()),
                     _ => not_found::page(request.headers()),
                 }
-            })
+            });
+            Box::pin(panics::counted(answer, metrics))
         })
     }
 

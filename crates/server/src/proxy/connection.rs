@@ -14,6 +14,7 @@ use tokio::sync::watch;
 use tokio::task::JoinHandle;
 use tokio::time::{Instant, timeout};
 
+use super::drain;
 use super::http1;
 use super::scanned_io::Verdict;
 use super::service::Service;
@@ -92,8 +93,8 @@ pub async fn serve(
             let told = tokio::select! {
                 biased;
                 told = speaks_http2(&stream, options) => told,
-                // Nothing has been asked for yet.
-                _ = shutdown.wait_for(|begun| *begun) => return,
+                // Nothing has been asked for.
+                () = drain::is_over(&mut shutdown) => return,
             };
             match told {
                 Ok(true) => Box::pin(serve_http2(stream, connection(false), options, service, shutdown)).await,

@@ -17,6 +17,7 @@ use tokio::time::{Instant, sleep, sleep_until, timeout};
 
 use super::aside::Aside;
 use super::connection::{Connection, ConnectionOptions};
+use super::drain;
 use super::scanned_io::{Readable, ScannedIo};
 use super::service::Service;
 
@@ -40,6 +41,8 @@ enum Quiet {
     AtRest,
     /// It ends as soon as it can.
     Over,
+    /// The drain has begun.
+    Drains,
 }
 
 /// Serves a connection to its end.
@@ -62,7 +65,7 @@ pub(super) async fn serve<T: AsyncRead + AsyncWrite + Readable + Unpin + Send + 
         let comes = tokio::select! {
             biased;
             _ = poll_fn(|cx| io.poll_readable(cx)) => true,
-            _ = shutdown.wait_for(|begun| *begun) => false,
+            () = drain::is_over(&mut shutdown) => false,
             () = sleep_until(silence.get().since + options.idle_timeout) => false,
         };
         if !comes {
@@ -94,7 +97,7 @@ async fn converse<T: AsyncRead + AsyncWrite + Unpin + Send + 'static>(
     let records = service.clone();
     let mut quiet = Aside::new(Box::pin(async move {
         tokio::select! {
-            _ = shutdown.wait_for(|begun| *begun) => Quiet::Over,
+            _ = shutdown.wait_for(|begun| *begun) => Quiet::Drains,
             quiet = grows_quiet(connection, &service, options.idle_timeout, silence) => quiet,
         }
     }));
@@ -108,8 +111,12 @@ async fn converse<T: AsyncRead + AsyncWrite + Unpin + Send + 'static>(
                 return parts.read_buf.is_empty().then(|| parts.io.into_inner());
             }
             Quiet::Over => {
-                std::pin::Pin::new(&mut served).graceful_shutdown();
+                Pin::new(&mut served).graceful_shutdown();
                 served.await
+            }
+            Quiet::Drains => {
+                let is_busy = || connection.active.get() > 0;
+                Box::pin(drain::to_the_end(&mut served, is_busy, |served| served.graceful_shutdown())).await
             }
         },
     };

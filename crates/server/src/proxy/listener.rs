@@ -10,7 +10,7 @@ use socket2::{Domain, Protocol, Socket, Type};
 use crate::config::settings::listeners::ListenerSettings;
 
 /// Connections that may wait to be accepted.
-const BACKLOG: i32 = 1024;
+pub(super) const BACKLOG: u16 = 1024;
 
 /// The address to bind.
 pub fn address(settings: &ListenerSettings) -> Result<SocketAddr, Diagnostic> {
@@ -49,7 +49,7 @@ fn open(address: SocketAddr, shared: bool) -> io::Result<std::net::TcpListener> 
         socket.set_reuse_port(shared)?;
         socket.set_nonblocking(true)?;
         socket.bind(&address.into())?;
-        socket.listen(BACKLOG)?;
+        socket.listen(BACKLOG.into())?;
         Ok(std::net::TcpListener::from(socket))
     };
     match attempt(address) {

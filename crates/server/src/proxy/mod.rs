@@ -5,6 +5,7 @@ mod aside;
 pub mod body;
 pub mod completion;
 pub mod connection;
+mod drain;
 mod echoes;
 pub mod head_scan;
 pub mod held_body;

@@ -1,6 +1,6 @@
 //! The cores that serve: each with a runtime, a listening socket, a pool and a service of its own.
 
-use std::net::TcpListener;
+use std::net::{SocketAddr, TcpListener};
 use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -16,6 +16,7 @@ use tokio::task::JoinSet;
 
 use super::completion::Sinks;
 use super::connection;
+use super::listener::BACKLOG;
 use super::overload::CoreLoad;
 use super::service::Service;
 use crate::audit::handle::AuditHandle;
@@ -32,6 +33,8 @@ const UPKEEP: Duration = Duration::from_millis(50);
 const SWEEP_EVERY: u32 = 20;
 /// After a failed accept: out of descriptors, others must close first.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
+/// Between two times of saying so.
+const ACCEPT_TOLD: Duration = Duration::from_secs(10);
 /// What a connection is told that is turned away.
 const SHED: &[u8] =
     b"HTTP/1.1 503 Service Unavailable\r\nretry-after: 1\r\ncontent-length: 0\r\nconnection: close\r\n\r\n";
@@ -92,7 +95,21 @@ async fn run(setup: WorkerSetup, listener: TcpListener, audit: AuditHandle) {
     let service = Rc::new(Service::new(setup.live.clone(), sinks.clone()));
     let upkeep = tokio::task::spawn_local(upkeep(service.clone(), sinks.clone(), setup.live.clone()));
     let mut connections = JoinSet::new();
-    let mut shutdown = setup.shutdown.clone();
+    let (mut shutdown, mut told) = (setup.shutdown.clone(), None::<Instant>);
+    let admit = |connections: &mut JoinSet<()>, stream: TcpStream, peer| {
+        let (options, most) = {
+            let live = setup.live.load();
+            (live.serving.connections.clone(), live.serving.max_connections)
+        };
+        let Some(counted) = Counted::admit(&setup, &sinks.load, most) else {
+            return shed(&stream, options.tls.is_some());
+        };
+        let (service, shutdown) = (service.clone(), setup.shutdown.clone());
+        connections.spawn_local(async move {
+            connection::serve(stream, peer, &options, service, shutdown).await;
+            drop(counted);
+        });
+    };
     loop {
         let accepted = tokio::select! {
             biased;
@@ -100,29 +117,18 @@ async fn run(setup: WorkerSetup, listener: TcpListener, audit: AuditHandle) {
             accepted = listener.accept() => accepted,
             Some(_) = connections.join_next(), if !connections.is_empty() => continue,
         };
-        let (stream, peer) = match accepted {
-            Ok(accepted) => accepted,
+        match accepted {
+            Ok((stream, peer)) => admit(&mut connections, stream, peer),
             Err(error) => {
-                tracing::warn!(%error, "a connection could not be accepted");
+                if told.is_none_or(|told| told.elapsed() >= ACCEPT_TOLD) {
+                    tracing::warn!(%error, "connections cannot be accepted");
+                    told = Some(Instant::now());
+                }
                 tokio::time::sleep(ACCEPT_PAUSE).await;
-                continue;
             }
-        };
-        let (options, most) = {
-            let live = setup.live.load();
-            (live.serving.connections.clone(), live.serving.max_connections)
-        };
-        let Some(counted) = Counted::admit(&setup, &sinks.load, most) else {
-            shed(&stream, options.tls.is_some());
-            continue;
-        };
-        let (service, shutdown) = (service.clone(), setup.shutdown.clone());
-        connections.spawn_local(async move {
-            connection::serve(stream, peer, &options, service, shutdown).await;
-            drop(counted);
-        });
+        }
     }
-    drop(listener);
+    waiting(listener).for_each(|(stream, peer)| admit(&mut connections, stream, peer));
     let drained = async { while connections.join_next().await.is_some() {} };
     let patience = setup.live.load().serving.shutdown_timeout;
     if tokio::time::timeout(patience, drained).await.is_err() {
@@ -130,6 +136,17 @@ async fn run(setup: WorkerSetup, listener: TcpListener, audit: AuditHandle) {
         connections.shutdown().await;
     }
     upkeep.abort();
+}
+
+/// Those who have been let wait, before the socket closes: whose connection stands knows of no drain.
+fn waiting(listener: tokio::net::TcpListener) -> impl Iterator<Item = (TcpStream, SocketAddr)> {
+    let listener = listener.into_std();
+    std::iter::from_fn(move || {
+        let (stream, peer) = listener.as_ref().ok()?.accept().ok()?;
+        stream.set_nonblocking(true).ok()?;
+        Some((TcpStream::from_std(stream).ok()?, peer))
+    })
+    .take(BACKLOG.into())
 }
 
 async fn upkeep(service: Rc<Service>, sinks: Rc<Sinks>, live: Arc<ArcSwap<Live>>) {

@@ -39,6 +39,8 @@ impl Override {
 
 /// How long an answer of the system's resolver is used.
 const TTL: Duration = Duration::from_secs(30);
+/// How long it may be used while the system's resolver fails.
+const MAX_STALE: Duration = Duration::from_secs(3600);
 /// How many names are remembered.
 const MAX_NAMES: usize = 1024;
 
@@ -70,6 +72,7 @@ pub struct Resolver {
     policy: AddressPolicy,
     lookup: Arc<dyn Lookup>,
     ttl: Duration,
+    max_stale: Duration,
     remembered: Mutex<Remembered>,
 }
 
@@ -92,7 +95,8 @@ pub enum ResolveError {
 impl Resolver {
     /// A resolver with overrides, which says where names may lead.
     pub fn new(overrides: Vec<Override>, policy: AddressPolicy) -> Self {
-        Self { overrides, policy, lookup: Arc::new(System), ttl: TTL, remembered: Mutex::default() }
+        let lookup = Arc::new(System);
+        Self { overrides, policy, lookup, ttl: TTL, max_stale: MAX_STALE, remembered: Mutex::default() }
     }
 
     /// The addresses to try, in order; those that may not be connected to are left out.
@@ -125,8 +129,8 @@ impl Resolver {
         }
     }
 
-    /// What a name leads to. An answer that has grown old is still used when the resolver fails: a name server's pause
-    /// must not stop traffic.
+    /// What a name leads to. An answer that has grown old is still used, for a while, when the resolver fails: a name
+    /// server's pause must not stop traffic.
     async fn look_up(&self, host: &str, port: u16) -> io::Result<Vec<SocketAddr>> {
         let key = (host.to_owned(), port);
         let known = self.remembered.lock().unwrap_or_else(PoisonError::into_inner).get(&key).cloned();
@@ -142,7 +146,10 @@ impl Resolver {
                 remembered.insert(key, (Instant::now(), addresses.clone()));
                 Ok(addresses)
             }
-            Err(error) => known.map(|(_, addresses)| addresses).ok_or(error),
+            Err(error) => {
+                let known = known.filter(|(since, _)| since.elapsed() < self.max_stale);
+                known.map(|(_, addresses)| addresses).ok_or(error)
+            }
         }
     }
 }
@@ -236,6 +243,15 @@ mod tests {
             assert_eq!(ask(&silent, "h").await.unwrap(), ["192.0.2.1"], "a name server's pause");
         }
         assert_eq!(ask(&silent, "other").await.unwrap_err(), "the name server is silent");
+    }
+
+    #[tokio::test]
+    async fn an_answer_that_is_too_old_is_not_used_while_nobody_answers() {
+        let mut resolver = resolver(Duration::ZERO, AddressPolicy::default(), &[&["192.0.2.1"]]);
+        assert_eq!(ask(&resolver, "h").await.unwrap(), ["192.0.2.1"]);
+        assert_eq!(ask(&resolver, "h").await.unwrap(), ["192.0.2.1"]);
+        resolver.max_stale = Duration::ZERO;
+        assert_eq!(ask(&resolver, "h").await.unwrap_err(), "the name server is silent");
     }
 
     #[tokio::test]

@@ -1,75 +1,17 @@
-//! What must not take requests along: signals without end, a configuration that is garbage for a while, a process
-//! that is killed.
-
-#![allow(clippy::unwrap_used)]
+//! Signals without end, a configuration that is garbage for a while, a process that is killed.
 
 use std::fs;
 use std::io::{BufReader, Write};
 use std::net::TcpStream;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::Duration;
 
 use keyward_testkit::conformance::recorder::Recorder;
-use keyward_testkit::process::{Keyward, PATIENCE, Running};
+use keyward_testkit::process::PATIENCE;
 use keyward_testkit::signals::Signals;
 use keyward_testkit::wire;
-use serde_json::Value;
 
-const CONFIG: &str = "authenticators: {anonymous: {enabled: true}}\nauthorizers: {allow: {enabled: true}}\n\
-                      mutators: {noop: {enabled: true}}\n";
-const CALLERS: usize = 4;
-
-/// A rule for one path.
-fn rules(path: &str, upstream: &Recorder) -> String {
-    format!(
-        "- id: r\n  match: {{url: \"http://<[^/]*>/<({path}|always)>\", methods: [GET]}}\n  \
-         authenticators: [{{handler: anonymous}}]\n  authorizer: {{handler: allow}}\n  \
-         mutators: [{{handler: noop}}]\n  upstream: {{url: \"http://127.0.0.1:{}\"}}\n",
-        upstream.port
-    )
-}
-
-fn start(upstream: &Recorder) -> Running {
-    Keyward::new(env!("CARGO_BIN_EXE_keyward")).with(CONFIG, &rules("first", upstream)).start()
-}
-
-/// Asks over kept connections, as fast as it is answered, while something is done. Every request must be answered
-/// well; how many there were.
-fn under_load(running: &Running, act: impl FnOnce()) -> usize {
-    let stop = AtomicBool::new(false);
-    thread::scope(|scope| {
-        let call = || {
-            let mut stream = TcpStream::connect(("127.0.0.1", running.proxy)).unwrap();
-            stream.set_read_timeout(Some(PATIENCE)).unwrap();
-            let mut reader = BufReader::new(stream.try_clone().unwrap());
-            let mut count = 0;
-            while !stop.load(Ordering::Relaxed) {
-                stream.write_all(b"GET /always HTTP/1.1\r\nHost: h\r\n\r\n").unwrap();
-                let answer = wire::read_response(&mut reader, false).unwrap();
-                assert_eq!(answer.status(), 200, "request {count}: {}\n{}", answer.text(), running.log());
-                count += 1;
-                thread::sleep(Duration::from_millis(2));
-            }
-            count
-        };
-        let callers: Vec<_> = (0..CALLERS).map(|_| scope.spawn(call)).collect();
-        // The callers end also when this fails.
-        let acted = std::panic::catch_unwind(std::panic::AssertUnwindSafe(act));
-        stop.store(true, Ordering::Relaxed);
-        let count = callers.into_iter().map(|caller| caller.join().unwrap()).sum();
-        acted.unwrap_or_else(|problem| std::panic::resume_unwind(problem));
-        count
-    })
-}
-
-fn status(running: &Running, path: &str) -> u16 {
-    running.get(&format!("/{path}"), &[("Host", "h")]).status()
-}
-
-fn metric(running: &Running, name: &str) -> f64 {
-    running.metric(name).unwrap()
-}
+use crate::{CALLERS, CONFIG, metric, records, rules, start, status, under_load};
 
 #[test]
 fn a_thousand_signals_lose_no_request_and_leave_nothing_open() {
@@ -171,11 +113,4 @@ fn killed_it_starts_again_with_what_the_files_say() {
     assert_eq!(records(&running).1, 0);
     running.replace("rules.yaml", &rules("last", &upstream));
     running.until("a reload", |running| status(running, "last") == 200);
-}
-
-/// Audit records that can be read, and lines that cannot.
-fn records(running: &Running) -> (usize, usize) {
-    let text = fs::read_to_string(running.path("audit.log")).unwrap_or_default();
-    let readable = text.lines().filter(|line| serde_json::from_str::<Value>(line).is_ok()).count();
-    (readable, text.lines().count() - readable)
 }
