@@ -23,8 +23,8 @@ pub struct Keyward {
     directory: tempfile::TempDir,
     files: Vec<PathBuf>,
     environment: BTreeMap<String, String>,
-    /// The largest file it can write, in blocks of the shell's `ulimit`.
-    blocks: Option<u32>,
+    /// What a shell does before it becomes the server.
+    preparation: Option<String>,
     ports: [ReservedPort; 3],
     /// The proxy's port.
     pub proxy: u16,
@@ -73,7 +73,7 @@ impl Keyward {
             directory,
             files: Vec::new(),
             environment,
-            blocks: None,
+            preparation: None,
             ports,
             proxy,
             api,
@@ -129,16 +129,20 @@ impl Keyward {
     }
 
     /// Lets writing fail after so many blocks of a file (512 or 1024 bytes each), as on a disk that is full.
-    pub fn with_full_disk(mut self, blocks: u32) -> Self {
-        self.blocks = Some(blocks);
+    pub fn with_full_disk(self, blocks: u32) -> Self {
+        self.prepared(&format!("trap '' XFSZ; ulimit -f {blocks}"))
+    }
+
+    /// Has a shell do something in the process that then becomes the server, such as `ulimit`.
+    pub fn prepared(mut self, script: &str) -> Self {
+        self.preparation = Some(script.to_owned());
         self
     }
 
     fn command(&self) -> Command {
-        let mut command = Command::new(if self.blocks.is_some() { Path::new("/bin/sh") } else { &self.binary });
-        if let Some(blocks) = self.blocks {
-            let script = format!("trap '' XFSZ; ulimit -f {blocks}; exec \"$0\" \"$@\"");
-            command.arg("-c").arg(script).arg(&self.binary);
+        let mut command = Command::new(if self.preparation.is_some() { Path::new("/bin/sh") } else { &self.binary });
+        if let Some(preparation) = &self.preparation {
+            command.arg("-c").arg(format!("{preparation}; exec \"$0\" \"$@\"")).arg(&self.binary);
         }
         command.env_clear().envs(&self.environment).current_dir(self.directory.path()).stdin(Stdio::null());
         command
