@@ -100,6 +100,10 @@ fn surplus_file(error: &clap::Error) -> Option<&str> {
 }
 
 fn main() -> ExitCode {
+    // Before anything is read that may be secret.
+    if let Err(finding) = keyward_server::memory::without_core_dumps() {
+        output::report(&[finding]);
+    }
     let matches = match definition().try_get_matches() {
         Ok(matches) => matches,
         Err(error) => return usage(&error),

@@ -5,6 +5,7 @@
 // A property that cannot be examined does not hold either.
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
+mod admin_api;
 mod audit_record;
 mod configuration;
 mod cookies;
@@ -39,6 +40,7 @@ pub struct Property {
 
 /// All there are.
 pub const ALL: &[Property] = &[
+    Property { name: "admin_api", check: admin_api::check },
     Property { name: "audit_record", check: audit_record::check },
     Property { name: "configuration", check: configuration::check },
     Property { name: "cookies", check: cookies::check },

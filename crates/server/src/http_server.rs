@@ -84,7 +84,8 @@ pub async fn serve(listener: TcpListener, port: PortInForce, handler: Handler, m
     }
 }
 
-async fn connection(
+/// Serves one connection until the shutdown begins, HTTP/1.1 only.
+pub async fn connection(
     stream: impl AsyncRead + AsyncWrite + Unpin + 'static,
     arrived: Arrived,
     timeouts: PortTimeouts,

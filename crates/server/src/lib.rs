@@ -23,6 +23,7 @@ pub mod issuer;
 mod jitter;
 pub mod keys;
 mod local_executor;
+pub mod memory;
 pub mod metrics;
 pub mod objects;
 pub mod outside;

@@ -10,6 +10,7 @@ use keyward_server::config::load::load;
 use keyward_server::http_server;
 use keyward_server::issuer::routes::Issuer;
 use keyward_server::issuer::settings::{IssuerMode, IssuerSettings};
+use keyward_server::memory::without_tracing;
 use keyward_server::proxy::listener::{address, bind};
 use keyward_server::proxy::tls::server_config;
 use keyward_server::secrets::EnvironmentSecrets;
@@ -54,6 +55,12 @@ pub(crate) fn run(arguments: &Arguments, files: &[PathBuf]) -> ExitCode {
             return ExitCode::from(EXIT_USAGE);
         }
     };
+    if !loaded.settings.secrets.traceable
+        && let Err(finding) = without_tracing()
+    {
+        report(&[finding]);
+        return ExitCode::from(EXIT_USAGE);
+    }
     telemetry::start(loaded.settings.log);
     let configured = loaded.settings.issuer.filter(|_| !arguments.insecure_open);
     let Some(mut settings) = configured.or_else(|| arguments.insecure_open.then(IssuerSettings::open)) else {

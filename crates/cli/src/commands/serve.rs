@@ -6,6 +6,7 @@ use std::process::ExitCode;
 use keyward_core::diagnostic::Diagnostic;
 use keyward_server::app::{App, Origin, asked_to_stop};
 use keyward_server::config::load::load;
+use keyward_server::memory::without_tracing;
 use keyward_server::{descriptors, telemetry};
 use tokio::task::LocalSet;
 
@@ -51,6 +52,12 @@ pub(crate) fn run(arguments: &Arguments, files: Vec<PathBuf>) -> ExitCode {
             return ExitCode::from(EXIT_USAGE);
         }
     };
+    if !loaded.settings.secrets.traceable
+        && let Err(finding) = without_tracing()
+    {
+        report(&[finding]);
+        return ExitCode::from(EXIT_USAGE);
+    }
     telemetry::start(loaded.settings.log);
     descriptors::raise();
     for surplus in surplus {

@@ -3,6 +3,8 @@
 //! Reading files is the server's work; this is the shape it hands over, and the way typed settings
 //! come out of it with errors that name file, line, column and the nearest known key.
 
+use std::fmt;
+
 use crate::diagnostic::Origin;
 
 /// One value and the place it was written.
@@ -14,8 +16,8 @@ pub struct Node {
     pub origin: Origin,
 }
 
-/// What a document can hold: JSON's data model.
-#[derive(Clone, Debug, PartialEq)]
+/// What a document can hold: JSON's data model. Texts are not printed: any of them may be a credential.
+#[derive(Clone, PartialEq)]
 pub enum Value {
     /// `null`, `~` or nothing.
     Null,
@@ -29,6 +31,19 @@ pub enum Value {
     List(Vec<Node>),
     /// A mapping, in written order, without duplicate keys.
     Map(Vec<Entry>),
+}
+
+impl fmt::Debug for Value {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Value::Null => f.write_str("Null"),
+            Value::Bool(value) => f.debug_tuple("Bool").field(value).finish(),
+            Value::Number(value) => f.debug_tuple("Number").field(value).finish(),
+            Value::String(text) => write!(f, "String([{} bytes])", text.len()),
+            Value::List(items) => f.debug_tuple("List").field(items).finish(),
+            Value::Map(entries) => f.debug_tuple("Map").field(entries).finish(),
+        }
+    }
 }
 
 /// One key of a mapping with its value.

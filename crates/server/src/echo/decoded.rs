@@ -1,16 +1,16 @@
 //! Text as what it stands for, where it is written for a URL, for JSON or for HTML. Which characters are written that way
 //! is up to whoever writes, so that the forms of a value cannot be listed.
 
-use std::ops::{Range, RangeInclusive};
+use std::ops::RangeInclusive;
+
+use crate::redaction;
 
 /// The most bytes in which one character is written.
 pub(super) const MOST_BYTES: usize = 10;
 
-/// What each byte stands for, and where.
+/// What a text stands for.
 pub(super) struct Decoded {
-    pub(super) bytes: Vec<u8>,
-    /// Where what stands for each of them begins; at the end, where the last ends.
-    places: Vec<usize>,
+    pub(super) text: redaction::Decoded,
     /// The text ends in the middle of what stands for another one.
     pub(super) is_torn: bool,
 }
@@ -32,16 +32,16 @@ pub(super) fn is_encoded(text: &[u8]) -> bool {
 
 impl Decoded {
     pub(super) fn of(text: &[u8]) -> Self {
-        let (mut bytes, mut places) = (Vec::with_capacity(text.len()), Vec::with_capacity(text.len() + 1));
+        let mut decoded = redaction::Decoded::with_capacity(text.len());
         let (mut at, mut is_torn) = (0, false);
         while let Some(rest) = text.get(at..).filter(|rest| !rest.is_empty()) {
-            let length = match encoded(rest).unwrap_or(Unit::Byte(rest[0], 1)) {
+            at += match encoded(rest).unwrap_or(Unit::Byte(rest[0], 1)) {
                 Unit::Byte(byte, length) => {
-                    bytes.push(byte);
+                    decoded.push(&[byte], at);
                     length
                 }
                 Unit::Character(character, length) => {
-                    bytes.extend_from_slice(character.encode_utf8(&mut [0; 4]).as_bytes());
+                    decoded.push(character.encode_utf8(&mut [0; 4]).as_bytes(), at);
                     length
                 }
                 Unit::Torn => {
@@ -49,16 +49,8 @@ impl Decoded {
                     break;
                 }
             };
-            places.resize(bytes.len(), at);
-            at += length;
         }
-        places.push(at);
-        Self { bytes, places, is_torn }
-    }
-
-    /// Where something that was found in `bytes` stands in the text.
-    pub(super) fn place(&self, found: &Range<usize>) -> Range<usize> {
-        self.places[found.start]..self.places[found.end]
+        Self { text: decoded.ending(at), is_torn }
     }
 }
 
@@ -150,14 +142,14 @@ mod tests {
         ];
         for (text, expected, is_torn) in rows {
             let decoded = Decoded::of(text.as_bytes());
-            assert_eq!(String::from_utf8_lossy(&decoded.bytes), expected, "{text}");
+            assert_eq!(String::from_utf8_lossy(&decoded.text.bytes), expected, "{text}");
             assert_eq!(decoded.is_torn, is_torn, "{text}");
         }
     }
 
     #[test]
     fn what_was_found_stands_where_it_is_written() {
-        let decoded = Decoded::of(b"x%41%42&#67;\\u0044y");
+        let decoded = Decoded::of(b"x%41%42&#67;\\u0044y").text;
         assert_eq!(decoded.place(&(1..5)), 1..18);
         assert_eq!(decoded.place(&(2..3)), 4..7);
         assert_eq!(decoded.place(&(0..6)), 0..19);

@@ -11,7 +11,8 @@ impl Values {
     pub(super) fn are_in(&self, text: &[u8]) -> bool {
         // Most fields are shorter than any of them.
         text.len() >= self.shortest
-            && (self.are_written_in(text) || self.is_encoded(text) && self.are_written_in(&Decoded::of(text).bytes))
+            && (self.are_written_in(text)
+                || self.is_encoded(text) && self.are_written_in(&Decoded::of(text).text.bytes))
     }
 
     /// Whether one of them may be there, written in another way than it is.
@@ -27,7 +28,7 @@ impl Values {
     pub(super) fn places(&self, text: &[u8]) -> Vec<Range<usize>> {
         let mut places = self.written_places(text);
         if self.is_encoded(text) {
-            let decoded = Decoded::of(text);
+            let decoded = Decoded::of(text).text;
             places.extend(self.written_places(&decoded.bytes).iter().map(|place| decoded.place(place)));
         }
         joined(places)
@@ -55,8 +56,9 @@ impl Values {
             return written;
         }
         let decoded = Decoded::of(&text[from..]);
-        let encoded =
-            self.first_beginning(&decoded.bytes, decoded.is_torn).map(|at| from + decoded.place(&(at..at)).start);
+        let encoded = self
+            .first_beginning(&decoded.text.bytes, decoded.is_torn)
+            .map(|at| from + decoded.text.place(&(at..at)).start);
         written.into_iter().chain(encoded).min()
     }
 

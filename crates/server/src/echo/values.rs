@@ -7,6 +7,7 @@ use base64::engine::general_purpose::{GeneralPurpose, GeneralPurposeConfig};
 use http::HeaderValue;
 use keyward_core::pipeline::grant::Injected;
 use memchr::memmem::Finder;
+use zeroize::Zeroizing;
 
 /// Shorter values are not looked for: they are part of ordinary text by chance, and whoever sees which text was taken out
 /// learns what they are.
@@ -20,7 +21,10 @@ const BASE64: GeneralPurpose = GeneralPurpose::new(
         .with_decode_padding_mode(DecodePaddingMode::Indifferent),
 );
 
-/// The values of one request. Not printable: it holds them.
+/// A part of a field, wiped on drop.
+type Part = Zeroizing<Vec<u8>>;
+
+/// The values of one request. Not printable: it holds them. Neither fields nor what searches are made of can be wiped.
 pub struct Values {
     /// The fields that they are from, each the same memory for as long as this is there.
     of: Box<[HeaderValue]>,
@@ -39,13 +43,13 @@ impl Values {
     }
 
     pub(super) fn of_fields(fields: Box<[HeaderValue]>) -> Option<Self> {
-        let mut secrets: Vec<Vec<u8>> = fields.iter().flat_map(|field| secrets(field.as_bytes())).collect();
-        secrets.sort_unstable();
+        let mut secrets: Vec<Part> = fields.iter().flat_map(|field| secrets(field.as_bytes())).collect();
+        secrets.sort_unstable_by(|one, other| one.as_slice().cmp(other));
         secrets.dedup();
-        let shortest = secrets.iter().map(Vec::len).min()?;
-        let longest = secrets.iter().map(Vec::len).max()?;
-        let may_be_encoded = !secrets.iter().flatten().all(|byte| is_unreserved(*byte));
-        let finders = secrets.iter().map(|secret| Finder::new(secret).into_owned()).collect();
+        let shortest = secrets.iter().map(|secret| secret.len()).min()?;
+        let longest = secrets.iter().map(|secret| secret.len()).max()?;
+        let may_be_encoded = !secrets.iter().all(|secret| secret.iter().copied().all(is_unreserved));
+        let finders = secrets.iter().map(|secret| Finder::new(secret.as_slice()).into_owned()).collect();
         Some(Self { of: fields, finders, may_be_encoded, shortest, longest })
     }
 
@@ -64,7 +68,7 @@ impl Values {
 
 /// What is secret in a field's value: of `Bearer TOKEN` the token, of `Token name="VALUE"` the value, of Basic the token
 /// and the password in it. What contains one of these need not be looked for.
-fn secrets(field: &[u8]) -> impl Iterator<Item = Vec<u8>> {
+fn secrets(field: &[u8]) -> impl Iterator<Item = Part> {
     let field = field.trim_ascii();
     let (scheme, rest) = match field.iter().position(|byte| *byte == b' ') {
         Some(end) if is_token(&field[..end]) => (&field[..end], field[end..].trim_ascii()),
@@ -76,22 +80,25 @@ fn secrets(field: &[u8]) -> impl Iterator<Item = Vec<u8>> {
     };
     // Padding is what encoders write in several ways, and decides nothing.
     let end = token.iter().rposition(|byte| *byte != b'=').map_or(0, |last| last + 1);
-    let as_written = Some(token[..end].to_vec());
+    let as_written = Some(token[..end].to_vec().into());
     // Forms have spaces that way.
-    let in_form = token.contains(&b' ').then(|| token.iter().map(|b| if *b == b' ' { b'+' } else { *b }).collect());
+    let in_form = token.contains(&b' ').then(|| {
+        let text: Vec<u8> = token.iter().map(|b| if *b == b' ' { b'+' } else { *b }).collect();
+        text.into()
+    });
     [as_written, in_form, password].into_iter().flatten().filter(|secret| secret.len() >= MIN_BYTES)
 }
 
 /// The password of Basic credentials (RFC 7617), also of those that were not encoded; with the name where it is too short
 /// to be looked for alone, and the name alone where there is none.
-fn password(credentials: &[u8]) -> Option<Vec<u8>> {
-    let decoded = BASE64.decode(credentials).ok().filter(|decoded| decoded.contains(&b':'));
-    let pair = decoded.unwrap_or_else(|| credentials.to_vec());
+fn password(credentials: &[u8]) -> Option<Part> {
+    let decoded = BASE64.decode(credentials).ok().map(Zeroizing::new).filter(|decoded| decoded.contains(&b':'));
+    let pair = decoded.unwrap_or_else(|| credentials.to_vec().into());
     let colon = pair.iter().position(|byte| *byte == b':')?;
     Some(match pair.len() - colon - 1 {
-        0 => pair[..colon].to_vec(),
+        0 => pair[..colon].to_vec().into(),
         length if length < MIN_BYTES => pair,
-        _ => pair[colon + 1..].to_vec(),
+        _ => pair[colon + 1..].to_vec().into(),
     })
 }
 

@@ -122,11 +122,11 @@ impl Asked {
         }
     }
 
-    /// The host the caller named.
+    /// The host the caller named, without user information: that may be a password.
     fn host(&self) -> &str {
         match self {
             Asked::Unknown => "",
-            Asked::Refused { host, .. } => host,
+            Asked::Refused { host, .. } => host.rsplit('@').next().unwrap_or_default(),
             Asked::Canonical(target) => target.authority(),
         }
     }

@@ -18,7 +18,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use arc_swap::ArcSwapOption;
 use keyward_core::secret::Secret;
 
-pub(crate) use self::places::joined;
+pub(crate) use self::places::{Decoded, joined};
 use self::search::Searcher;
 
 /// What stands for a value.

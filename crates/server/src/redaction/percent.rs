@@ -1,36 +1,20 @@
-//! Percent-encoded text as what it stands for (RFC 3986 section 2.1), and the way back. Which characters are encoded is
-//! up to whoever encodes, so that encoded forms of a value cannot be listed.
-
-use std::ops::Range;
+//! Percent-encoded text as what it stands for (RFC 3986 section 2.1). Which characters are encoded is up to whoever
+//! encodes, so that encoded forms of a value cannot be listed.
 
 use memchr::memchr;
 
-pub(super) struct Decoded {
-    pub(super) bytes: Vec<u8>,
-    /// Where each of them stands in the text; at the end, where that ends.
-    places: Vec<usize>,
-}
+use super::places::Decoded;
 
-impl Decoded {
-    /// Nothing when nothing is encoded.
-    pub(super) fn of(text: &[u8]) -> Option<Self> {
-        memchr(b'%', text)?;
-        let (mut bytes, mut places) = (Vec::with_capacity(text.len()), Vec::with_capacity(text.len() + 1));
-        let mut at = 0;
-        while let Some(byte) = text.get(at) {
-            let code = code(&text[at..]);
-            places.push(at);
-            bytes.push(code.unwrap_or(*byte));
-            at += if code.is_some() { 3 } else { 1 };
-        }
-        places.push(at);
-        Some(Self { bytes, places })
+/// Nothing when nothing is encoded.
+pub(super) fn decoded(text: &[u8]) -> Option<Decoded> {
+    memchr(b'%', text)?;
+    let (mut decoded, mut at) = (Decoded::with_capacity(text.len()), 0);
+    while let Some(byte) = text.get(at) {
+        let code = code(&text[at..]);
+        decoded.push(&[code.unwrap_or(*byte)], at);
+        at += if code.is_some() { 3 } else { 1 };
     }
-
-    /// Where something that was found in `bytes` stands in the text.
-    pub(super) fn place(&self, found: &Range<usize>) -> Range<usize> {
-        self.places[found.start]..self.places[found.end]
-    }
+    Some(decoded.ending(at))
 }
 
 fn code(text: &[u8]) -> Option<u8> {

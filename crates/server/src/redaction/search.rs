@@ -7,7 +7,7 @@ use keyward_core::secret::Secret;
 
 use super::REDACTED;
 use super::forms::{self, Form};
-use super::percent::Decoded;
+use super::percent;
 use super::places::joined;
 
 /// Of longer forms the beginning is looked for, and what follows is compared. Beyond it a private key differs from
@@ -28,6 +28,8 @@ pub(super) struct Searcher {
     base64: Vec<AhoCorasick>,
     /// Forms of which only the beginning is a pattern.
     long: Vec<Form>,
+    /// The values cannot be looked for, so that nothing may be told.
+    hides_all: bool,
 }
 
 impl Searcher {
@@ -42,16 +44,24 @@ impl Searcher {
             return None;
         }
         // Building fails only for gigabytes of patterns.
-        let (by_text, by_code) = (searches(&written).ok()?, searches(&base64).ok()?);
+        let (Ok(by_text), Ok(by_code)) = (searches(&written), searches(&base64)) else {
+            return Some(Self::hiding_all());
+        };
         let any = any(written.iter().chain(&base64));
         let long = written.into_iter().chain(base64).filter(|form| form.len() > LOOKED_FOR).collect();
-        Some(Self { any, written: by_text, base64: by_code, long })
+        Some(Self { any, written: by_text, base64: by_code, long, hides_all: false })
+    }
+
+    /// Takes everything for a value.
+    fn hiding_all() -> Self {
+        Self { any: None, written: Vec::new(), base64: Vec::new(), long: Vec::new(), hides_all: true }
     }
 
     /// Whether there is anything in a text in which nothing is encoded.
     pub(super) fn finds(&self, text: &[u8]) -> bool {
         match &self.any {
             Some(any) => any.find(text).is_some(),
+            None if self.hides_all => true,
             None => self.written.iter().chain(&self.base64).any(|search| search.is_match(text)),
         }
     }
@@ -74,8 +84,11 @@ impl Searcher {
 
     /// Where there are values.
     fn places(&self, text: &[u8]) -> Vec<Range<usize>> {
+        if self.hides_all {
+            return std::iter::once(0..text.len()).collect();
+        }
         let mut places = self.found(text);
-        if let Some(decoded) = Decoded::of(text) {
+        if let Some(decoded) = percent::decoded(text) {
             places.extend(self.found(&decoded.bytes).iter().map(|place| decoded.place(place)));
         }
         joined(places)
@@ -141,4 +154,19 @@ fn with_neighbours(found: Range<usize>, text: &[u8]) -> Range<usize> {
     let start = found.start - usize::from(found.start > 0 && is_base64(found.start - 1));
     let end = found.end + usize::from(is_base64(found.end));
     start..end + text[end..].iter().take_while(|byte| **byte == b'=').count()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::json;
+    use super::*;
+
+    #[test]
+    fn what_cannot_be_searched_is_not_told() {
+        let searcher = Searcher::hiding_all();
+        assert_eq!(searcher.replaced(b"nothing to see").as_deref(), Some(REDACTED.as_bytes()));
+        assert!(searcher.finds(b"nothing to see"));
+        let told = json::replaced(br#"{"a": ["nothing", "\u0041", 1]}"#, &searcher);
+        assert_eq!(*told, *br#"{"[redacted]": ["[redacted]", "[redacted]", 1]}"#);
+    }
 }

@@ -8,11 +8,12 @@ pub struct Fixed(Vec<(String, String)>);
 impl Fixed {
     /// Those of a start.
     pub fn of(settings: &Settings) -> Self {
-        let Settings { proxy, api, metrics, issuer, .. } = settings;
+        let Settings { proxy, api, metrics, issuer, secrets, .. } = settings;
         let mut found = vec![
             ("serve.proxy.workers".to_owned(), proxy.workers.to_string()),
             ("serve.proxy.limits.token_cache_bytes".to_owned(), proxy.token_cache_bytes.to_string()),
             ("serve.prometheus.metric_name_prefix".to_owned(), metrics.prefix.clone()),
+            ("secrets.traceable".to_owned(), secrets.traceable.to_string()),
             ("issuer".to_owned(), if issuer.is_some() { "present" } else { "absent" }.to_owned()),
         ];
         let own = issuer.iter().map(|issuer| &issuer.listener);

@@ -22,6 +22,9 @@ mirror! {
         /// Places that hold secrets, which templates name with `secret`.
         #[schemars(with = "Option<Vec<SecretSourceFile>>")]
         sources: Vec<Node>,
+        /// Whether other processes of the same user may trace Keyward, and read its memory, environment and open files
+        /// under `/proc`; true by default. Linux only. Only a start changes it.
+        traceable: bool,
     }
     /// A place that holds secrets: exactly one of the keys that name a kind of place, and what goes with it.
     SecretSourceFile {

@@ -29,6 +29,8 @@ pub struct SecretSettings {
     pub refresh_interval: Duration,
     /// The places.
     pub sources: Vec<SourceSettings>,
+    /// Other processes of the same user may look into this one.
+    pub traceable: bool,
 }
 
 /// One place.
@@ -84,7 +86,7 @@ impl Check<'_> {
             }
         }
         self.refuse_repeated_names(&sources);
-        SecretSettings { max_stale, refresh_interval, sources }
+        SecretSettings { max_stale, refresh_interval, sources, traceable: file.traceable.unwrap_or(true) }
     }
 
     fn source(&mut self, node: &Node, env_dir: Option<&Path>) -> Result<SourceSettings, Diagnostic> {

@@ -73,7 +73,12 @@ fn run<T>(work: impl Future<Output = T>) -> T {
 }
 
 fn settings(sources: Vec<SourceSettings>) -> SecretSettings {
-    SecretSettings { max_stale: Duration::from_secs(60), refresh_interval: Duration::from_secs(60), sources }
+    SecretSettings {
+        max_stale: Duration::from_secs(60),
+        refresh_interval: Duration::from_secs(60),
+        sources,
+        traceable: true,
+    }
 }
 
 fn version(found: Result<keyward_core::credential::NamedSecret, Absent>) -> String {

@@ -1,6 +1,4 @@
-//! The value of a secret is nowhere in what the real binary tells, wherever it was written.
-
-#![allow(clippy::unwrap_used)]
+//! The value of a secret is nowhere in what is told, also where somebody wrote it as text.
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;

@@ -1,0 +1,274 @@
+//! Every secret through every path of a server, and then a look at everything that it told anybody.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use keyward_testkit::process::{PATIENCE, Running};
+use keyward_testkit::tls_client::TlsClient;
+use keyward_testkit::vault::Server;
+use keyward_testkit::wire::{self, Message};
+use serde_json::{Value, json};
+
+use crate::scan::Canaries;
+use crate::stage::Stage;
+
+/// Kinds that are used where they are, and sent nowhere.
+const STAYS: [&str; 10] = [
+    "TLS key",
+    "signing key of id-token",
+    "signing key of issuer",
+    // They sign.
+    "AWS secret access key",
+    "Azure account key",
+    "variable that nothing names",
+    "client secret in a file",
+    "client secret in a variable",
+    "secret of a configuration that is refused",
+    "secret of rules that are refused",
+];
+
+/// What callers show, by what it is called; each goes to every rule.
+fn credentials(stage: &Stage) -> Vec<(&'static str, Option<String>)> {
+    let token = |kind: &str, header: &Value, claims: &Value| {
+        let token = stage.key.sign(header, claims);
+        stage.canaries.add(kind, token.rsplit('.').next().unwrap());
+        token
+    };
+    let claims = json!({"sub": "ann", "aud": ["here"], "exp": 4_000_000_000_u64, "scope": "a"});
+    let with = |name: &str, value: Value| {
+        let mut claims = claims.clone();
+        claims[name] = value;
+        claims
+    };
+    let none = json!({});
+    let forged = format!("{}x", token("caller's forged token", &json!({"kid": "other"}), &claims));
+    let filled = |text: &str| Some(stage.canaries.filled(text));
+    let bearer = |token: String| Some(format!("Bearer {token}"));
+    vec![
+        ("nothing", None),
+        ("an opaque token", filled("Bearer «caller's opaque token»")),
+        ("a password", filled("Basic «basic caller's password»")),
+        ("a strange scheme", filled("Strange key=«caller's strange credential», more")),
+        ("no scheme", filled("«caller's bare credential»")),
+        ("a broken token", filled("Bearer «caller's header».«caller's claims».«caller's signature»")),
+        ("a token", bearer(token("caller's token", &none, &claims))),
+        ("a token that is over", bearer(token("caller's expired token", &none, &with("exp", 1.into())))),
+        ("a token for others", bearer(token("caller's other token", &none, &with("aud", "there".into())))),
+        ("a token of odd types", bearer(token("caller's odd token", &none, &with("exp", "soon".into())))),
+        ("a forged token", bearer(forged)),
+    ]
+}
+
+/// Heads that the gate refuses, and bodies.
+const REFUSED: [&str; 12] = [
+    "GET /denied%2F?key=«%caller's query» HTTP/1.1\r\nHost: h\r\nAuthorization: Bearer «caller's opaque token»\r\n\r\n",
+    "GET /denied HTTP/1.1\r\nHost: h\r\nHost: i\r\nX-Api-Key: «caller's key»\r\n\r\n",
+    "GET /denied HTTP/1.1\r\nHost: ann:«caller's password in a host»@h\r\n\r\n",
+    "GET http://ann:«%caller's userinfo»@h/denied HTTP/1.1\r\nHost: h\r\n\r\n",
+    "GET /denied HTTP/1.1\r\nHost: h\r\nAuthorization: Bearer «caller's opaque token»\u{1}\r\n\r\n",
+    "GET /denied HTTP/1.1\r\nHost: h\r\n«caller's header name»: x\r\n\r\n",
+    "GET /denied HTTP/1.1\r\nHost: h\r\nConnection: authorization\r\nAuthorization: Bearer «caller's opaque token»\r\n\r\n",
+    "POST /denied HTTP/1.1\r\nHost: h\r\nContent-Length: 1\r\nTransfer-Encoding: chunked\r\nCookie: a=«caller's cookie»\r\n\r\n",
+    "POST /denied HTTP/1.1\r\nHost: h\r\nContent-Length: «caller's length»\r\n\r\n",
+    "«caller's method» /denied HTTP/1.1\r\nHost: h\r\n\r\n",
+    "GET /denied?key=«caller's query» HTTP/9.«caller's version»\r\nHost: h\r\n\r\n",
+    "GET /denied HTTP/1.1\r\nHost: h\r\nAuthorization: Bearer «caller's folded token»\r\n «caller's folded token»\r\n\r\n",
+];
+
+fn request(stage: &Stage, method: &str, target: &str, authorization: Option<&str>, host: &str) -> String {
+    let authorization = authorization.map_or(String::new(), |value| format!("Authorization: {value}\r\n"));
+    let body = stage.canaries.filled("{\"password\": \"«caller's body»\"}");
+    stage.canaries.filled(&format!(
+        "{method} {target}?token=«%caller's token in a query»&key=«%caller's query» HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n\
+         {authorization}Cookie: sid=«caller's cookie»; other=1\r\nX-Api-Key: «caller's key»\r\n\
+         Proxy-Authorization: Basic «basic caller's password for a proxy»\r\nContent-Type: application/json\r\n\
+         Content-Length: {}\r\n\r\n{body}",
+        body.len()
+    ))
+}
+
+/// What is in an answer that no caller may see. `echoed` says that it may hold what the caller itself sent, and text that
+/// rules hold as it is, which an upstream's answers are not searched for.
+pub(crate) fn assert_clean(canaries: &Canaries, what: &str, text: &[u8], echoed: bool) {
+    let mut found = canaries.found_in(text);
+    found.retain(|kind, _| !(echoed && ["caller's", "text of a rule"].iter().any(|start| kind.starts_with(start))));
+    let lines = || text.split(|byte| *byte == b'\n').filter(|line| !canaries.found_in(line).is_empty()).take(3);
+    let shown = || lines().map(String::from_utf8_lossy).collect::<Vec<_>>().join("\n");
+    assert!(found.is_empty(), "{what} holds {found:?}:\n{}", shown());
+}
+
+/// Start line, header and body.
+fn whole(answer: &Message) -> Vec<u8> {
+    format!("{} {:?} {}", answer.start, answer.headers, answer.text()).into_bytes()
+}
+
+fn walk(stage: &Stage, running: &Running) -> usize {
+    let mut answered = 0;
+    let exchanged = |port: u16, bytes: &str| wire::exchange(port, bytes.as_bytes(), PATIENCE);
+    for (name, authorization) in credentials(stage) {
+        for path in &stage.paths {
+            let what = format!("the answer of {path} to {name}");
+            let sent = request(stage, "POST", path, authorization.as_deref(), &format!("127.0.0.1:{}", running.proxy));
+            if let Ok(answer) = exchanged(running.proxy, &sent) {
+                answered += 1;
+                // A broken upstream may show what it was sent; a page to log in is told where to go back to.
+                let echoed =
+                    ["/upstream", "/session", "/id_token", "/redirecting"].iter().any(|start| path.starts_with(start));
+                assert_clean(&stage.canaries, &what, &whole(&answer), echoed);
+            }
+            let sent = request(stage, "GET", &format!("/decisions{path}"), authorization.as_deref(), "127.0.0.1");
+            let answer = exchanged(running.api, &sent).unwrap();
+            // One that is allowed hands out what the rule puts in.
+            if answer.status() != 200 {
+                assert_clean(&stage.canaries, &what, &whole(&answer), path == "/redirecting");
+            }
+        }
+    }
+    for head in REFUSED {
+        let head = stage.canaries.filled(head);
+        if let Ok(answer) = exchanged(running.proxy, &head) {
+            assert_clean(&stage.canaries, &head, &whole(&answer), false);
+        }
+    }
+    answered
+}
+
+/// The issuer's clients show their secrets, right ones and wrong ones.
+fn ask_the_issuer(stage: &Stage) {
+    for (client, secret, status) in [
+        ("ann", "«%client secret in a variable»", 200),
+        ("bob", "«%client secret in a file»", 200),
+        ("ann", "«%caller's wrong client secret»", 401),
+    ] {
+        let body =
+            stage.canaries.filled(&format!("grant_type=client_credentials&client_id={client}&client_secret={secret}"));
+        let request = format!(
+            "POST /token HTTP/1.1\r\nHost: i\r\nConnection: close\r\nContent-Type: application/x-www-form-urlencoded\r\n\
+             Content-Length: {}\r\n\r\n{body}",
+            body.len()
+        );
+        let answer = wire::exchange(stage.issuer, request.as_bytes(), PATIENCE).unwrap();
+        assert_eq!(answer.status(), status, "{}", answer.text());
+        assert_clean(&stage.canaries, "an answer of the issuer", answer.text().as_bytes(), false);
+        if let Some(token) = serde_json::from_str::<Value>(&answer.text()).unwrap()["access_token"].as_str() {
+            stage.canaries.add(&format!("token of {client}"), token.rsplit('.').next().unwrap());
+        }
+    }
+}
+
+/// Values change, then nothing works any more.
+fn change(stage: &Stage, running: &Running) {
+    let rotated = |kind: &str| stage.canaries.of(kind);
+    running.replace("file", &rotated("secret in a file, after"));
+    running.replace("env/MOUNTED", &rotated("variable in a file, after"));
+    let first = &stage.canaries.of("secret in a file, after");
+    let plain = request(stage, "GET", "/upstream/serves", None, "127.0.0.1");
+    running.until("the rotation", |running| {
+        let _ = wire::exchange(running.proxy, plain.as_bytes(), PATIENCE);
+        String::from_utf8_lossy(&stage.services.received()).contains(first)
+    });
+    let failures = || running.metric("keyward_reload_failures_total").unwrap_or(0.0);
+    for (file, text) in [
+        ("rules.json", "[{\"id\": \"x\", \"mutators\": \"«secret of rules that are refused»\""),
+        (
+            "config.yaml",
+            "authenticators: {oauth2_introspection: {config: {pre_authorization: {client_secret: [«secret of a configuration that is refused»",
+        ),
+    ] {
+        let before = failures();
+        running.replace(file, &stage.canaries.filled(text));
+        running.signal("HUP");
+        running.until("the failed reload", |_| failures() > before);
+    }
+    stage.vault.revoke_all();
+    for _ in 0..3 {
+        stage.cloud.fail("HTTP/1.1 403 Forbidden\r\nContent-Length: 2\r\n\r\n{}");
+    }
+    running.until("the failure of a source", |running| {
+        running
+            .metric("keyward_secret_fetches_total{source=\"vault")
+            .is_some_and(|_| running.log().contains("secrets could not be read"))
+    });
+}
+
+/// Everything that the server tells whoever asks, and what it leaves behind.
+fn told(stage: &Stage, running: &Running) -> Vec<(String, Vec<u8>)> {
+    let mut told = Vec::new();
+    let mut api = |target: &str| {
+        let answer = running.api(target).unwrap();
+        told.push((target.to_owned(), whole(&answer)));
+        answer.text()
+    };
+    for target in [
+        "/health/alive",
+        "/health/ready",
+        "/health/ready?verbose",
+        "/version",
+        "/metrics",
+        "/.well-known/jwks.json",
+        "/other",
+    ] {
+        api(target);
+    }
+    let rules: Vec<Value> = serde_json::from_str(&api("/rules?limit=500")).unwrap();
+    // Those of two more repositories, without two that are broken.
+    assert_eq!(rules.len(), stage.paths.len() + 2 - 2);
+    for rule in &rules {
+        api(&format!("/rules/{}", rule["id"].as_str().unwrap().replace('/', "%2F")));
+    }
+    let open = "GET /metrics HTTP/1.1\r\nHost: h\r\nAccept: application/openmetrics-text\r\nConnection: close\r\n\r\n";
+    told.push((
+        "OpenMetrics".to_owned(),
+        wire::exchange(running.api, open.as_bytes(), PATIENCE).unwrap().text().into_bytes(),
+    ));
+    let mut metrics = TlsClient::connect(running.metrics, &stage.authority.client(&[]), PATIENCE).unwrap();
+    told.push(("the metrics port".to_owned(), metrics.get("/metrics", "localhost").unwrap().text().into_bytes()));
+    for file in ["cmdline", "comm", "status"] {
+        told.push((file.to_owned(), fs::read(format!("/proc/{}/{file}", running.id())).unwrap()));
+    }
+    told.push(("the log".to_owned(), running.log().into_bytes()));
+    told.push(("the audit log".to_owned(), fs::read(running.path("audit.log")).unwrap()));
+    for file in files(&running.path("cache")) {
+        told.push((file.display().to_string(), fs::read(&file).unwrap()));
+    }
+    told
+}
+
+fn files(directory: &Path) -> Vec<PathBuf> {
+    let entries = fs::read_dir(directory).unwrap().map(|entry| entry.unwrap().path());
+    entries.flat_map(|path| if path.is_dir() { files(&path) } else { vec![path] }).collect()
+}
+
+#[test]
+fn no_secret_of_any_kind_gets_into_anything_that_a_server_tells() {
+    for (format, echo) in [("text", "remove"), ("json", "refuse")] {
+        let mut stage = Stage::new(format, echo);
+        let mut running = stage.start();
+        ask_the_issuer(&stage);
+        let answered = walk(&stage, &running);
+        assert!(answered > stage.paths.len() * 8, "most requests are answered");
+        change(&stage, &running);
+        // Records are written after the answer.
+        std::thread::sleep(Duration::from_millis(300));
+        let told = told(&stage, &running);
+        running.signal("TERM");
+        assert!(running.wait().success());
+        let received = stage.canaries.found_in(&stage.received());
+        let missing: Vec<String> = stage
+            .canaries
+            .kinds()
+            .into_iter()
+            .filter(|kind| {
+                !received.contains_key(kind)
+                    && !STAYS.contains(&&**kind)
+                    && !kind.starts_with("caller's")
+                    && !kind.starts_with("token of")
+            })
+            .collect();
+        assert!(missing.is_empty(), "never used: {missing:?}\n{}", running.log());
+        for (what, text) in told.into_iter().chain([("the log of the end".to_owned(), running.log().into_bytes())]) {
+            assert_clean(&stage.canaries, &format!("{format}: {what}"), &text, false);
+        }
+    }
+}
