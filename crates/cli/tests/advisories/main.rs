@@ -16,5 +16,6 @@ mod ports;
 mod side_services;
 mod stage;
 mod templates;
+mod timing;
 mod tokens;
 mod tunnels;
