@@ -12,6 +12,7 @@ pub mod moto;
 pub mod pki;
 pub mod ports;
 pub mod process;
+mod same_flaw;
 pub mod scripted;
 pub mod signals;
 pub mod slow;

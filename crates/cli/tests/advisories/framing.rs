@@ -1,6 +1,8 @@
 //! Where a request ends.
 
-use crate::stage::{Stage, same_flaw};
+use keyward_testkit::same_flaw;
+
+use crate::stage::Stage;
 
 const SECOND: &str = "GET /admin/x HTTP/1.1\r\nHost: api.example\r\n\r\n";
 

@@ -1,6 +1,8 @@
 //! What a caller writes into a head neither takes away nor adds what only the proxy says.
 
-use crate::stage::{CREDENTIAL, Stage, same_flaw};
+use keyward_testkit::same_flaw;
+
+use crate::stage::{CREDENTIAL, Stage};
 
 /// The values of a field.
 fn values<'a>(fields: &'a [(String, String)], name: &str) -> Vec<&'a str> {
@@ -149,3 +151,25 @@ same_flaw!(an_answer_to_a_denial_shows_the_request_to_nobody:
     cve_2026_41181_error_pages,
     cve_2022_23469_credentials_in_the_log,
 );
+
+/// Go: a first `Connection` without names hid those of a second one, and names of what a proxy sets took it away.
+#[test]
+fn cve_2021_33197_every_connection_field_counts_and_none_takes_what_is_set() {
+    let stage = Stage::start();
+    let rows = [
+        "Connection:\r\nConnection: X-Mine\r\nX-Mine: a\r\n",
+        "Connection: \r\nConnection: x-mine\r\nX-Mine: a\r\n",
+        "Connection: ,\r\nConnection: , ,X-Mine,\r\nX-Mine: a\r\n",
+        "Connection: keep-alive\r\nConnection:\r\nConnection: X-MINE\r\nX-Mine: a\r\n",
+        "Connection: X-Api-Key, X-Mine\r\nX-Mine: a\r\n",
+    ];
+    for fields in rows {
+        let seen = stage.fields("GET /with-key/x", fields);
+        assert!(values(&seen, "x-mine").is_empty(), "{fields}: {seen:?}");
+        assert_eq!(values(&seen, "x-api-key"), [CREDENTIAL], "{fields}");
+    }
+    for names in ["X-Forwarded-For", "X-Mine, X-Forwarded-For", "Forwarded", "X-Forwarded-Host, X-Mine"] {
+        let outcome = stage.request("GET /with-key/x", &format!("Connection:\r\nConnection: {names}\r\nX-Mine: a\r\n"));
+        assert_eq!(outcome, "400 closed", "{names}");
+    }
+}

@@ -1,6 +1,8 @@
 //! Which host a request is for, and that it is the same for rules and upstreams.
 
-use crate::stage::{Stage, same_flaw};
+use keyward_testkit::same_flaw;
+
+use crate::stage::Stage;
 
 /// heimdall, Caddy: another way to write a host found another rule, or none.
 fn hosts_are_compared_without_regard_to_case() {

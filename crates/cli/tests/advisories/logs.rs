@@ -1,6 +1,8 @@
 //! What a caller sends comes out of logs and records as data, and as one line.
 
-use crate::stage::{Stage, same_flaw};
+use keyward_testkit::same_flaw;
+
+use crate::stage::Stage;
 
 /// Envoy, Envoy Gateway, tracing-subscriber: text of a request was a line, or a command, of the log.
 fn what_callers_send_is_data() {

@@ -4,12 +4,18 @@
 
 #![allow(clippy::unwrap_used)]
 
+mod bodies;
+mod crates;
 mod framing;
+mod handshakes;
 mod headers;
 mod hosts;
 mod logs;
 mod paths;
 mod ports;
+mod side_services;
 mod stage;
+mod templates;
+mod timing;
 mod tokens;
 mod tunnels;

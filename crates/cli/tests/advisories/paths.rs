@@ -1,6 +1,10 @@
 //! What is matched is what goes out, however a path is written.
 
-use crate::stage::{Stage, same_flaw};
+use keyward_testkit::conformance::recorder::Recorder;
+use keyward_testkit::process::Keyward;
+use keyward_testkit::same_flaw;
+
+use crate::stage::Stage;
 
 /// Oathkeeper, heimdall, Kong, Traefik: the rule was found by another path than the one the upstream resolved.
 fn dot_segments_are_resolved_before_anything_looks() {
@@ -26,12 +30,12 @@ fn dot_segments_are_resolved_before_anything_looks() {
 same_flaw!(dot_segments_are_resolved_before_anything_looks:
     ghsa_p224_6x5r_fjpm_cve_2026_33494_dot_segments,
     cve_2026_42274_dot_segments,
+    ghsa_3q34_rx83_r6mq_dot_segments,
     cve_2021_27306_a_path_around_the_token,
 );
 
 /// heimdall: one way to write an encoded slash was refused, the other was not.
-#[test]
-fn cve_2026_42272_both_ways_to_write_an_encoded_slash_are_one() {
+fn both_ways_to_write_an_encoded_slash_are_one() {
     let stage = Stage::start();
     for (lower, upper) in [("/public/a%2fb", "/public/a%2Fb"), ("/public%2f..%2fadmin/x", "/public%2F..%2Fadmin/x")] {
         let [lower, upper] = [lower, upper].map(|target| stage.request(&format!("GET {target}"), ""));
@@ -39,6 +43,11 @@ fn cve_2026_42272_both_ways_to_write_an_encoded_slash_are_one() {
         assert!(!lower.contains("protected"), "{lower}");
     }
 }
+
+same_flaw!(both_ways_to_write_an_encoded_slash_are_one:
+    cve_2026_42272_encoded_slashes,
+    ghsa_43jv_5j4x_qv67_encoded_slashes,
+);
 
 /// heimdall, mending the above: what was encoded came out decoded.
 #[test]
@@ -186,4 +195,41 @@ fn cve_2025_61726_a_query_is_bounded_and_not_taken_apart() {
     let outcome = stage.request(&format!("GET /public/x?{query}"), "");
     assert_eq!(outcome, format!("200, open GET /public/x?{query}"));
     assert_eq!(stage.request(&format!("GET /public/x?{}", "a&".repeat(5000)), ""), "414 closed");
+}
+
+/// Authelia: which of several rules decided depended on where they stood. Here the order of rules means nothing: exactly
+/// one matches, or nobody is let in.
+#[test]
+fn cve_2026_48794_the_order_of_rules_decides_nothing() {
+    const CONFIG: &str = "authenticators: {anonymous: {enabled: true}, unauthorized: {enabled: true}}\n\
+                          authorizers: {allow: {enabled: true}, deny: {enabled: true}}\nmutators: {noop: {enabled: true}}\n";
+    let behind = Recorder::start(true);
+    let rule = |id: &str, path: &str, authenticator: &str, authorizer: &str| {
+        format!(
+            "- id: {id}\n  match: {{url: \"http://h/{path}\", methods: [GET]}}\n  authenticators: [{{handler: {authenticator}}}]\n  \
+             authorizer: {{handler: {authorizer}}}\n  mutators: [{{handler: noop}}]\n  upstream: {{url: \"http://127.0.0.1:{}\"}}\n",
+            behind.port
+        )
+    };
+    let rules = [
+        rule("open", "open/<.*>", "anonymous", "allow"),
+        rule("wide", "<open|shut>/x", "anonymous", "allow"),
+        rule("shut", "shut/<.*>", "unauthorized", "allow"),
+        rule("never", "shut/<y.*>", "anonymous", "deny"),
+    ];
+    let expected =
+        [("/open/y", 200), ("/open/x", 500), ("/shut/x", 500), ("/shut/z", 401), ("/shut/y", 500), ("/x", 404)];
+    for turn in 0..rules.len() {
+        for backwards in [false, true] {
+            let mut order: Vec<String> = rules.iter().cycle().skip(turn).take(rules.len()).cloned().collect();
+            if backwards {
+                order.reverse();
+            }
+            let running = Keyward::new(env!("CARGO_BIN_EXE_keyward")).with(CONFIG, &order.concat()).start();
+            for (path, status) in expected {
+                assert_eq!(running.get(path, &[("Host", "h")]).status(), status, "{path} {turn} {backwards}");
+            }
+            assert_eq!(behind.take().len(), 1);
+        }
+    }
 }

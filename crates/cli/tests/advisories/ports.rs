@@ -1,9 +1,10 @@
 //! What is on the ports beside the proxy's, and that it can be reached in one way only.
 
 use keyward_testkit::process::PATIENCE;
+use keyward_testkit::same_flaw;
 use keyward_testkit::wire;
 
-use crate::stage::{CREDENTIAL, Stage, same_flaw};
+use crate::stage::{CREDENTIAL, Stage};
 
 fn status(port: u16, request: &str) -> u16 {
     wire::exchange(port, format!("{request}\r\n\r\n").as_bytes(), PATIENCE).unwrap().status()

@@ -4,10 +4,9 @@ use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use keyward_testkit::conformance::recorder::Recorder;
 use keyward_testkit::process::{Keyward, Running};
+use keyward_testkit::same_flaw;
 use keyward_testkit::tokens::Es256;
 use serde_json::{Value, json};
-
-use crate::stage::same_flaw;
 
 /// A server that takes tokens of this key from one issuer.
 fn serve(key: &Es256) -> (Running, Recorder) {
@@ -142,3 +141,59 @@ fn names_are_compared_as_a_whole() {
 }
 
 same_flaw!(names_are_compared_as_a_whole: cve_2026_40574_names, cve_2026_47203_names);
+
+/// APISIX: what was said about a bad token held the secret that it had been checked with.
+#[test]
+fn cve_2022_29266_what_is_said_of_a_bad_token_holds_no_key() {
+    let secret = "hmac-canary-4471f0c2-that-is-long-enough";
+    let encoded = URL_SAFE_NO_PAD.encode(secret);
+    let upstream = Recorder::start(true);
+    let keyward = Keyward::new(env!("CARGO_BIN_EXE_keyward"));
+    let set = json!({"keys": [{"kty": "oct", "alg": "HS256", "use": "sig", "kid": "k", "k": encoded}]});
+    let keys = keyward.write("keys.json", &set.to_string());
+    let config = format!(
+        "log: {{level: trace}}\nauthenticators: {{jwt: {{enabled: true, config: {{jwks_urls: ['file://{}'], \
+         allowed_algorithms: [HS256]}}}}}}\n\
+         authorizers: {{allow: {{enabled: true}}}}\nmutators: {{noop: {{enabled: true}}}}\n\
+         errors: {{handlers: {{json: {{enabled: true, config: {{verbose: true}}}}}}}}\n",
+        keys.display()
+    );
+    let rules = format!(
+        "- id: r\n  match: {{url: 'http://h/<.*>', methods: [GET]}}\n  authenticators: [{{handler: jwt}}]\n  \
+         authorizer: {{handler: allow}}\n  mutators: [{{handler: noop}}]\n  errors: [{{handler: json}}]\n  \
+         upstream: {{url: 'http://127.0.0.1:{}'}}\n",
+        upstream.port
+    );
+    let running = keyward.with(&config, &rules).start();
+    let token = |header: &Value, claims: &Value| {
+        let [header, claims] = [header, claims].map(|part| URL_SAFE_NO_PAD.encode(part.to_string()));
+        format!("{header}.{claims}.{}", URL_SAFE_NO_PAD.encode([0; 32]))
+    };
+    let good = json!({"alg": "HS256", "kid": "k"});
+    let tokens = [
+        token(&good, &claims()),
+        token(&good, &but("exp", 1)),
+        token(&good, &json!([])),
+        token(&json!({"alg": "HS256"}), &claims()),
+        token(&json!({"alg": "HS512", "kid": "k"}), &claims()),
+        token(&json!({"alg": "none", "kid": "k"}), &claims()),
+        token(&json!({"alg": "RS256", "kid": "k"}), &claims()),
+        "x.y.z".to_owned(),
+        String::new(),
+    ];
+    let mut told = Vec::new();
+    for token in &tokens {
+        let answer = running.get("/x", &[("Host", "h"), ("Authorization", &format!("Bearer {token}"))]);
+        assert_eq!(answer.status(), 401, "{token}");
+        told.push(format!("{answer:?} {}", answer.text()));
+    }
+    told.push(running.log());
+    told.push(format!("{:?}", running.audit(tokens.len())));
+    for path in ["/rules", "/health/ready?verbose", "/metrics", "/.well-known/jwks.json"] {
+        told.push(running.api(path).unwrap().text());
+    }
+    for text in told {
+        assert!(!text.contains(secret) && !text.contains(&encoded), "{text}");
+    }
+    assert!(upstream.take().is_empty());
+}

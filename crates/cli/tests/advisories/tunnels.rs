@@ -3,8 +3,9 @@
 use std::io::{Read, Write};
 
 use keyward_testkit::ports::listener;
+use keyward_testkit::same_flaw;
 
-use crate::stage::{Stage, same_flaw};
+use crate::stage::Stage;
 
 /// Traefik, Envoy: CONNECT went through, or brought the process down.
 fn connect_is_refused_and_everybody_else_is_served() {

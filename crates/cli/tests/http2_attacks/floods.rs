@@ -5,6 +5,8 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::thread;
 use std::time::Duration;
 
+use keyward_testkit::same_flaw;
+
 use super::caller::{Caller, Outcome};
 use super::frames::{
     CONTINUATION, END_HEADERS, END_STREAM, ENHANCE_YOUR_CALM, FLOW_CONTROL_ERROR, GOAWAY, HEADERS, PING, PRIORITY,
@@ -78,9 +80,8 @@ fn calmed(flooded: &Flooded) {
     assert_eq!(flooded.ended, Some(Outcome::GoAway(ENHANCE_YOUR_CALM)));
 }
 
-/// Rapid reset; in h2 itself RUSTSEC-2023-0034 and RUSTSEC-2024-0003.
-#[test]
-fn cve_2023_44487_requests_that_are_reset_at_once_end_their_connection() {
+/// Rapid reset.
+fn requests_that_are_reset_at_once_end_their_connection() {
     let stage = Stage::plain();
     let request = block(&stage.request("GET", "/open/x"));
     let flooded = flood(&stage, b"", |number| {
@@ -90,6 +91,12 @@ fn cve_2023_44487_requests_that_are_reset_at_once_end_their_connection() {
     calmed(&flooded);
     assert!(flooded.upstream <= 100, "{} requests", flooded.upstream);
 }
+
+same_flaw!(requests_that_are_reset_at_once_end_their_connection:
+    cve_2023_44487_resets,
+    rustsec_2023_0034_resets,
+    rustsec_2024_0003_resets,
+);
 
 /// Frames for which a server resets the stream itself, so that it counts no more among those that are open.
 #[test]
@@ -115,9 +122,8 @@ fn cve_2025_8671_requests_that_the_server_is_made_to_reset_end_their_connection(
     }
 }
 
-/// RUSTSEC-2024-0332 in h2; with and without content.
-#[test]
-fn cve_2024_27316_continuations_without_end_end_their_connection() {
+/// With and without content.
+fn continuations_without_end_end_their_connection() {
     let stage = Stage::plain();
     let start = frame(HEADERS, END_STREAM, 1, &block(&stage.request("GET", "/open/x")));
     for content in [block(&[("x-more", &"x".repeat(1000))]), block(&[("x", "")]), Vec::new()] {
@@ -126,6 +132,11 @@ fn cve_2024_27316_continuations_without_end_end_their_connection() {
         assert_eq!(flooded.upstream, 0);
     }
 }
+
+same_flaw!(continuations_without_end_end_their_connection:
+    cve_2024_27316_continuations,
+    rustsec_2024_0332_continuations,
+);
 
 /// RUSTSEC-2026-0258 in h2, and CVE-2019-9518.
 #[test]

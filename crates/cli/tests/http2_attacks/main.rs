@@ -7,6 +7,7 @@
 mod advisories;
 mod bodies;
 mod caller;
+mod destinations;
 mod fields;
 mod floods;
 mod frames;
