@@ -14,4 +14,5 @@ mod limits;
 mod pseudo;
 mod stage;
 mod stalls;
+mod told;
 mod upstream;

@@ -16,7 +16,9 @@ use tokio::sync::watch;
 use tokio::time::{Instant, sleep, sleep_until, timeout};
 
 use super::aside::Aside;
+use super::completion::Sinks;
 use super::connection::{Connection, ConnectionOptions};
+use super::late_head;
 use super::scanned_io::{Readable, ScannedIo};
 use super::service::Service;
 
@@ -42,22 +44,44 @@ enum Quiet {
     Over,
 }
 
-/// Serves a connection to its end.
+/// What hyper leaves of a connection.
+enum Left<T> {
+    /// All of it: nothing is under way.
+    AtRest(ScannedIo<T>),
+    /// A head that did not end in time.
+    LateHead(ScannedIo<T>),
+    /// Nothing.
+    Nothing,
+}
+
+/// Serves a connection to its end. `header_timeout` is what is left of the limit for the first head.
 pub(super) async fn serve<T: AsyncRead + AsyncWrite + Readable + Unpin + Send + 'static>(
     stream: T,
     connection: Rc<Connection>,
     options: &ConnectionOptions,
-    service: Rc<Service>,
+    header_timeout: Duration,
+    (service, sinks): (Rc<Service>, Rc<Sinks>),
     mut shutdown: watch::Receiver<bool>,
 ) {
     let verdict = connection.verdict.clone();
-    let mut io = ScannedIo::new(stream, verdict, options.header_timeout, options.write_timeout);
+    let mut io = ScannedIo::new(stream, verdict, header_timeout, options.write_timeout);
     let silence = Cell::new(Silence { after: 0, since: Instant::now() });
     loop {
         // Boxed, so that its room is given back while the connection rests.
         let conversation = Box::pin(converse(io, &connection, options, service.clone(), shutdown.clone(), &silence));
-        let Some(rested) = conversation.await else { break };
-        io = rested;
+        io = match conversation.await {
+            Left::AtRest(io) => io,
+            Left::LateHead(mut io) => {
+                sinks.late(&connection);
+                let told = async {
+                    io.write_all(&late_head::answer()).await?;
+                    io.shutdown().await
+                };
+                let _ = timeout(options.write_timeout, told).await;
+                break;
+            }
+            Left::Nothing => break,
+        };
         io.rest();
         let comes = tokio::select! {
             biased;
@@ -76,7 +100,7 @@ pub(super) async fn serve<T: AsyncRead + AsyncWrite + Readable + Unpin + Send + 
     }
 }
 
-/// Lets hyper serve until the connection ends, or has nothing under way: then it is handed back.
+/// Lets hyper serve until the connection ends, or has nothing under way.
 async fn converse<T: AsyncRead + AsyncWrite + Unpin + Send + 'static>(
     io: ScannedIo<T>,
     connection: &Rc<Connection>,
@@ -84,7 +108,7 @@ async fn converse<T: AsyncRead + AsyncWrite + Unpin + Send + 'static>(
     service: Rc<Service>,
     mut shutdown: watch::Receiver<bool>,
     silence: &Cell<Silence>,
-) -> Option<ScannedIo<T>> {
+) -> Left<T> {
     let own = connection.clone();
     let handler = service.clone();
     let handler = service_fn(move |request| handler.clone().serve(request, own.clone()));
@@ -103,20 +127,27 @@ async fn converse<T: AsyncRead + AsyncWrite + Unpin + Send + 'static>(
         outcome = &mut served => outcome,
         quiet = &mut quiet => match quiet {
             Quiet::AtRest => {
-                let parts = served.into_parts()?;
-                // Never false: every byte that came belongs to a request that was answered.
-                return parts.read_buf.is_empty().then(|| parts.io.into_inner());
+                return match served.into_parts() {
+                    // Never otherwise: every byte that came belongs to a request that was answered.
+                    Some(parts) if parts.read_buf.is_empty() => Left::AtRest(parts.io.into_inner()),
+                    _ => Left::Nothing,
+                };
             }
             Quiet::Over => {
                 std::pin::Pin::new(&mut served).graceful_shutdown();
-                served.await
+                (&mut served).await
             }
         },
     };
     if let Err(error) = outcome {
         records.unread(connection, &error);
+        if let Some(parts) = served.into_parts()
+            && parts.io.inner().is_late()
+        {
+            return Left::LateHead(parts.io.into_inner());
+        }
     }
-    None
+    Left::Nothing
 }
 
 /// Looks now and then, so that no request pays for a timer. Resolves at the second look between which nothing was
