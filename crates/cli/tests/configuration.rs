@@ -52,6 +52,21 @@ fn a_server_without_rules_says_so() {
     assert!(!log.contains("=\"\""), "{log}");
 }
 
+/// It is usable, since the environment can say the rest, but is told of; `{}` is meant so.
+#[test]
+fn a_file_that_sets_nothing_is_told_of() {
+    let rows = [("empty.yaml", "", true), ("remark.yaml", "# later\n", true), ("meant.yaml", "{}\n", false)];
+    for (name, text, told) in rows {
+        let server = keyward();
+        let path = server.write(name, text);
+        let (code, out, err) = server.config(path).run(&["config", "check"]);
+        let said = format!("{out}{err}");
+        assert_eq!(code, 0, "{said}");
+        let mentions = said.contains("the file is empty, and sets nothing") && said.contains(name);
+        assert_eq!(mentions && said.contains("`access_rules.repositories`"), told, "{name}: {said}");
+    }
+}
+
 #[test]
 fn names_of_this_proxy_match_rules_for_its_own_port() {
     let server = keyward();

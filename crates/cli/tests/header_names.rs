@@ -94,6 +94,35 @@ fn cve_2025_64484_underscores_pass_when_told_but_no_look_alikes() {
     }
 }
 
+/// An upstream that takes one of these for the request's method would do what the rule does not allow.
+#[test]
+fn requests_for_another_method_are_refused_unless_the_setting_lets_them_pass() {
+    let rows = [
+        ("", 400),
+        ("serve: {proxy: {method_override_headers: refuse}}", 400),
+        ("serve: {proxy: {method_override_headers: pass}}", 200),
+    ];
+    for (settings, status) in rows {
+        let (upstream, side) = (Recorder::start(true), Recorder::start(false));
+        let running = start(&upstream, &side, settings);
+        for name in ["X-HTTP-Method-Override", "x-http-method", "X-Method-Override"] {
+            let answer = running.get("/own", &[("Host", "h"), (name, "DELETE")]);
+            assert_eq!(answer.status(), status, "{settings} {name}: {}", running.log());
+            let decision = running.decision("GET", "/own", &[("Host", "h"), (name, "DELETE")]);
+            assert_eq!(decision.status(), status, "{settings} {name}: {}", running.log());
+            if status == 200 {
+                let expected = [format!("{}: delete", name.to_lowercase()), "x_own: me".to_owned()];
+                let mut found = forwarded(&upstream);
+                found.sort();
+                assert_eq!(found, expected);
+            }
+        }
+        assert!(upstream.take().is_empty(), "{settings}");
+        let refused = running.metric("keyward_gate_refusals_total{reason=\"method_override\"}");
+        assert_eq!(refused.is_some(), status == 400, "{settings}");
+    }
+}
+
 #[test]
 fn decisions_repeat_no_look_alikes() {
     let (upstream, side) = (Recorder::start(true), Recorder::start(false));

@@ -66,10 +66,61 @@ fn each_kind_of_slowness_has_its_end() {
             caller.drip().unwrap();
             let said = String::from_utf8(caller.end().expect("an end")).unwrap();
             let first = said.lines().next().unwrap_or_default();
-            assert_eq!(first, if slow == Slow::Body { "HTTP/1.1 408 Request Timeout" } else { "" }, "{slow:?} {tls}");
+            // Who has asked for nothing is told nothing (RFC 9110 section 15.5.9).
+            assert_eq!(
+                first,
+                if slow == Slow::Silence { "" } else { "HTTP/1.1 408 Request Timeout" },
+                "{slow:?} {tls}"
+            );
         }
         running.until("the end of all", |running| running.metric("keyward_connections ") == Some(0.0));
     }
+}
+
+/// In the form of other refusals, on a fresh connection and on one that was used, and when so little came that it could
+/// have become HTTP/2; with a record.
+#[test]
+fn a_head_that_is_late_is_answered_408_counted_and_recorded() {
+    for tls in [false, true] {
+        let limits = [("SERVE_PROXY_TIMEOUT_HEADER", "500ms"), ("SERVE_PROXY_WORKERS", "1")];
+        let (running, config) = start(tls, &limits);
+        let served = "GET /x HTTP/1.1\r\nHost: h\r\n\r\n";
+        let begun = ["P".to_owned(), "GET /x".to_owned(), format!("{served}GET /secret HTTP/1.1\r\nX-Secret: 1")];
+        for begun in &begun {
+            let mut caller = SlowCaller::connect(running.proxy, config.as_ref(), Slow::Silence, PATIENCE).unwrap();
+            caller.say(begun.as_bytes()).unwrap();
+            let said = String::from_utf8(caller.end().expect("an end")).unwrap();
+            let last = &said[said.rfind("HTTP/1.1 ").unwrap()..];
+            let (head, body) = last.split_once("\r\n\r\n").unwrap();
+            assert!(head.starts_with("HTTP/1.1 408 Request Timeout\r\n"), "{begun}: {said}");
+            assert!(head.contains("connection: close") && head.contains("content-type: application/json"), "{head}");
+            assert!(head.contains(&format!("content-length: {}\r\n", body.len())), "{head}");
+            let body: serde_json::Value = serde_json::from_str(body).unwrap();
+            assert_eq!((&body["error"]["code"], &body["error"]["message"]), (&408.into(), &"Request Timeout".into()));
+        }
+        let records = running.audit(4);
+        let late: Vec<_> = records.iter().filter(|record| record["status"] == 408).collect();
+        assert_eq!(late.len(), 3, "{records:?}");
+        assert!(late.iter().all(|record| record["reason"] == "request_refused" && record["path"].is_null()));
+        let counted = running.metric("keyward_gate_refusals_total{reason=\"header_timeout\"}");
+        assert_eq!(counted, Some(3.0));
+        assert!(!running.log().to_lowercase().contains("secret"), "{}", running.log());
+    }
+}
+
+/// Many heads on one connection, each of them in time: that one of them is unfinished whenever there is nothing to read
+/// makes none of them late.
+#[test]
+fn a_pipeline_of_heads_each_in_time_goes_on() {
+    let (running, _) = start(false, &[("SERVE_PROXY_TIMEOUT_HEADER", "1s")]);
+    let mut caller = SlowCaller::connect(running.proxy, None, Slow::Silence, PATIENCE).unwrap();
+    caller.say(b"GET /x HTTP/1.1\r\nHo").unwrap();
+    for _ in 0..8 {
+        std::thread::sleep(std::time::Duration::from_millis(250));
+        caller.say(b"st: h\r\n\r\nGET /x HTTP/1.1\r\nHo").unwrap();
+    }
+    let said = String::from_utf8(caller.end().expect("an end")).unwrap();
+    assert_eq!((said.matches("HTTP/1.1 200").count(), said.matches("HTTP/1.1 408").count()), (8, 1), "{said}");
 }
 
 /// A head that drips is as late as one that stops: it is its whole that is limited.

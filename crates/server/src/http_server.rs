@@ -20,7 +20,7 @@ use tokio::net::TcpListener;
 use tokio::sync::watch;
 
 use crate::config::settings::listeners::PortTimeouts;
-use crate::http2::{self, Busy};
+use crate::http2::{self, Busy, Limits};
 use crate::proxy::panics::survived;
 use crate::proxy::scanned_io::{ScannedIo, Verdict};
 use crate::proxy::tls::handshake;
@@ -69,7 +69,7 @@ pub async fn serve(listener: TcpListener, port: PortInForce, handler: Handler, m
             match tls {
                 None => connection(stream, Arrived { peer, tls: false }, timeouts, handler, shutdown).await,
                 Some(config) => {
-                    if let Some(stream) = handshake(stream, config, timeouts.handshake).await {
+                    if let Ok(stream) = handshake(stream, config, timeouts.handshake).await {
                         let arrived = Arrived { peer, tls: true };
                         if stream.get_ref().1.alpn_protocol() == Some(b"h2") {
                             connection_http2(stream, arrived, timeouts, handler, shutdown).await;
@@ -139,7 +139,8 @@ async fn connection_http2(
         }
     });
     let busy = || Busy { requests: requests.get(), active: active.get() };
-    http2::serve(stream, service, busy, timeouts.idle, timeouts.write, shutdown).await;
+    let limits = Limits { header: timeouts.header, idle: timeouts.idle, write: timeouts.write };
+    http2::serve(stream, service, busy, limits, |_| {}, shutdown).await;
 }
 
 /// Counts an exchange until it ends, also where the caller leaves before.

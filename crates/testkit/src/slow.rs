@@ -64,7 +64,12 @@ impl SlowCaller {
         if self.slow == Slow::Silence {
             return Ok(());
         }
-        self.transport.write_all(b"x")?;
+        self.say(b"x")
+    }
+
+    /// More than an octet, whatever is slow.
+    pub fn say(&mut self, bytes: &[u8]) -> io::Result<()> {
+        self.transport.write_all(bytes)?;
         self.transport.flush()
     }
 

@@ -15,4 +15,5 @@ mod limits;
 mod pseudo;
 mod stage;
 mod stalls;
+mod told;
 mod upstream;

@@ -47,6 +47,11 @@ impl Stage {
         Self::set(false, variables)
     }
 
+    /// The same over TLS.
+    pub(crate) fn over_tls_with(variables: &[(&str, &str)]) -> Self {
+        Self::set(true, variables)
+    }
+
     fn set(tls: bool, variables: &[(&str, &str)]) -> Self {
         let upstream = Recorder::start(true);
         Self::before(upstream.port, upstream, tls, variables)

@@ -9,7 +9,8 @@ use keyward_testkit::scripted::{read_head, upstream};
 use super::caller::Caller;
 use super::caller::Outcome::{self, Reset, Status};
 use super::frames::{
-    CANCEL, END_HEADERS, END_STREAM, HEADERS, PROTOCOL_ERROR, block, data, frame, headers, window_update,
+    CANCEL, CONTINUATION, END_HEADERS, END_STREAM, ENHANCE_YOUR_CALM, GOAWAY, HEADERS, PROTOCOL_ERROR, block, data,
+    frame, headers, window_update,
 };
 use super::stage::Stage;
 
@@ -93,25 +94,87 @@ fn requests_whose_body_stops_are_answered_408() {
     assert!(stage.upstream.take().is_empty());
 }
 
-/// Whose head never ends, or who says nothing at all, has asked for nothing: the connection is idle, and ends as such.
+/// Who says nothing that begins a head has asked for nothing: the connection is idle, and ends as such.
 #[test]
-fn heads_that_never_end_end_with_the_idle_connection() {
+fn callers_that_ask_for_nothing_end_with_the_idle_connection() {
     let stage = Stage::with(&[("SERVE_PROXY_TIMEOUT_IDLE", "500ms"), ("SERVE_PROXY_TIMEOUT_HEADER", "500ms")]);
-    let begun = block(&stage.request("GET", "/open/x"));
-    for start in [Vec::new(), frame(HEADERS, END_STREAM, 1, &begun), vec![0, 0]] {
+    for start in [&[][..], &[0, 0]] {
         let mut caller = stage.caller();
-        caller.send(&start).unwrap();
-        // In the middle of a head not even a ping can be acknowledged, which this caller does all the same.
+        caller.send(start).unwrap();
         let outcome = caller.outcome(1);
-        assert!(matches!(outcome, Outcome::Ended | Outcome::GoAway(PROTOCOL_ERROR)), "{start:?}: {outcome:?}");
+        // What this caller acknowledges at the end comes in the middle of the frame that it has begun.
+        let ended = outcome == Outcome::Ended || !start.is_empty() && outcome == Outcome::GoAway(PROTOCOL_ERROR);
+        assert!(ended, "{start:?}: {outcome:?}");
     }
-    // Not even the whole preface.
-    let mut stream = std::net::TcpStream::connect(("127.0.0.1", stage.running.proxy)).unwrap();
-    stream.set_read_timeout(Some(PATIENCE)).unwrap();
-    stream.write_all(&super::caller::PREFACE[..20]).unwrap();
-    keyward_testkit::wire::drain(&mut stream, 1 << 20);
     stage.running.until("the end of all", |running| running.metric("keyward_connections ") == Some(0.0));
-    assert!(stage.upstream.take().is_empty());
+    assert_eq!(stage.running.metric("keyward_connection_faults_total{reason=\"header_timeout\"}"), Some(0.0));
+}
+
+/// A field block without `END_HEADERS`, a frame of one that stops, and one that drips, an octet at a time: each takes its
+/// connection with it, long before that would be idle, and no other.
+#[test]
+fn heads_that_never_end_end_with_the_limit_on_heads() {
+    let limits = [("SERVE_PROXY_TIMEOUT_IDLE", "60s"), ("SERVE_PROXY_TIMEOUT_HEADER", "1s")];
+    for stage in [Stage::with(&limits), Stage::over_tls_with(&limits)] {
+        let mut other = stage.caller();
+        assert!(other.settle());
+        let begun = block(&stage.request("GET", "/open/x"));
+        let (first, second) = begun.split_at(10);
+        let stops = frame(HEADERS, END_STREAM | END_HEADERS, 3, &begun);
+        let goes_on = frame(HEADERS, END_STREAM, 3, first);
+        let drips = frame(CONTINUATION, END_HEADERS, 3, second);
+        // (what is sent at once, what octet by octet)
+        let rows: [(&[u8], &[u8]); 4] =
+            [(&goes_on, &[]), (&stops[..30], &[]), (&goes_on, &drips[..15]), (&stops[..9], &stops[9..24])];
+        for (at_once, drips) in rows {
+            let mut caller = stage.caller();
+            assert_eq!(served(&mut caller, &stage), Status(200));
+            assert!(caller.settle());
+            caller.send(at_once).unwrap();
+            for octet in drips {
+                // The last of them come too late, and the connection may be gone.
+                let _ = caller.send(&[*octet]);
+                thread::sleep(std::time::Duration::from_millis(100));
+            }
+            let goodbye = loop {
+                let frame = caller.read().expect("a goodbye");
+                if frame.kind == GOAWAY {
+                    break frame;
+                }
+            };
+            // What was answered counts as seen, and what never came whole does not.
+            assert_eq!((goodbye.number(0), goodbye.number(4)), (1, ENHANCE_YOUR_CALM));
+            assert!(caller.read().is_none());
+            assert!(other.settle());
+        }
+        assert_eq!(served(&mut other, &stage), Status(200));
+        let counted = stage.running.metric("keyward_connection_faults_total{reason=\"header_timeout\"}");
+        assert_eq!(counted, Some(4.0));
+        assert_eq!(stage.upstream.take().len(), 5);
+    }
+}
+
+fn served(caller: &mut Caller, stage: &Stage) -> Outcome {
+    caller.send(&headers(1, END_STREAM, &stage.request("GET", "/open/x"))).unwrap();
+    caller.outcome(1)
+}
+
+/// The client's preface is the first of heads.
+#[test]
+fn prefaces_that_never_end_end_with_the_limit_on_heads() {
+    let limits = [("SERVE_PROXY_TIMEOUT_IDLE", "60s"), ("SERVE_PROXY_TIMEOUT_HEADER", "500ms")];
+    let stage = Stage::with(&limits);
+    for length in [5, 20] {
+        let mut stream = std::net::TcpStream::connect(("127.0.0.1", stage.running.proxy)).unwrap();
+        stream.set_read_timeout(Some(PATIENCE)).unwrap();
+        stream.write_all(&super::caller::PREFACE[..length]).unwrap();
+        let said = keyward_testkit::wire::drain(&mut stream, 1 << 20);
+        let text = String::from_utf8_lossy(&said);
+        // So short, it can also be the beginning of a request of HTTP/1.1.
+        assert_eq!(text.starts_with("HTTP/1.1 408 "), length == 5, "{text}");
+    }
+    stage.running.until("the end of all", |running| running.metric("keyward_connections ") == Some(0.0));
+    assert_eq!(stage.running.metric("keyward_connection_faults_total{reason=\"header_timeout\"}"), Some(1.0));
 }
 
 /// What is answered without an upstream is cut off alike.

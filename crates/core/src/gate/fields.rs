@@ -53,7 +53,7 @@ pub(super) fn filter(headers: &mut HeaderMap, version: Version, policy: &GatePol
                 underscores_dropped += 1;
                 dropped.push(name.clone());
             }
-            Class::Refuse => return Err(RefusalReason::LookAlike),
+            Class::Refuse(reason) => return Err(reason),
         }
     }
     if seen.framing {
@@ -120,7 +120,7 @@ enum Class {
     Keep,
     Drop,
     Underscored,
-    Refuse,
+    Refuse(RefusalReason),
 }
 
 fn classify(name: &str, policy: &GatePolicy) -> Class {
@@ -138,8 +138,16 @@ fn classify(name: &str, policy: &GatePolicy) -> Class {
         | b"http2-settings" => Class::Drop,
         b if b.contains(&b'_') => {
             // Software behind this proxy may fold `_` to `-` (CVE-2025-64484, CVE-2026-39858).
-            if is_protected(&name.replace('_', "-")) { Class::Refuse } else { Class::Underscored }
+            let folded = name.replace('_', "-");
+            if is_protected(&folded) {
+                Class::Refuse(RefusalReason::LookAlike)
+            } else if is_method_override(folded.as_bytes()) && !policy.passes_method_overrides {
+                Class::Refuse(RefusalReason::MethodOverride)
+            } else {
+                Class::Underscored
+            }
         }
+        b if is_method_override(b) && !policy.passes_method_overrides => Class::Refuse(RefusalReason::MethodOverride),
         b if b.starts_with(b"x-forwarded") => {
             if policy.trust_forwarded_headers {
                 Class::Keep
@@ -170,6 +178,12 @@ fn is_protected(name: &str) -> bool {
             | "upgrade"
             | "x-request-id"
     ) || name.starts_with("x-forwarded")
+}
+
+/// Fields that many frameworks take for the request's method. Rules are matched by the method that a request has, and to
+/// take the field away would do something else than was asked for.
+fn is_method_override(name: &[u8]) -> bool {
+    matches!(name, b"x-http-method-override" | b"x-http-method" | b"x-method-override")
 }
 
 /// hyper has framed the body; what it tolerated and others may read differently is refused here.

@@ -51,6 +51,8 @@ pub struct GatePolicy {
     pub trust_forwarded_headers: bool,
     /// `serve.proxy.underscore_headers: pass`: fields with `_` in their names go on.
     pub passes_underscores: bool,
+    /// `serve.proxy.method_override_headers: pass`: `X-HTTP-Method-Override` and its like go on.
+    pub passes_method_overrides: bool,
     /// All fields together, in bytes.
     pub max_head_bytes: usize,
     /// One field, in bytes.
@@ -66,6 +68,7 @@ impl Default for GatePolicy {
         Self {
             trust_forwarded_headers: false,
             passes_underscores: false,
+            passes_method_overrides: false,
             max_head_bytes: 32 * 1024,
             max_field_bytes: 8 * 1024 + 512,
             max_fields: 100,

@@ -23,6 +23,8 @@ pub enum RefusalReason {
     LookAlike,
     /// CONNECT or TRACE.
     Method,
+    /// A field that asks the upstream to take the request for one with another method.
+    MethodOverride,
     /// The path is not canonical and cannot safely be made so.
     Path,
     /// Raw characters in the query.
@@ -50,6 +52,7 @@ impl RefusalReason {
             RefusalReason::Framing => "framing",
             RefusalReason::LookAlike => "look_alike",
             RefusalReason::Method => "method",
+            RefusalReason::MethodOverride => "method_override",
             RefusalReason::Path => "path",
             RefusalReason::Query => "query",
             RefusalReason::Scheme => "scheme",

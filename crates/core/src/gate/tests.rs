@@ -133,6 +133,26 @@ fn cve_2025_64484_underscore_look_alikes_are_refused() {
     }
 }
 
+/// A rule that allows GET says nothing of what the upstream does when it takes the request for a DELETE.
+#[test]
+fn requests_that_ask_for_another_method_in_a_field_are_refused_unless_they_may_pass() {
+    let passing = GatePolicy { passes_method_overrides: true, ..GatePolicy::default() };
+    for name in
+        ["x-http-method-override", "x-http-method", "x-method-override", "x_http_method", "x-http_method-override"]
+    {
+        for (underscores, value) in [(false, "DELETE"), (true, "GET"), (true, "")] {
+            let headers = [("host", "h"), (name, value)];
+            let policy = GatePolicy { passes_underscores: underscores, ..GatePolicy::default() };
+            let refused = admit(&mut parts("GET", "/", &headers), &ARRIVAL, &policy).unwrap_err();
+            assert_eq!(refused, RefusalReason::MethodOverride, "{name}");
+            let policy = GatePolicy { passes_underscores: underscores, ..passing.clone() };
+            let passed = admit(&mut parts("GET", "/", &headers), &ARRIVAL, &policy).unwrap();
+            assert_eq!(passed.headers().contains_key(name), underscores || !name.contains('_'), "{name}");
+        }
+    }
+    assert!(pass("/", &[("host", "h"), ("x-http-methods", "DELETE")]).is_ok());
+}
+
 /// GHSA-p224-6x5r-fjpm, [T] of SEC-1 in serving spec 10: rules matched the raw path, the upstream resolved it.
 #[test]
 fn ghsa_p224_6x5r_fjpm_match_and_forward_see_one_path() {

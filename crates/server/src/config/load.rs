@@ -39,6 +39,7 @@ pub fn load(files: &[PathBuf], variables: &[(String, String)]) -> Result<Loaded,
     let (mut errors, mut warnings): (Vec<_>, Vec<_>) =
         found.into_iter().partition(|finding| finding.severity == Severity::Error);
     warnings.extend(idle::remove(&mut root));
+    warnings.extend(empty_files.iter().map(|path| sets_nothing(path)));
     match settings::check(&root) {
         Ok((settings, found)) if errors.is_empty() => {
             warnings.extend(found);
@@ -51,6 +52,13 @@ pub fn load(files: &[PathBuf], variables: &[(String, String)]) -> Result<Loaded,
             Err(errors)
         }
     }
+}
+
+/// Usable, but hardly what was meant: the defaults alone name no rules.
+fn sets_nothing(path: &Path) -> Diagnostic {
+    let finding = Diagnostic::warning("the file is empty, and sets nothing");
+    let finding = finding.at(&Origin::whole(path.display().to_string()));
+    finding.hint("without `access_rules.repositories` there are no rules, and every request gets 404; `{}` says that the defaults are meant")
 }
 
 /// Rules that name secrets would take them from the environment, or break, without a word about the reason.

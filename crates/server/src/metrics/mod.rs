@@ -4,6 +4,7 @@
 //! number and then become `other`; queries and subjects are never labels. A core resolves a label set
 //! once and keeps the handles.
 
+pub mod faults;
 mod key_sets;
 mod process;
 pub mod repositories;
@@ -26,6 +27,7 @@ use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::metrics::histogram::Histogram;
 use prometheus_client::registry::Registry;
 
+use self::faults::FaultMetrics;
 use self::key_sets::KeySetMetrics;
 use self::repositories::RepositoryMetrics;
 use self::secrets::SecretMetrics;
@@ -101,6 +103,8 @@ pub struct Metrics {
     pub connections: Gauge64,
     /// Requests of the proxy in flight. It is also what their limit is held against, so that they are counted once.
     pub in_flight: Gauge<u64, AtomicU64>,
+    /// What was wrong with connections.
+    pub faults: FaultMetrics,
     /// What was turned away.
     pub shed: ShedMetrics,
     /// Panics caught.
@@ -193,6 +197,7 @@ impl Metrics {
                 "Requests in flight",
                 Gauge::<u64, AtomicU64>::default()
             ),
+            faults: FaultMetrics::register(&mut registry),
             shed: ShedMetrics::register(&mut registry),
             panics: register!("keyward_panics", "Panics caught in requests", Counter::default()),
             rules_loaded: register!("keyward_rules", "Rules in use", Gauge64::default()),

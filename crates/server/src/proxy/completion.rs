@@ -5,6 +5,7 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
 
+use arc_swap::ArcSwap;
 use http::{HeaderMap, Method, StatusCode};
 use keyward_core::caller::Caller;
 use keyward_core::gate::CanonicalTarget;
@@ -15,6 +16,7 @@ use super::body::{RequestTally, UpstreamBody};
 use super::connection::Connection;
 use super::in_force::InForce;
 use super::overload::CoreLoad;
+use super::pace::Pace;
 use crate::audit::handle::AuditHandle;
 use crate::audit::ids::{RequestIds, RequestName};
 use crate::audit::record::AuditRecord;
@@ -34,26 +36,10 @@ pub struct Sinks {
     pub load: CoreLoad,
     /// What is told of upstreams that give credentials away.
     pub echoes: EchoLog,
-}
-
-impl Sinks {
-    /// Records a request that never became one: its head could not be read.
-    pub fn unread(&self, rules_version: &str, connection: &Connection, status: StatusCode) {
-        let request_id = &*self.request_ids.next();
-        let (refusal, peer) = ("unreadable", connection.peer);
-        self.metrics.shared().refused(refusal);
-        tracing::info!(request_id, %peer, refusal, "request refused");
-        self.audit.write(&AuditRecord {
-            ts: Some(SystemTime::now()),
-            request_id: request_id.as_bytes(),
-            rules_version,
-            outcome: "denied",
-            reason: Some("request_refused"),
-            status: status.as_u16(),
-            client_ip: Some(&connection.peer_ip),
-            ..AuditRecord::default()
-        });
-    }
+    /// What is told of callers that do wrong.
+    pub pace: Pace,
+    /// What is in force.
+    pub live: Arc<ArcSwap<Live>>,
 }
 
 /// What nginx made the custom for a caller that left before its answer; the reference follows it.

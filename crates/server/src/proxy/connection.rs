@@ -14,12 +14,12 @@ use tokio::sync::watch;
 use tokio::task::JoinHandle;
 use tokio::time::{Instant, timeout};
 
-use super::drain;
-use super::http1;
+use super::completion::Sinks;
 use super::scanned_io::Verdict;
 use super::service::Service;
 use super::tls;
-use crate::http2::{self, Busy};
+use super::{drain, http1};
+use crate::http2::{self, Busy, Limits};
 
 /// How connections are served.
 pub struct ConnectionOptions {
@@ -73,6 +73,7 @@ pub async fn serve(
     peer: SocketAddr,
     options: &ConnectionOptions,
     service: Rc<Service>,
+    sinks: Rc<Sinks>,
     mut shutdown: watch::Receiver<bool>,
 ) {
     // Latency counts more than packets; a failure here only costs time.
@@ -92,45 +93,63 @@ pub async fn serve(
         None => {
             let told = tokio::select! {
                 biased;
-                told = speaks_http2(&stream, options) => told,
+                told = begins(&stream, options) => told,
                 // Nothing has been asked for.
                 () = drain::is_over(&mut shutdown) => return,
             };
-            match told {
-                Ok(true) => Box::pin(serve_http2(stream, connection(false), options, service, shutdown)).await,
-                Ok(false) => http1::serve(stream, connection(false), options, service, shutdown).await,
-                Err(_) => {}
-            }
+            let Ok(told) = told else { return };
+            let header_timeout = match told {
+                Begins::Http2 => {
+                    return Box::pin(serve_http2(stream, connection(false), options, service, sinks, shutdown)).await;
+                }
+                Begins::Http1 => options.header_timeout,
+                Begins::Late => Duration::ZERO,
+            };
+            http1::serve(stream, connection(false), options, header_timeout, (service, sinks), shutdown).await;
         }
         Some(config) => {
             let handshake = Box::pin(tls::handshake(stream, config.clone(), options.handshake_timeout));
-            let Some(stream) = handshake.await else { return };
+            let stream = match handshake.await {
+                Ok(stream) => stream,
+                Err(fault) => return fault.into_iter().for_each(|fault| sinks.fault(fault, peer)),
+            };
             if stream.get_ref().1.alpn_protocol() == Some(b"h2") {
-                Box::pin(serve_http2(stream, connection(true), options, service, shutdown)).await;
+                Box::pin(serve_http2(stream, connection(true), options, service, sinks, shutdown)).await;
             } else {
-                http1::serve(stream, connection(true), options, service, shutdown).await;
+                let (connection, services) = (connection(true), (service, sinks));
+                http1::serve(stream, connection, options, options.header_timeout, services, shutdown).await;
             }
         }
     }
 }
 
+/// How a connection begins.
+enum Begins {
+    /// With the preface of HTTP/2.
+    Http2,
+    /// Otherwise.
+    Http1,
+    /// As either would, and no more than that came in the time that a head has.
+    Late,
+}
+
 /// Looks at the first bytes without taking them.
-async fn speaks_http2(stream: &TcpStream, options: &ConnectionOptions) -> std::io::Result<bool> {
+async fn begins(stream: &TcpStream, options: &ConnectionOptions) -> std::io::Result<Begins> {
     let mut seen = [0; PREFACE.len()];
     let mut count = timeout(options.idle_timeout, stream.peek(&mut seen)).await??;
     let deadline = Instant::now() + options.header_timeout;
     let mut pause = Duration::from_millis(5);
     loop {
         if count == 0 || !PREFACE.starts_with(&seen[..count]) {
-            return Ok(false);
+            return Ok(Begins::Http1);
         }
         if count == PREFACE.len() {
-            return Ok(true);
+            return Ok(Begins::Http2);
         }
         // The rest of the preface is under way; readiness alone would spin on what is here already.
         tokio::time::sleep_until(deadline.min(Instant::now() + pause)).await;
         if Instant::now() >= deadline {
-            return Err(std::io::ErrorKind::TimedOut.into());
+            return Ok(Begins::Late);
         }
         pause = (pause * 2).min(LONGEST_PEEK_PAUSE);
         count = stream.peek(&mut seen).await?;
@@ -142,9 +161,13 @@ async fn serve_http2<T: AsyncRead + AsyncWrite + Unpin + 'static>(
     connection: Rc<Connection>,
     options: &ConnectionOptions,
     service: Rc<Service>,
+    sinks: Rc<Sinks>,
     shutdown: watch::Receiver<bool>,
 ) {
     let own = connection.clone();
+    let peer = connection.peer;
+    let tell = move |fault| sinks.fault(fault, peer);
+    let limits = Limits { header: options.header_timeout, idle: options.idle_timeout, write: options.write_timeout };
     let service = service_fn(move |request| service.clone().serve(request, connection.clone()));
-    http2::serve(stream, service, || own.busy(), options.idle_timeout, options.write_timeout, shutdown).await;
+    http2::serve(stream, service, || own.busy(), limits, tell, shutdown).await;
 }

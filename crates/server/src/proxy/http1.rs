@@ -16,10 +16,11 @@ use tokio::sync::watch;
 use tokio::time::{Instant, sleep, sleep_until, timeout};
 
 use super::aside::Aside;
+use super::completion::Sinks;
 use super::connection::{Connection, ConnectionOptions};
-use super::drain;
 use super::scanned_io::{Readable, ScannedIo};
 use super::service::Service;
+use super::{drain, late_head};
 
 /// Between two looks whether a connection is quiet. Who asks again sooner pays nothing for what others save.
 const LOOK: Duration = Duration::from_secs(2);
@@ -45,22 +46,44 @@ enum Quiet {
     Drains,
 }
 
-/// Serves a connection to its end.
+/// What hyper leaves of a connection.
+enum Left<T> {
+    /// All of it: nothing is under way.
+    AtRest(ScannedIo<T>),
+    /// A head that did not end in time.
+    LateHead(ScannedIo<T>),
+    /// Nothing.
+    Nothing,
+}
+
+/// Serves a connection to its end. `header_timeout` is what is left of the limit for the first head.
 pub(super) async fn serve<T: AsyncRead + AsyncWrite + Readable + Unpin + Send + 'static>(
     stream: T,
     connection: Rc<Connection>,
     options: &ConnectionOptions,
-    service: Rc<Service>,
+    header_timeout: Duration,
+    (service, sinks): (Rc<Service>, Rc<Sinks>),
     mut shutdown: watch::Receiver<bool>,
 ) {
     let verdict = connection.verdict.clone();
-    let mut io = ScannedIo::new(stream, verdict, options.header_timeout, options.write_timeout);
+    let mut io = ScannedIo::new(stream, verdict, header_timeout, options.write_timeout);
     let silence = Cell::new(Silence { after: 0, since: Instant::now() });
     loop {
         // Boxed, so that its room is given back while the connection rests.
         let conversation = Box::pin(converse(io, &connection, options, service.clone(), shutdown.clone(), &silence));
-        let Some(rested) = conversation.await else { break };
-        io = rested;
+        io = match conversation.await {
+            Left::AtRest(io) => io,
+            Left::LateHead(mut io) => {
+                sinks.late(&connection);
+                let told = async {
+                    io.write_all(&late_head::answer()).await?;
+                    io.shutdown().await
+                };
+                let _ = timeout(options.write_timeout, told).await;
+                break;
+            }
+            Left::Nothing => break,
+        };
         io.rest();
         let comes = tokio::select! {
             biased;
@@ -79,7 +102,7 @@ pub(super) async fn serve<T: AsyncRead + AsyncWrite + Readable + Unpin + Send + 
     }
 }
 
-/// Lets hyper serve until the connection ends, or has nothing under way: then it is handed back.
+/// Lets hyper serve until the connection ends, or has nothing under way.
 async fn converse<T: AsyncRead + AsyncWrite + Unpin + Send + 'static>(
     io: ScannedIo<T>,
     connection: &Rc<Connection>,
@@ -87,7 +110,7 @@ async fn converse<T: AsyncRead + AsyncWrite + Unpin + Send + 'static>(
     service: Rc<Service>,
     mut shutdown: watch::Receiver<bool>,
     silence: &Cell<Silence>,
-) -> Option<ScannedIo<T>> {
+) -> Left<T> {
     let own = connection.clone();
     let handler = service.clone();
     let handler = service_fn(move |request| handler.clone().serve(request, own.clone()));
@@ -106,13 +129,15 @@ async fn converse<T: AsyncRead + AsyncWrite + Unpin + Send + 'static>(
         outcome = &mut served => outcome,
         quiet = &mut quiet => match quiet {
             Quiet::AtRest => {
-                let parts = served.into_parts()?;
-                // Never false: every byte that came belongs to a request that was answered.
-                return parts.read_buf.is_empty().then(|| parts.io.into_inner());
+                return match served.into_parts() {
+                    // Never otherwise: every byte that came belongs to a request that was answered.
+                    Some(parts) if parts.read_buf.is_empty() => Left::AtRest(parts.io.into_inner()),
+                    _ => Left::Nothing,
+                };
             }
             Quiet::Over => {
                 Pin::new(&mut served).graceful_shutdown();
-                served.await
+                (&mut served).await
             }
             Quiet::Drains => {
                 let is_busy = || connection.active.get() > 0;
@@ -122,8 +147,13 @@ async fn converse<T: AsyncRead + AsyncWrite + Unpin + Send + 'static>(
     };
     if let Err(error) = outcome {
         records.unread(connection, &error);
+        if let Some(parts) = served.into_parts()
+            && parts.io.inner().is_late()
+        {
+            return Left::LateHead(parts.io.into_inner());
+        }
     }
-    None
+    Left::Nothing
 }
 
 /// Looks now and then, so that no request pays for a timer. Resolves at the second look between which nothing was

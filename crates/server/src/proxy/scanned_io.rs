@@ -70,6 +70,8 @@ pub struct ScannedIo<T> {
     verdict: Verdict,
     /// Chunk framing broke: what came before has been handed over, nothing else will be.
     broken: bool,
+    /// A head did not end in time, and nothing else is under way.
+    late: bool,
     slow_head: Stall,
     slow_reader: Stall,
     /// Nothing will be sent any more; what still comes is thrown away for a while.
@@ -107,10 +109,16 @@ impl<T> ScannedIo<T> {
             scanner: HeadScanner::default(),
             verdict,
             broken: false,
+            late: false,
             slow_head: Stall::new(header_timeout),
             slow_reader: Stall::new(write_timeout),
             lingers: None,
         }
+    }
+
+    /// Whether it ended because a head did not, so that the caller can still be told.
+    pub(super) fn is_late(&self) -> bool {
+        self.late
     }
 
     /// Lets go of what is needed only while something is under way.
@@ -151,6 +159,7 @@ impl<T: AsyncRead + Unpin> AsyncRead for ScannedIo<T> {
                 this.verdict.0.rest.store(if rests { this.scanner.heads() + 1 } else { 0 }, Ordering::Relaxed);
                 if this.scanner.is_inside_head() && !this.verdict.is_upgraded() {
                     ready!(this.slow_head.poll(cx));
+                    this.late = !this.slow_reader.runs();
                     return Poll::Ready(Err(io::Error::new(
                         io::ErrorKind::TimedOut,
                         "the request head came too slowly",
@@ -163,11 +172,12 @@ impl<T: AsyncRead + Unpin> AsyncRead for ScannedIo<T> {
                 if this.verdict.is_upgraded() {
                     return Poll::Ready(Ok(()));
                 }
+                let heads = this.scanner.heads();
                 let fed = this.scanner.feed(&buffer.filled()[before..]);
                 if let Some(violation) = this.scanner.violation() {
                     this.verdict.set(violation);
                 }
-                if !this.scanner.is_inside_head() {
+                if this.scanner.heads() != heads || !this.scanner.is_inside_head() {
                     this.slow_head.reset();
                 }
                 let Err(BrokenChunks { sound }) = fed else { return Poll::Ready(Ok(())) };

@@ -1,5 +1,6 @@
 //! TLS to callers: certificate and key from settings, TLS 1.2 and later, HTTP/2 by ALPN.
 
+use std::cell::Cell;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -16,6 +17,7 @@ use tokio_rustls::server::TlsStream;
 use zeroize::Zeroizing;
 
 use crate::config::settings::listeners::TlsFiles;
+use crate::metrics::faults::Fault;
 
 /// Loads certificate and key, and checks that they belong together.
 pub fn server_config(files: &TlsFiles, key: &str) -> Result<Arc<ServerConfig>, Diagnostic> {
@@ -61,24 +63,36 @@ const SPOKE_PLAIN_HTTP: &[u8] = b"HTTP/1.0 400 Bad Request\r\n\r\nClient sent an
 /// The most of such a request that is read, so that the answer is not lost with the connection.
 const WASTE: u64 = 64 * 1024;
 
-/// The handshake, within a time limit. A caller that speaks HTTP without TLS is told so.
+/// The handshake, within a time limit. A caller that speaks HTTP without TLS is told so. Who leaves without a word, as
+/// those do who only look whether somebody listens, has done nothing wrong.
 ///
 /// The stream is boxed: it is more than a kilobyte, and futures keep room for it in every place that it passes.
 pub async fn handshake(
-    mut stream: TcpStream,
+    stream: TcpStream,
     config: Arc<ServerConfig>,
     limit: Duration,
-) -> Option<Box<TlsStream<TcpStream>>> {
+) -> Result<Box<TlsStream<TcpStream>>, Option<Fault>> {
+    let speaks = Cell::new(false);
     let handshake = async {
         let mut first = [0];
-        // No record of TLS begins with a capital letter, and every method of HTTP does.
-        if stream.peek(&mut first).await.ok()? == 1 && first[0].is_ascii_uppercase() {
-            stream.write_all(SPOKE_PLAIN_HTTP).await.ok()?;
-            stream.shutdown().await.ok()?;
-            let _ = tokio::io::copy(&mut stream.take(WASTE), &mut tokio::io::sink()).await;
-            return None;
+        if stream.peek(&mut first).await.map_err(|_| None)? == 0 {
+            return Err(None);
         }
-        TlsAcceptor::from(config).accept(stream).await.ok().map(Box::new)
+        speaks.set(true);
+        // No record of TLS begins with a capital letter, and every method of HTTP does.
+        if first[0].is_ascii_uppercase() {
+            tell_plain_http(stream).await;
+            return Err(Some(Fault::PlainHttp));
+        }
+        TlsAcceptor::from(config).accept(stream).await.map(Box::new).map_err(|_| Some(Fault::Handshake))
     };
-    tokio::time::timeout(limit, handshake).await.ok().flatten()
+    let outcome = tokio::time::timeout(limit, handshake).await;
+    outcome.unwrap_or_else(|_| Err(speaks.get().then_some(Fault::HandshakeTimeout)))
+}
+
+/// Errors mean that the caller is gone.
+async fn tell_plain_http(mut stream: TcpStream) {
+    if stream.write_all(SPOKE_PLAIN_HTTP).await.is_ok() && stream.shutdown().await.is_ok() {
+        let _ = tokio::io::copy(&mut stream.take(WASTE), &mut tokio::io::sink()).await;
+    }
 }

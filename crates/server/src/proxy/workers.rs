@@ -18,6 +18,7 @@ use super::completion::Sinks;
 use super::connection;
 use super::listener::BACKLOG;
 use super::overload::CoreLoad;
+use super::pace::Pace;
 use super::service::Service;
 use crate::audit::handle::AuditHandle;
 use crate::audit::ids::RequestIds;
@@ -91,6 +92,8 @@ async fn run(setup: WorkerSetup, listener: TcpListener, audit: AuditHandle) {
         request_ids: RequestIds::new(),
         load: CoreLoad::default(),
         echoes: EchoLog::default(),
+        pace: Pace::default(),
+        live: setup.live.clone(),
     });
     let service = Rc::new(Service::new(setup.live.clone(), sinks.clone()));
     let upkeep = tokio::task::spawn_local(upkeep(service.clone(), sinks.clone(), setup.live.clone()));
@@ -104,9 +107,9 @@ async fn run(setup: WorkerSetup, listener: TcpListener, audit: AuditHandle) {
         let Some(counted) = Counted::admit(&setup, &sinks.load, most) else {
             return shed(&stream, options.tls.is_some());
         };
-        let (service, shutdown) = (service.clone(), setup.shutdown.clone());
+        let (service, sinks, shutdown) = (service.clone(), sinks.clone(), setup.shutdown.clone());
         connections.spawn_local(async move {
-            connection::serve(stream, peer, &options, service, shutdown).await;
+            connection::serve(stream, peer, &options, service, sinks, shutdown).await;
             drop(counted);
         });
     };
@@ -157,6 +160,7 @@ async fn upkeep(service: Rc<Service>, sinks: Rc<Sinks>, live: Arc<ArcSwap<Live>>
         let now = Instant::now();
         sinks.load.tick(now, now.duration_since(due), live.load().serving.max_queue_time);
         service.keep_up();
+        sinks.keep_up(now);
         rounds = rounds.wrapping_add(1);
         if rounds.is_multiple_of(SWEEP_EVERY) {
             service.sweep();

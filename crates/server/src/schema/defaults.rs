@@ -32,6 +32,7 @@ fn table() -> Vec<(&'static str, Value)> {
         ("serve.proxy.limits.held_body_bytes", json!(1024 * 1024)),
         ("serve.proxy.limits.token_cache_bytes", json!(16 * 1024 * 1024)),
         ("serve.proxy.underscore_headers", json!("drop")),
+        ("serve.proxy.method_override_headers", json!("refuse")),
         ("serve.proxy.echoed_credentials.headers", json!("remove")),
         ("serve.proxy.echoed_credentials.bodies", json!("remove")),
         ("serve.proxy.echoed_credentials.body_bytes", json!(16 * 1024)),

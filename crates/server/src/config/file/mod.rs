@@ -161,6 +161,13 @@ names! {
         /// They go on, but for those that look like a header that a rule sets or that holds a credential.
         Pass,
     }
+    /// `serve.proxy.method_override_headers`
+    MethodOverrideHeaders {
+        /// The request is answered with 400.
+        Refuse,
+        /// They go on: a rule that allows one method then allows every method that the upstream takes from them.
+        Pass,
+    }
     /// `serve.proxy.echoed_credentials`
     EchoedCredential {
         /// They are not looked for.

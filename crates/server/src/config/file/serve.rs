@@ -4,7 +4,7 @@ use keyward_core::document::duration::GoDuration;
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-use super::{EchoedCredential, UnderscoreHeaders};
+use super::{EchoedCredential, MethodOverrideHeaders, UnderscoreHeaders};
 
 mirror! {
     /// Listeners.
@@ -32,6 +32,9 @@ mirror! {
         trust_forwarded_headers: bool,
         /// Extension: what becomes of headers with `_` in their names: `drop`, or `pass` to the upstream.
         underscore_headers: UnderscoreHeaders,
+        /// Extension: what becomes of requests with `X-HTTP-Method-Override`, `X-HTTP-Method` or `X-Method-Override`:
+        /// `refuse`, or `pass` to the upstream.
+        method_override_headers: MethodOverrideHeaders,
         /// Extension: what becomes of answers that hold the credential that was put into their request.
         echoed_credentials: EchoedCredentials,
         /// Extension: further names by which callers reach this proxy.

@@ -9,7 +9,7 @@ use keyward_core::gate::GatePolicy;
 use super::Check;
 use super::listeners::ListenerSettings;
 use crate::config::file::serve::{AddressesFile, EchoedCredentials, ProxyFile};
-use crate::config::file::{EchoedCredential, UnderscoreHeaders};
+use crate::config::file::{EchoedCredential, MethodOverrideHeaders, UnderscoreHeaders};
 use crate::cors::CorsSettings;
 use crate::echo::{Action, EchoPolicy};
 use crate::upstream::addresses::{AddressPolicy, Addresses};
@@ -146,6 +146,7 @@ impl Check<'_> {
             gate: GatePolicy {
                 trust_forwarded_headers: file.trust_forwarded_headers.unwrap_or(false),
                 passes_underscores: matches!(file.underscore_headers, Some(UnderscoreHeaders::Pass)),
+                passes_method_overrides: matches!(file.method_override_headers, Some(MethodOverrideHeaders::Pass)),
                 max_head_bytes: limits.header_bytes.unwrap_or(defaults.max_head_bytes),
                 max_field_bytes: limits.header_field_bytes.unwrap_or(defaults.max_field_bytes),
                 max_fields: limits.headers.unwrap_or(defaults.max_fields),

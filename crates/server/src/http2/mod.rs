@@ -1,5 +1,8 @@
 //! One HTTP/2 connection, of any port, from its preface to its goodbye.
 
+mod frames;
+mod watched_io;
+
 use std::cell::Cell;
 use std::convert::Infallible;
 use std::error::Error;
@@ -19,6 +22,8 @@ use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::sync::watch;
 
+use self::watched_io::WatchedIo;
+use crate::metrics::faults::Fault;
 use crate::proxy::stall::Stall;
 
 /// How long a connection without requests may take to acknowledge its end.
@@ -73,14 +78,25 @@ impl<F: Future<Output = ()> + 'static> hyper::rt::Executor<F> for StreamExecutor
     }
 }
 
-/// Serves until the peer leaves, nothing has happened for the limit, or the drain begins and the exchanges under
-/// way have ended.
+/// How long a connection may take.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Limits {
+    /// From the beginning of a field block to its end.
+    pub(crate) header: Duration,
+    /// Without requests.
+    pub(crate) idle: Duration,
+    /// Until the caller takes what it is sent.
+    pub(crate) write: Duration,
+}
+
+/// Serves until the peer leaves, a limit ends it, or the drain begins and the exchanges under way have ended. What the
+/// peer does wrong is told.
 pub(crate) async fn serve<T, S, B>(
     stream: T,
     service: S,
     busy: impl Fn() -> Busy,
-    idle_timeout: Duration,
-    write_timeout: Duration,
+    limits: Limits,
+    tell: impl Fn(Fault) + Unpin,
     mut shutdown: watch::Receiver<bool>,
 ) where
     T: AsyncRead + AsyncWrite + Unpin + 'static,
@@ -89,22 +105,23 @@ pub(crate) async fn serve<T, S, B>(
     B::Error: Into<Box<dyn Error + Send + Sync>>,
     StreamExecutor: Http2ServerConnExec<S::Future, B>,
 {
-    let mut builder = http2::Builder::new(StreamExecutor { unread: write_timeout });
+    let mut builder = http2::Builder::new(StreamExecutor { unread: limits.write });
     builder
         .timer(TokioTimer::new())
-        .keep_alive_interval(idle_timeout)
+        .keep_alive_interval(limits.idle)
         .max_concurrent_streams(100)
         .initial_stream_window_size(64 * 1024)
         .initial_connection_window_size(1024 * 1024)
         .max_header_list_size(32 * 1024)
         .max_local_error_reset_streams(256);
+    let stream = WatchedIo::new(stream, limits.header, tell);
     let served = builder.serve_connection(TokioIo::new(stream), service);
     tokio::pin!(served);
     tokio::select! {
         biased;
         _ = served.as_mut() => return,
         _ = shutdown.wait_for(|begun| *begun) => {}
-        () = idle(&busy, idle_timeout) => {}
+        () = idle(&busy, limits.idle) => {}
     }
     served.as_mut().graceful_shutdown();
     tokio::select! {
