@@ -149,4 +149,20 @@ mod tests {
             assert_eq!(canonicalize(text, Scheme::Http).as_deref(), expected, "{text}");
         }
     }
+
+    #[test]
+    fn what_is_in_the_one_form_already_is_not_copied() {
+        let longest = "a".repeat(MAX_NAME);
+        let rows = [
+            ("a-b.example.com", true),
+            ("example.com:8080", true),
+            (longest.as_str(), true),
+            ("Example.com", false),
+            ("example.com.", false),
+            ("example.com:80", false),
+        ];
+        for (text, borrowed) in rows {
+            assert_eq!(matches!(canonicalize(text, Scheme::Http), Some(Cow::Borrowed(_))), borrowed, "{text}");
+        }
+    }
 }

@@ -222,10 +222,11 @@ fn without_zeros(length: &HeaderValue) -> Option<HeaderValue> {
 
 fn check_expectation(headers: &HeaderMap) -> Result<(), RefusalReason> {
     let mut expectations = headers.get_all(EXPECT).iter();
-    match (expectations.next(), expectations.next()) {
-        (None, _) => Ok(()),
-        (Some(only), None) if only.as_bytes().eq_ignore_ascii_case(b"100-continue") => Ok(()),
-        _ => Err(RefusalReason::Expectation),
+    let continues = |value: &HeaderValue| value.as_bytes().eq_ignore_ascii_case(b"100-continue");
+    if expectations.next().is_some_and(continues) && expectations.next().is_none() {
+        Ok(())
+    } else {
+        Err(RefusalReason::Expectation)
     }
 }
 

@@ -245,6 +245,14 @@ mod tests {
     }
 
     #[test]
+    fn a_directory_stays_one() {
+        for (path, expected) in [("/a/.", "/a/"), ("/a//", "/a/"), ("/a/b/..", "/a/"), ("/a/./b", "/a/b"), ("/.", "/")]
+        {
+            assert_eq!(canonicalize(path).unwrap().text, expected, "{path}");
+        }
+    }
+
+    #[test]
     fn the_strict_column_holds() {
         let vectors: serde_json::Value =
             serde_json::from_str(include_str!("../../../../vectors/own/paths.json")).unwrap();

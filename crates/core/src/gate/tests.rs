@@ -1,6 +1,8 @@
 //! Tables of what passes and what does not, each advisory by name.
 #![allow(clippy::unwrap_used)]
 
+mod fields;
+
 use http::Request;
 
 use super::*;
@@ -76,6 +78,26 @@ fn requests_that_could_be_read_twice_are_refused() {
         let refused = admit(&mut parts(method, target, &[host]), &ARRIVAL, &GatePolicy::default());
         assert_eq!(refused.unwrap_err(), Method);
     }
+}
+
+#[test]
+fn what_passed_is_told_as_it_arrived() {
+    let fields = [("host", "Ex.com:8080"), ("te", "gzip"), ("a_b", "1"), ("c_d", "2")];
+    for passes_underscores in [false, true] {
+        let policy = GatePolicy { passes_underscores, ..GatePolicy::default() };
+        let mut request = admit(&mut parts("PUT", "/a?q=%zz", &fields), &ARRIVAL, &policy).unwrap();
+        assert_eq!((request.authority(), request.path()), ("ex.com:8080", "/a"));
+        assert_eq!(request.url_with_query(), "http://ex.com:8080/a?q=%zz");
+        assert_eq!((request.accepts_trailers(), request.has_encoded_slash()), (false, false));
+        assert_eq!(request.underscores_dropped(), if passes_underscores { 0 } else { 2 });
+        assert_eq!(request.has_underscores(), passes_underscores);
+        assert!(request.body().is_empty());
+        request.set_body("body".into());
+        assert_eq!(request.body(), "body");
+        let (method, headers) = request.into_method_and_headers();
+        assert_eq!((method, headers.contains_key("a_b")), (Method::PUT, passes_underscores));
+    }
+    assert_eq!(pass("/a", &[("host", "h")]).unwrap().url_with_query(), "http://h/a");
 }
 
 fn names(request: &GatedRequest) -> Vec<String> {
@@ -215,9 +237,49 @@ fn limits_hold() {
 }
 
 #[test]
+fn limits_are_met_exactly() {
+    use RefusalReason::*;
+    let policy = GatePolicy {
+        max_head_bytes: 100,
+        max_field_bytes: 60,
+        max_fields: 4,
+        max_target_bytes: 30,
+        ..GatePolicy::default()
+    };
+    let x = "x".repeat(60);
+    // Beside a field of 9 octets: `host`, `h`, and what stands around them.
+    let rows: &[(&str, Fields<'_>, Result<(), RefusalReason>)] = &[
+        ("/", &[("a", &x[..55])], Ok(())),
+        ("/", &[("a", &x[..56])], Err(FieldSize)),
+        ("/", &[("abcdefghij", &x[..46])], Ok(())),
+        ("/", &[("abcdefghij", &x[..47])], Err(FieldSize)),
+        ("/", &[("a", &x[..45]), ("b", &x[..36])], Ok(())),
+        ("/", &[("a", &x[..45]), ("b", &x[..37])], Err(FieldSize)),
+        ("/", &[("a", ""), ("b", ""), ("c", "")], Ok(())),
+        ("/", &[("a", ""), ("b", ""), ("c", ""), ("d", "")], Err(FieldCount)),
+        ("/aaaaaaaaaaaaaaaaaaaaaaaaaaaaa", &[], Ok(())),
+        ("/aaaaaaaaaaaaaaaaaaaaaaaaaaaaaa", &[], Err(TargetSize)),
+        ("/aaaaaaaaaaaaaa?bbbbbbbbbbbbbb", &[], Ok(())),
+        ("/?bbbbbbbbbbbbbbbbbbbbbbbbbbbb", &[], Ok(())),
+        ("/?bbbbbbbbbbbbbbbbbbbbbbbbbbbbb", &[], Err(TargetSize)),
+    ];
+    for (target, fields, expected) in rows {
+        let fields: Vec<(&str, &str)> = [("host", "h")].iter().chain(*fields).copied().collect();
+        let admitted = admit(&mut parts("GET", target, &fields), &ARRIVAL, &policy).map(drop);
+        assert_eq!(admitted, *expected, "{target} {fields:?}");
+    }
+}
+
+#[test]
 fn upgrades_are_recognised_on_http_1_only() {
     let headers = [("host", "h"), ("connection", "Upgrade"), ("upgrade", "WebSocket")];
     assert_eq!(pass("/", &headers).unwrap().upgrade(), Some("websocket"));
+    let mut head = parts("GET", "/", &headers);
+    head.version = Version::HTTP_2;
+    assert_eq!(admit(&mut head, &ARRIVAL, &GatePolicy::default()).unwrap().upgrade(), None);
+    for half in [("connection", "Upgrade"), ("upgrade", "websocket")] {
+        assert_eq!(pass("/", &[("host", "h"), half]).unwrap().upgrade(), None, "{half:?}");
+    }
     let h2c = [("host", "h"), ("connection", "Upgrade, HTTP2-Settings"), ("upgrade", "h2c"), ("http2-settings", "x")];
     let request = pass("/", &h2c).unwrap();
     assert_eq!((request.upgrade(), names(&request)), (None, vec!["host".to_owned()]));
@@ -237,6 +299,7 @@ fn the_decision_api_describes_requests_by_headers() {
         ("/decisions/foo", &[host, method, proto, elsewhere, asking], "POST https://test.dev/bar"),
         ("/decisions", &foobar, "POST https://foobar.ory/some/path"),
         ("/decisions/foo", &[host, proto], "GET https://ory.sh/foo"),
+        ("/decisions/foo", &[host, ("x-forwarded-proto", "HTTP")], "GET http://ory.sh/foo"),
         ("/decisions/foo", &[host, method], "POST http://ory.sh/foo"),
         ("/decisions/foo", &[host, elsewhere], "GET http://test.dev/foo"),
         ("/decisions/foo", &[host, bar], "GET http://ory.sh/bar"),
@@ -251,6 +314,18 @@ fn the_decision_api_describes_requests_by_headers() {
     let with_tls = Arrival { tls: true, ..ARRIVAL };
     let request = admit_forwarded(parts("GET", "/decisions/foo", &[host]), &with_tls, &GatePolicy::default()).unwrap();
     assert_eq!(request.url(), "https://ory.sh/foo");
+    let request = admit_forwarded(
+        parts("GET", "/decisions", &[host, ("x-forwarded-proto", "http")]),
+        &with_tls,
+        &GatePolicy::default(),
+    );
+    assert_eq!(request.unwrap().url(), "http://ory.sh");
+    let request = admit_forwarded(
+        parts("GET", "/decisions", &[host, ("x-forwarded-proto", "ftp")]),
+        &ARRIVAL,
+        &GatePolicy::default(),
+    );
+    assert_eq!(request.unwrap_err(), RefusalReason::Scheme);
     for uri in ["/%2e%2e/admin", "http://other/abs", "/a/..%2fb"] {
         let headers = [host, ("x-forwarded-uri", uri)];
         assert!(
