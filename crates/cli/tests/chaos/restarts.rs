@@ -11,20 +11,17 @@ use crate::{CALLERS, Caller, keyward, records, says_close};
 
 const RESTARTS: usize = 20;
 
-/// Connects to whichever of two servers listens.
-fn connect(ports: [u16; 2]) -> Caller {
-    ports.into_iter().find_map(|port| Caller::connect(port).ok()).unwrap()
-}
-
-/// Asks until it is told to stop, and goes elsewhere when an answer says so; counts answers.
+/// Asks until it is told to stop, and goes over to the other server when an answer says so; counts answers.
 fn call(ports: [u16; 2], stop: &AtomicBool, answers: &AtomicUsize) {
-    let mut caller = connect(ports);
+    let mut ports = ports.into_iter().cycle();
+    let mut next = || ports.next().map(|port| Caller::connect(port).unwrap()).unwrap();
+    let mut caller = next();
     while !stop.load(Ordering::Relaxed) {
         let answer = caller.ask("/x").unwrap();
         assert_eq!(answer.status(), 200);
         answers.fetch_add(1, Ordering::Relaxed);
         if says_close(&answer) {
-            caller = connect(ports);
+            caller = next();
         }
         thread::sleep(Duration::from_millis(1));
     }

@@ -15,17 +15,19 @@ const ROUNDS: usize = 200;
 const AT_A_TIME: usize = 8;
 
 /// Where a caller leaves: what it sends before, and how many bytes of the answer it reads.
-const POINTS: [(&str, usize); 7] = [
+const POINTS: [(&str, usize); 8] = [
     ("", 0),
     ("GET /x HT", 0),
     ("GET /x HTTP/1.1\r\nHost: h\r\n\r\n", 0),
     ("GET /x HTTP/1.1\r\nHost: h\r\n\r\n", 20),
     ("GET /x HTTP/1.1\r\nHost: h\r\n\r\n", 4000),
+    // Nothing shows that this one has gone but the end of its connection.
+    ("GET /never HTTP/1.1\r\nHost: h\r\n\r\n", 0),
     ("POST /x HTTP/1.1\r\nHost: h\r\nContent-Length: 100000\r\n\r\nabc", 0),
     ("POST /x HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n3\r\na", 0),
 ];
 
-/// Counts its connections; answers slowly and much, for as long as somebody takes it.
+/// Counts its connections; answers some requests slowly and much, for as long as somebody takes it, and others never.
 fn slow(open: &Arc<AtomicUsize>) -> u16 {
     let open = open.clone();
     upstream(move |mut stream| {
@@ -37,8 +39,8 @@ fn slow(open: &Arc<AtomicUsize>) -> u16 {
                 stream.write_all(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok").unwrap();
                 continue;
             }
-            let is_upload = head.starts_with("POST");
-            if head.is_empty() || is_upload && stream.read_to_end(&mut Vec::new()).is_ok() {
+            let is_silent = head.starts_with("POST") || head.starts_with("GET /never");
+            if head.is_empty() || is_silent && stream.read_to_end(&mut Vec::new()).is_ok() {
                 break;
             }
             thread::sleep(Duration::from_millis(5));
