@@ -170,10 +170,16 @@ fn what_needs_a_restart_is_named_and_the_rest_takes_effect() {
     // The environment fixes the ports of this test, so another setting stands for them.
     change(
         &running,
-        "serve: {proxy: {workers: 7, limits: {body_bytes: 3, token_cache_bytes: 9}}, prometheus: {metric_name_prefix: other_}}\n",
+        "serve: {proxy: {workers: 7, limits: {body_bytes: 3, token_cache_bytes: 9}}, prometheus: {metric_name_prefix: other_}}\n\
+         secrets: {traceable: false}\n",
     );
     running.until("the limit", |running| running.request("POST", "/a", &[], "body").status() == 413);
-    for key in ["serve.proxy.workers", "serve.proxy.limits.token_cache_bytes", "serve.prometheus.metric_name_prefix"] {
+    for key in [
+        "serve.proxy.workers",
+        "serve.proxy.limits.token_cache_bytes",
+        "serve.prometheus.metric_name_prefix",
+        "secrets.traceable",
+    ] {
         assert!(running.log().contains(&format!("`{key}` needs a restart")), "{key}\n{}", running.log());
     }
     change(&running, &format!("issuer: {{port: {ports}, insecure_open: true}}\n"));
