@@ -9,7 +9,6 @@ use std::time::{Duration, Instant};
 
 use arc_swap::ArcSwap;
 use keyward_core::diagnostic::Diagnostic;
-use tokio::net::TcpStream;
 use tokio::runtime::{Builder, LocalOptions};
 use tokio::sync::watch;
 use tokio::task::JoinSet;
@@ -19,6 +18,7 @@ use super::connection;
 use super::overload::CoreLoad;
 use super::pace::Pace;
 use super::service::Service;
+use super::turned_away::TurnedAway;
 use crate::audit::handle::AuditHandle;
 use crate::audit::ids::RequestIds;
 use crate::echo::EchoLog;
@@ -33,9 +33,6 @@ const UPKEEP: Duration = Duration::from_millis(50);
 const SWEEP_EVERY: u32 = 20;
 /// After a failed accept: out of descriptors, others must close first.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
-/// What a connection is told that is turned away.
-const SHED: &[u8] =
-    b"HTTP/1.1 503 Service Unavailable\r\nretry-after: 1\r\ncontent-length: 0\r\nconnection: close\r\n\r\n";
 
 /// What every core gets.
 #[derive(Clone)]
@@ -94,7 +91,7 @@ async fn run(setup: WorkerSetup, listener: TcpListener, audit: AuditHandle) {
     });
     let service = Rc::new(Service::new(setup.live.clone(), sinks.clone()));
     let upkeep = tokio::task::spawn_local(upkeep(service.clone(), sinks.clone(), setup.live.clone()));
-    let mut connections = JoinSet::new();
+    let (mut connections, mut turned_away) = (JoinSet::new(), TurnedAway::default());
     let mut shutdown = setup.shutdown.clone();
     loop {
         let accepted = tokio::select! {
@@ -116,7 +113,7 @@ async fn run(setup: WorkerSetup, listener: TcpListener, audit: AuditHandle) {
             (live.serving.connections.clone(), live.serving.max_connections)
         };
         let Some(counted) = Counted::admit(&setup, &sinks.load, most) else {
-            shed(&stream, options.tls.is_some());
+            turned_away.tell(stream, options.tls.is_some());
             continue;
         };
         let (service, sinks, shutdown) = (service.clone(), sinks.clone(), setup.shutdown.clone());
@@ -148,14 +145,6 @@ async fn upkeep(service: Rc<Service>, sinks: Rc<Sinks>, live: Arc<ArcSwap<Live>>
         if rounds.is_multiple_of(SWEEP_EVERY) {
             service.sweep();
         }
-    }
-}
-
-/// Says no where that can be said; a TLS peer only sees the end.
-fn shed(stream: &TcpStream, tls: bool) {
-    if !tls {
-        // The peer may be gone already.
-        let _ = stream.try_write(SHED);
     }
 }
 
