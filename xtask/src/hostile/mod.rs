@@ -7,7 +7,8 @@ use std::time::{Duration, Instant};
 
 use keyward_server::config::yaml::{self, Dialect};
 use keyward_testkit::hostile::stage::Stage;
-use keyward_testkit::hostile::{Attempt, generated, guardian, lines, llhttp};
+use keyward_testkit::hostile::tokens::{self, Keys};
+use keyward_testkit::hostile::{Attempt, generated, guardian, http2, lines, llhttp};
 use keyward_testkit::process::Keyward;
 
 /// Generated requests, where no other number is given.
@@ -62,8 +63,9 @@ pub(crate) fn run(options: &Options) -> Result<(), String> {
         "class", "tried", "refused", "forwarded clean", "desync", "leaks", "wrong"
     );
     let mut wrong = 0;
-    for (class, attempts) in classes(options)? {
-        let tally = play(&binary, class, &attempts)?;
+    let keys = Keys::default();
+    for (class, attempts) in classes(options, &keys)? {
+        let tally = play(&binary, class, &attempts, &keys)?;
         println!(
             "{class:<24} {:>7} {:>8} {:>16} {:>7} {:>6} {:>7}",
             tally.tried,
@@ -81,7 +83,7 @@ pub(crate) fn run(options: &Options) -> Result<(), String> {
     if wrong == 0 { Ok(()) } else { Err(format!("{wrong} attempts did what they must not")) }
 }
 
-fn classes(options: &Options) -> Result<Vec<(&'static str, Vec<Attempt>)>, String> {
+fn classes(options: &Options, keys: &Keys) -> Result<Vec<(&'static str, Vec<Attempt>)>, String> {
     let mut guarded = Vec::new();
     for (file, text) in guardian::FILES {
         let document = yaml::parse(text, file, Dialect::Core).map_err(|error| format!("{file}: {error}"))?;
@@ -93,11 +95,13 @@ fn classes(options: &Options) -> Result<Vec<(&'static str, Vec<Attempt>)>, Strin
         ("llhttp", llhttp::attempts()),
         ("paths", lines::paths()),
         ("generated", generated::attempts(options.generated, options.seed)),
+        ("tokens", tokens::attempts(keys, options.generated / 2, options.seed)),
+        ("HTTP/2", http2::attempts(options.generated / 2, options.seed)),
     ])
 }
 
-fn play(binary: &std::path::Path, class: &str, attempts: &[Attempt]) -> Result<Tally, String> {
-    let stage = Stage::start(Keyward::new(binary));
+fn play(binary: &std::path::Path, class: &str, attempts: &[Attempt], keys: &Keys) -> Result<Tally, String> {
+    let stage = Stage::start(Keyward::new(binary), keys);
     let mut tally = Tally::default();
     let mut told = Instant::now();
     for attempt in attempts {
