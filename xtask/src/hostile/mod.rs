@@ -15,6 +15,8 @@ use keyward_testkit::process::Keyward;
 const GENERATED: usize = 2000;
 /// Problems of a class that are shown.
 const SHOWN: usize = 10;
+/// How much of one of them.
+const SHOWN_BYTES: usize = 2048;
 
 /// What is asked for.
 pub(crate) struct Options {
@@ -114,7 +116,7 @@ fn play(binary: &std::path::Path, class: &str, attempts: &[Attempt], keys: &Keys
             (true, _) => tally.forwarded += 1,
         }
         if let Some(problem) = outcome.problem(attempt.expected) {
-            let bytes = String::from_utf8_lossy(&attempt.bytes);
+            let bytes = String::from_utf8_lossy(&attempt.bytes[..attempt.bytes.len().min(SHOWN_BYTES)]);
             tally.problems.push(format!("{}: {problem}: {bytes:?}", attempt.name));
         }
         if told.elapsed() > Duration::from_secs(1) {

@@ -61,8 +61,10 @@ impl Stage {
         let _ = stream.write_all(&attempt.bytes);
         let answers = wire::drain(&mut stream, u64::MAX);
         let seen = self.upstream.take();
-        let Answers { statuses, broken } =
-            if attempt.bytes.starts_with(PREFACE) { of_http2(&answers) } else { of_http1(&answers) };
+        let Answers { statuses, broken } = match attempt.bytes.strip_prefix(PREFACE) {
+            Some(frames) => of_http2(frames, &answers),
+            None => of_http1(&answers),
+        };
         let mut desync = seen.faults;
         let hidden = |request: &&String| request.split('?').next().is_some_and(|path| path.ends_with(HIDDEN));
         desync.extend(seen.requests.iter().filter(hidden).cloned());
@@ -79,20 +81,19 @@ impl Stage {
 /// What came back.
 struct Answers {
     statuses: Vec<u16>,
-    /// A stream of HTTP/2, or all of them, ended in the middle.
+    /// A stream of HTTP/2, or all of them, ended in the middle; either side may have done that.
     broken: bool,
 }
 
-fn of_http2(mut answers: &[u8]) -> Answers {
-    let (mut statuses, mut broken) = (Vec::new(), false);
-    while let Ok(frame) = Frame::read(&mut answers) {
-        match frame.kind {
-            HEADERS => statuses.extend(Some(frame.status()).filter(|status| *status >= 200)),
-            RST_STREAM | GOAWAY => broken = true,
-            _ => {}
-        }
+fn of_http2(sent: &[u8], answers: &[u8]) -> Answers {
+    let frames = |mut bytes: &[u8]| -> Vec<Frame> { std::iter::from_fn(|| Frame::read(&mut bytes).ok()).collect() };
+    let breaks = |frame: &Frame| matches!(frame.kind, RST_STREAM | GOAWAY);
+    let (sent, answers) = (frames(sent), frames(answers));
+    let statuses = answers.iter().filter(|frame| frame.kind == HEADERS).map(Frame::status);
+    Answers {
+        statuses: statuses.filter(|status| *status >= 200).collect(),
+        broken: sent.iter().chain(&answers).any(breaks),
     }
-    Answers { statuses, broken }
 }
 
 /// Their bodies here never contain what begins an answer.
