@@ -34,8 +34,9 @@ usage: cargo xtask release              builds the binary that is released, opti
                                         Of a release build; with --debug of a debug build, with --binary FILE of that one
        cargo xtask overload [--brief]   one, two and three times what a core can serve, and what becomes of it; of a release build,
                                         with --binary FILE of that one
-       cargo xtask hostile              hostile requests, from vectors/ and generated, and one table of what became of them; of a release
-                                        build, with --binary FILE of that one; --generated N, --seed N
+       cargo xtask hostile              hostile requests, from vectors/ and generated, tokens and frames of HTTP/2, and one table of what
+                                        became of them; of a release build, with --binary FILE of that one. --generated N: so many
+                                        requests, and half as many tokens and as many of HTTP/2 (2000); --seed N: others (1)
        cargo xtask slow [--brief]       ten thousand connections that hardly say anything, and what becomes of others; the same
        cargo xtask generate [--check]   schemas and generated parts of docs/; with --check, fails when they are stale";
 
@@ -43,6 +44,10 @@ fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
     let done = match arguments[..] {
+        [.., "--help"] => {
+            println!("{USAGE}");
+            Ok(())
+        }
         ["release"] => release::build().map(|binary| println!("{}", binary.display())),
         ["reproducible", ref options @ ..] => {
             reproducible::Options::read(options).ok_or_else(|| USAGE.to_owned()).and_then(|it| reproducible::run(&it))

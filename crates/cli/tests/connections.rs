@@ -7,6 +7,7 @@ use std::net::TcpStream;
 use std::time::Duration;
 
 use keyward_testkit::conformance::recorder::Recorder;
+use keyward_testkit::http2_frames::{END_STREAM, Frame, GOAWAY, PREFACE, SETTINGS, frame, headers};
 use keyward_testkit::pki::Authority;
 use keyward_testkit::process::{Keyward, PATIENCE, Running};
 use keyward_testkit::scripted::{read_head, upstream};
@@ -87,6 +88,33 @@ fn beginnings_that_could_be_either_protocol_are_limited_in_time() {
         std::thread::sleep(Duration::from_millis(20));
     }
     assert!(read_head(&mut stream).starts_with("HTTP/1.1 200"));
+}
+
+/// Each in the version of HTTP that it speaks, with an end that lets it read that.
+#[test]
+fn who_finds_every_place_taken_is_told_in_its_own_version() {
+    let recorder = Recorder::start(true);
+    let running = keyward(recorder.port).env("SERVE_PROXY_LIMITS_CONNECTIONS", "1").start();
+    running.until("nobody's being connected", |running| running.metric("keyward_connections ") == Some(0.0));
+    let _taken = connect(&running);
+    running.until("taking the place", |running| running.metric("keyward_connections ") == Some(1.0));
+    let settings = [PREFACE, &frame(SETTINGS, 0, 0, &[]), &headers(1, END_STREAM, &[(":method", "GET")])].concat();
+    for (said, is_http2) in [(&settings[..], true), (b"GET / HTTP/1.1\r\nHost: h\r\n\r\n", false), (b"", false)] {
+        let mut stream = connect(&running);
+        stream.write_all(said).unwrap();
+        let mut heard = Vec::new();
+        stream.read_to_end(&mut heard).unwrap();
+        if !is_http2 {
+            assert!(heard.starts_with(b"HTTP/1.1 503 ") && heard.ends_with(b"\r\n\r\n"), "{heard:?}");
+            continue;
+        }
+        let mut reader = &heard[..];
+        let frames = [Frame::read(&mut reader).unwrap(), Frame::read(&mut reader).unwrap()];
+        assert_eq!(frames.each_ref().map(|frame| frame.kind), [SETTINGS, GOAWAY]);
+        assert_eq!((frames[1].number(0), frames[1].number(4), reader.len()), (0, 0, 0));
+    }
+    assert_eq!(running.metric("keyward_connections_shed_total{reason=\"open\"}"), Some(3.0));
+    assert!(recorder.take().is_empty());
 }
 
 #[test]

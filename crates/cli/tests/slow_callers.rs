@@ -108,6 +108,16 @@ fn a_head_that_is_late_is_answered_408_counted_and_recorded() {
     }
 }
 
+/// The other ports too.
+#[test]
+fn a_head_that_is_late_is_answered_408_on_the_api_port() {
+    let (running, _) = start(false, &[("SERVE_API_TIMEOUT_HEADER", "500ms")]);
+    let mut caller = SlowCaller::connect(running.api, None, Slow::Head, PATIENCE).unwrap();
+    caller.drip().unwrap();
+    let said = String::from_utf8(caller.end().expect("an end")).unwrap();
+    assert!(said.starts_with("HTTP/1.1 408 Request Timeout\r\n"), "{said}");
+}
+
 /// Many heads on one connection, each of them in time: that one of them is unfinished whenever there is nothing to read
 /// makes none of them late.
 #[test]

@@ -21,6 +21,7 @@ use tokio::sync::watch;
 
 use crate::config::settings::listeners::PortTimeouts;
 use crate::http2::{self, Busy, Limits};
+use crate::proxy::late_head;
 use crate::proxy::panics::survived;
 use crate::proxy::scanned_io::{ScannedIo, Verdict};
 use crate::proxy::tls::handshake;
@@ -107,16 +108,22 @@ pub async fn connection(
     let mut builder = http1::Builder::new();
     // hyper's clock for a head begins when the one before has ended; ours, with its first byte.
     builder.timer(TokioTimer::new()).header_read_timeout(timeouts.idle).max_buf_size(64 * 1024);
-    let served = builder.serve_connection(TokioIo::new(io), service);
-    tokio::pin!(served);
-    tokio::select! {
+    let mut served = builder.serve_connection(TokioIo::new(io), service);
+    let outcome = tokio::select! {
         biased;
-        _ = served.as_mut() => return,
-        _ = shutdown.wait_for(|begun| *begun) => {}
+        outcome = &mut served => outcome,
+        _ = shutdown.wait_for(|begun| *begun) => {
+            std::pin::Pin::new(&mut served).graceful_shutdown();
+            (&mut served).await
+        }
+    };
+    // Another error is the peer's going away.
+    if outcome.is_err() {
+        let io = served.into_parts().io.into_inner();
+        if io.is_late() {
+            late_head::tell(io, timeouts.write).await;
+        }
     }
-    served.as_mut().graceful_shutdown();
-    // An error here is the peer's going away.
-    let _ = served.await;
 }
 
 async fn connection_http2(

@@ -6,6 +6,7 @@ pub mod clouds;
 pub mod conformance;
 pub mod documents;
 pub mod hostile;
+pub mod http2_frames;
 pub mod http2_upstream;
 pub mod load;
 pub mod moto;

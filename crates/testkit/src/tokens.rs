@@ -26,15 +26,24 @@ impl Es256 {
         json!({"kty": "EC", "crv": "P-256", "use": "sig", "alg": "ES256", "kid": self.key_id, "x": x, "y": y})
     }
 
+    /// Its public half, as a point that is not compressed.
+    pub fn point(&self) -> Vec<u8> {
+        self.pair.public_key().as_ref().to_vec()
+    }
+
+    /// Signs a header and a payload as they are, whatever they are.
+    pub fn sign_bytes(&self, header: &[u8], payload: &[u8]) -> String {
+        let signed = format!("{}.{}", URL_SAFE_NO_PAD.encode(header), URL_SAFE_NO_PAD.encode(payload));
+        let signature = self.pair.sign(&SystemRandom::new(), signed.as_bytes()).unwrap();
+        format!("{signed}.{}", URL_SAFE_NO_PAD.encode(signature))
+    }
+
     /// Signs claims under a header; `alg` and `kid` are this key's unless the header says otherwise.
     pub fn sign(&self, header: &Value, claims: &Value) -> String {
         let mut whole = json!({"alg": "ES256", "kid": self.key_id});
         for (name, value) in header.as_object().unwrap() {
             whole[name.as_str()] = value.clone();
         }
-        let [header, claims] = [&whole, claims].map(|part| URL_SAFE_NO_PAD.encode(part.to_string()));
-        let signed = format!("{header}.{claims}");
-        let signature = self.pair.sign(&SystemRandom::new(), signed.as_bytes()).unwrap();
-        format!("{signed}.{}", URL_SAFE_NO_PAD.encode(signature))
+        self.sign_bytes(whole.to_string().as_bytes(), claims.to_string().as_bytes())
     }
 }

@@ -7,13 +7,16 @@ use std::time::{Duration, Instant};
 
 use keyward_server::config::yaml::{self, Dialect};
 use keyward_testkit::hostile::stage::Stage;
-use keyward_testkit::hostile::{Attempt, generated, guardian, lines, llhttp};
+use keyward_testkit::hostile::tokens::{self, Keys};
+use keyward_testkit::hostile::{Attempt, generated, guardian, http2, lines, llhttp};
 use keyward_testkit::process::Keyward;
 
 /// Generated requests, where no other number is given.
 const GENERATED: usize = 2000;
 /// Problems of a class that are shown.
 const SHOWN: usize = 10;
+/// How much of one of them.
+const SHOWN_BYTES: usize = 2048;
 
 /// What is asked for.
 pub(crate) struct Options {
@@ -62,8 +65,9 @@ pub(crate) fn run(options: &Options) -> Result<(), String> {
         "class", "tried", "refused", "forwarded clean", "desync", "leaks", "wrong"
     );
     let mut wrong = 0;
-    for (class, attempts) in classes(options)? {
-        let tally = play(&binary, class, &attempts)?;
+    let keys = Keys::default();
+    for (class, attempts) in classes(options, &keys)? {
+        let tally = play(&binary, class, &attempts, &keys)?;
         println!(
             "{class:<24} {:>7} {:>8} {:>16} {:>7} {:>6} {:>7}",
             tally.tried,
@@ -81,7 +85,7 @@ pub(crate) fn run(options: &Options) -> Result<(), String> {
     if wrong == 0 { Ok(()) } else { Err(format!("{wrong} attempts did what they must not")) }
 }
 
-fn classes(options: &Options) -> Result<Vec<(&'static str, Vec<Attempt>)>, String> {
+fn classes(options: &Options, keys: &Keys) -> Result<Vec<(&'static str, Vec<Attempt>)>, String> {
     let mut guarded = Vec::new();
     for (file, text) in guardian::FILES {
         let document = yaml::parse(text, file, Dialect::Core).map_err(|error| format!("{file}: {error}"))?;
@@ -93,11 +97,13 @@ fn classes(options: &Options) -> Result<Vec<(&'static str, Vec<Attempt>)>, Strin
         ("llhttp", llhttp::attempts()),
         ("paths", lines::paths()),
         ("generated", generated::attempts(options.generated, options.seed)),
+        ("tokens", tokens::attempts(keys, options.generated / 2, options.seed)),
+        ("HTTP/2", http2::attempts(options.generated / 2, options.seed)),
     ])
 }
 
-fn play(binary: &std::path::Path, class: &str, attempts: &[Attempt]) -> Result<Tally, String> {
-    let stage = Stage::start(Keyward::new(binary));
+fn play(binary: &std::path::Path, class: &str, attempts: &[Attempt], keys: &Keys) -> Result<Tally, String> {
+    let stage = Stage::start(Keyward::new(binary), keys);
     let mut tally = Tally::default();
     let mut told = Instant::now();
     for attempt in attempts {
@@ -110,7 +116,7 @@ fn play(binary: &std::path::Path, class: &str, attempts: &[Attempt]) -> Result<T
             (true, _) => tally.forwarded += 1,
         }
         if let Some(problem) = outcome.problem(attempt.expected) {
-            let bytes = String::from_utf8_lossy(&attempt.bytes);
+            let bytes = String::from_utf8_lossy(&attempt.bytes[..attempt.bytes.len().min(SHOWN_BYTES)]);
             tally.problems.push(format!("{}: {problem}: {bytes:?}", attempt.name));
         }
         if told.elapsed() > Duration::from_secs(1) {

@@ -4,12 +4,12 @@ use std::io::{self, ErrorKind, Read, Write};
 use std::net::TcpStream;
 use std::sync::Arc;
 
+pub(crate) use keyward_testkit::http2_frames::PREFACE;
 use keyward_testkit::process::PATIENCE;
 use tokio_rustls::rustls::{ClientConfig, ClientConnection, StreamOwned};
 
 use super::frames::{ACK, Frame, GOAWAY, HEADERS, PING, RST_STREAM, SETTINGS, frame, settings};
 
-pub(crate) const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
 /// `SETTINGS_HEADER_TABLE_SIZE`.
 const TABLE_SIZE: u16 = 1;
 

@@ -73,13 +73,9 @@ pub(super) async fn serve<T: AsyncRead + AsyncWrite + Readable + Unpin + Send + 
         let conversation = Box::pin(converse(io, &connection, options, service.clone(), shutdown.clone(), &silence));
         io = match conversation.await {
             Left::AtRest(io) => io,
-            Left::LateHead(mut io) => {
+            Left::LateHead(io) => {
                 sinks.late(&connection);
-                let told = async {
-                    io.write_all(&late_head::answer()).await?;
-                    io.shutdown().await
-                };
-                let _ = timeout(options.write_timeout, told).await;
+                late_head::tell(io, options.write_timeout).await;
                 break;
             }
             Left::Nothing => break,

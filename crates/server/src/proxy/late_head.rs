@@ -1,16 +1,30 @@
 //! What a caller gets whose head does not end in time (RFC 9110 section 15.5.9). hyper answers only what it has read.
 
 use std::fmt::Write;
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 
 use http::StatusCode;
 use keyward_core::pipeline::error_response::json;
+use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt};
+use tokio::time::timeout;
 
 use super::answers::status_text;
+use super::scanned_io::ScannedIo;
 
-/// The answer, as it goes over the wire: nothing else is read on its connection.
+/// Says so, and closes; nothing else is read on its connection. It takes no longer than the limit, whether the caller
+/// reads or not.
 #[cold]
-pub(super) fn answer() -> Vec<u8> {
+pub(crate) async fn tell<T: AsyncRead + AsyncWrite + Unpin>(mut io: ScannedIo<T>, limit: Duration) {
+    let told = async {
+        io.write_all(&answer()).await?;
+        io.shutdown().await
+    };
+    // The caller may be gone.
+    let _ = timeout(limit, told).await;
+}
+
+/// The answer, as it goes over the wire.
+fn answer() -> Vec<u8> {
     let status = StatusCode::REQUEST_TIMEOUT;
     let answer = json(status, status_text(status), None, None);
     let mut text = format!("HTTP/1.1 {status}\r\n");

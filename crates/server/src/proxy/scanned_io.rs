@@ -117,7 +117,7 @@ impl<T> ScannedIo<T> {
     }
 
     /// Whether it ended because a head did not, so that the caller can still be told.
-    pub(super) fn is_late(&self) -> bool {
+    pub(crate) fn is_late(&self) -> bool {
         self.late
     }
 

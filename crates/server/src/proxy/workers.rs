@@ -20,6 +20,7 @@ use super::listener::BACKLOG;
 use super::overload::CoreLoad;
 use super::pace::Pace;
 use super::service::Service;
+use super::turned_away::TurnedAway;
 use crate::audit::handle::AuditHandle;
 use crate::audit::ids::RequestIds;
 use crate::echo::EchoLog;
@@ -36,9 +37,6 @@ const SWEEP_EVERY: u32 = 20;
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 /// Between two times of saying so.
 const ACCEPT_TOLD: Duration = Duration::from_secs(10);
-/// What a connection is told that is turned away.
-const SHED: &[u8] =
-    b"HTTP/1.1 503 Service Unavailable\r\nretry-after: 1\r\ncontent-length: 0\r\nconnection: close\r\n\r\n";
 
 /// What every core gets.
 #[derive(Clone)]
@@ -97,15 +95,15 @@ async fn run(setup: WorkerSetup, listener: TcpListener, audit: AuditHandle) {
     });
     let service = Rc::new(Service::new(setup.live.clone(), sinks.clone()));
     let upkeep = tokio::task::spawn_local(upkeep(service.clone(), sinks.clone(), setup.live.clone()));
-    let mut connections = JoinSet::new();
+    let (mut connections, mut turned_away) = (JoinSet::new(), TurnedAway::default());
     let (mut shutdown, mut told) = (setup.shutdown.clone(), None::<Instant>);
-    let admit = |connections: &mut JoinSet<()>, stream: TcpStream, peer| {
+    let mut admit = |connections: &mut JoinSet<()>, stream: TcpStream, peer| {
         let (options, most) = {
             let live = setup.live.load();
             (live.serving.connections.clone(), live.serving.max_connections)
         };
         let Some(counted) = Counted::admit(&setup, &sinks.load, most) else {
-            return shed(&stream, options.tls.is_some());
+            return turned_away.tell(stream, options.tls.is_some());
         };
         let (service, sinks, shutdown) = (service.clone(), sinks.clone(), setup.shutdown.clone());
         connections.spawn_local(async move {
@@ -165,14 +163,6 @@ async fn upkeep(service: Rc<Service>, sinks: Rc<Sinks>, live: Arc<ArcSwap<Live>>
         if rounds.is_multiple_of(SWEEP_EVERY) {
             service.sweep();
         }
-    }
-}
-
-/// Says no where that can be said; a TLS peer only sees the end.
-fn shed(stream: &TcpStream, tls: bool) {
-    if !tls {
-        // The peer may be gone already.
-        let _ = stream.try_write(SHED);
     }
 }
 

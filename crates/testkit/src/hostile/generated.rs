@@ -1,6 +1,7 @@
 //! Requests put together at random from pieces that are each a little wrong, or right. The same number makes the same
 //! requests.
 
+use super::dice::Dice;
 use super::stage::HIDDEN;
 use super::{Attempt, Expected};
 use crate::wire;
@@ -138,7 +139,7 @@ const BODIES: &[&str] = &[
 
 /// So many of them.
 pub fn attempts(count: usize, seed: u64) -> Vec<Attempt> {
-    let mut dice = Dice(seed);
+    let mut dice = Dice::new(seed);
     (0..count).map(|number| attempt(number, &mut dice)).collect()
 }
 
@@ -167,26 +168,4 @@ fn attempt(number: usize, dice: &mut Dice) -> Attempt {
     }
     // As Latin-1, so that some octets are no UTF-8.
     Attempt { name: format!("generated {number}"), bytes: wire::latin1_bytes(&text), expected: Expected::Either }
-}
-
-/// Numbers that look random (xorshift).
-struct Dice(u64);
-
-impl Dice {
-    fn below(&mut self, limit: u64) -> u64 {
-        self.0 ^= self.0 << 13;
-        self.0 ^= self.0 >> 7;
-        self.0 ^= self.0 << 17;
-        (self.0.wrapping_mul(0x2545_f491_4f6c_dd1d) >> 33) % limit.max(1)
-    }
-
-    /// One time in so many it is one of the others.
-    fn usually<'a>(&mut self, usual: &'a str, others: &[&'a str], odds: u64) -> &'a str {
-        if self.below(odds) == 0 { self.one_of(others) } else { usual }
-    }
-
-    fn one_of<'a>(&mut self, of: &[&'a str]) -> &'a str {
-        let index = self.below(of.len() as u64);
-        of[usize::try_from(index).unwrap()]
-    }
 }

@@ -1,12 +1,15 @@
 //! Requests that are meant to be read differently by two readers, and what becomes of them between a caller and an upstream
 //! that takes nothing odd.
 
+mod dice;
 pub mod generated;
 pub mod guardian;
+pub mod http2;
 pub mod lines;
 pub mod llhttp;
 pub mod stage;
 pub mod strict;
+pub mod tokens;
 
 /// Bytes for a connection of their own.
 #[derive(Clone, Debug)]
