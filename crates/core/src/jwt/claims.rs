@@ -166,8 +166,10 @@ fn audience(claim: Option<Claim<'_>>) -> Vec<Cow<'_, str>> {
 /// The scopes of a claim: a list, or a text with spaces between them.
 fn scopes(claim: Option<Claim<'_>>) -> Vec<Cow<'_, str>> {
     match claim {
-        Some(Claim::Text(Cow::Borrowed(text))) if !text.is_empty() => text.split(' ').map(Cow::Borrowed).collect(),
-        Some(Claim::Text(text)) if !text.is_empty() => text.split(' ').map(|one| Cow::Owned(one.to_owned())).collect(),
+        Some(Claim::Text(text)) if !text.is_empty() => match text {
+            Cow::Borrowed(text) => text.split(' ').map(Cow::Borrowed).collect(),
+            Cow::Owned(text) => text.split(' ').map(|one| Cow::Owned(one.to_owned())).collect(),
+        },
         Some(Claim::List(list)) => list.into_iter().map(Option::unwrap_or_default).collect(),
         _ => Vec::new(),
     }
