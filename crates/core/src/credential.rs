@@ -92,3 +92,20 @@ impl Uses {
         Used { credentials: self.credentials.take(), services: self.services.take() }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_a_handler_uses_is_noted_once_and_taken_once() {
+        let named = Credential::Named { name: "token".into(), version: "3".into(), hosts: None };
+        let variable = Credential::Environment("TOKEN".into());
+        assert_eq!((named.to_string(), variable.to_string()), ("token@3".to_owned(), "env:TOKEN".to_owned()));
+        let uses = Uses::default();
+        uses.credentials(&[named.clone(), variable.clone(), named.clone()]);
+        uses.credentials(std::slice::from_ref(&variable));
+        assert_eq!(uses.take().credentials, [named, variable]);
+        assert!(uses.take().credentials.is_empty());
+    }
+}

@@ -245,6 +245,20 @@ mod tests {
     }
 
     #[test]
+    fn what_is_canonical_already_is_not_copied() {
+        for (path, borrowed) in [("/a/b.c", true), ("/", true), ("/a//b", false), ("/a/.b", false), ("/%41", false)] {
+            assert_eq!(matches!(canonicalize(path).unwrap().text, Cow::Borrowed(_)), borrowed, "{path}");
+        }
+    }
+
+    #[test]
+    fn literals_of_patterns_get_the_form_of_paths() {
+        for (text, encoded) in [("/a b", "/a%20b"), ("/%41%2f%", "/A%2F%"), ("/\u{e9}", "/%C3%A9"), ("/a?", "/a?")] {
+            assert_eq!(encode_literal(text), encoded, "{text}");
+        }
+    }
+
+    #[test]
     fn a_directory_stays_one() {
         for (path, expected) in [("/a/.", "/a/"), ("/a//", "/a/"), ("/a/b/..", "/a/"), ("/a/./b", "/a/b"), ("/.", "/")]
         {

@@ -73,3 +73,25 @@ impl RefusalReason {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_reason_has_its_name_and_its_status() {
+        let rows = [
+            (RefusalReason::Authority, "authority", 400),
+            (RefusalReason::AuthorityMismatch, "authority_mismatch", 400),
+            (RefusalReason::Expectation, "expectation", 417),
+            (RefusalReason::FieldCount, "field_count", 431),
+            (RefusalReason::FieldSize, "field_size", 431),
+            (RefusalReason::Framing, "framing", 400),
+            (RefusalReason::Method, "method", 405),
+            (RefusalReason::TargetSize, "target_size", 414),
+        ];
+        for (reason, name, status) in rows {
+            assert_eq!((reason.as_str(), reason.status().as_u16()), (name, status));
+        }
+    }
+}

@@ -148,6 +148,25 @@ impl Eq for Key {}
 
 impl Equivalent<Key> for KeyRef<'_> {
     fn equivalent(&self, key: &Key) -> bool {
-        (Arc::ptr_eq(self.profile, &key.profile) || *self.profile == key.profile) && self.token == key.token.as_bytes()
+        // There is one copy of each profile's text that is in use.
+        Arc::ptr_eq(self.profile, &key.profile) && self.token == key.token.as_bytes()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_profile_has_one_copy_for_as_long_as_somebody_has_it() {
+        let cache = TokenCache::new(0);
+        let profile = |text: &str| cache.profile(text.to_owned());
+        let (first, second) = (profile("a"), profile("b"));
+        assert!(Arc::ptr_eq(&first, &profile("a")) && !Arc::ptr_eq(&first, &second));
+        drop(second);
+        drop(profile("c"));
+        let kept = profile("d");
+        let known = cache.profiles.lock().unwrap_or_else(PoisonError::into_inner);
+        assert_eq!(known.len(), 2, "{known:?} {first} {kept}");
     }
 }

@@ -166,8 +166,10 @@ fn audience(claim: Option<Claim<'_>>) -> Vec<Cow<'_, str>> {
 /// The scopes of a claim: a list, or a text with spaces between them.
 fn scopes(claim: Option<Claim<'_>>) -> Vec<Cow<'_, str>> {
     match claim {
-        Some(Claim::Text(Cow::Borrowed(text))) if !text.is_empty() => text.split(' ').map(Cow::Borrowed).collect(),
-        Some(Claim::Text(text)) if !text.is_empty() => text.split(' ').map(|one| Cow::Owned(one.to_owned())).collect(),
+        Some(Claim::Text(text)) if !text.is_empty() => match text {
+            Cow::Borrowed(text) => text.split(' ').map(Cow::Borrowed).collect(),
+            Cow::Owned(text) => text.split(' ').map(|one| Cow::Owned(one.to_owned())).collect(),
+        },
         Some(Claim::List(list)) => list.into_iter().map(Option::unwrap_or_default).collect(),
         _ => Vec::new(),
     }
@@ -241,9 +243,13 @@ mod tests {
         for (claims, expected) in rows {
             assert_eq!(rules().check(&token(claims.clone()).unwrap(), NOW), expected, "{claims}");
         }
-        for claims in
-            [json!({"exp": "2000"}), json!({"exp": 2000, "nbf": null}), json!({"exp": 1e300}), json!({"iat": [1]})]
-        {
+        for claims in [
+            json!({"exp": "2000"}),
+            json!({"exp": 2000, "nbf": null}),
+            json!({"exp": 1e300}),
+            json!({"exp": 1e15}),
+            json!({"iat": [1]}),
+        ] {
             assert_eq!(token(claims.clone()).unwrap_err(), Reason::TokenMalformed, "{claims}");
         }
         let skewed = ClaimRules { clock_skew: Duration::from_secs(5), ..rules() };
@@ -283,6 +289,11 @@ mod tests {
             claims["exp"] = 2000.into();
             assert_eq!(strict.check(&token(claims.clone()).unwrap(), NOW), expected, "{claims}");
         }
+        let one = ClaimRules { target_audience: ["aud-1".into()].into(), ..rules() };
+        for (audience, expected) in [("aud-1", Ok(())), ("aud-2", Err(Reason::AudienceMismatch))] {
+            let claims = json!({"aud": audience, "exp": 2000});
+            assert_eq!(one.check(&token(claims).unwrap(), NOW), expected, "{audience}");
+        }
     }
 
     /// [T] of pipeline spec 2.6, and its step 10.
@@ -292,10 +303,13 @@ mod tests {
             (json!({"scp": "foo bar", "scope": "x"}), json!({"scope": "x", "scp": ["foo", "bar"]})),
             (json!({"scopes": ["foo", 1]}), json!({"scp": ["foo", ""]})),
             (json!({"scope": ""}), json!({"scp": []})),
+            (json!({"scope": "a\"b c"}), json!({"scp": ["a\"b", "c"]})),
             (json!({}), json!({"scp": []})),
         ];
         for (claims, extra) in rows {
-            assert_eq!(Value::Object((**token(claims).unwrap().caller.extra()).clone()), extra);
+            let session = token(claims).unwrap().into_session();
+            assert_eq!(session.caller.scopes().collect::<Vec<_>>(), extra["scp"].as_array().unwrap().clone());
+            assert_eq!(Value::Object((**session.caller.extra()).clone()), extra);
         }
     }
 }

@@ -81,3 +81,36 @@ fn encode(tag: u8, value: &[u8]) -> Vec<u8> {
     out.extend_from_slice(value);
     out
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn lengths_are_read_in_every_form_of_at_most_four_octets() {
+        type Parts<'a> = Option<(u8, &'a [u8], &'a [u8])>;
+        let rows: &[(&[u8], Parts<'_>)] = &[
+            (&[2, 1, 9, 7], Some((2, &[9], &[7]))),
+            (&[2, 0x80, 9], Some((2, &[], &[9]))),
+            (&[2, 0x82, 0, 1, 9, 7], Some((2, &[9], &[7]))),
+            (&[2, 0x84, 0, 0, 0, 1, 9], Some((2, &[9], &[]))),
+            (&[2, 0x85, 0, 0, 0, 0, 1, 9], None),
+            (&[2, 2, 9], None),
+            (&[2, 0x82, 1], None),
+            (&[2], None),
+        ];
+        for (der, parts) in rows {
+            assert_eq!(element(der), *parts, "{der:?}");
+        }
+    }
+
+    #[test]
+    fn only_the_nine_integers_of_a_private_key_are_taken() {
+        let of = |tag: u8, count: usize| encode(SEQUENCE, &encode(tag, &[5]).repeat(count));
+        for (der, expected) in
+            [(of(INTEGER, 9), Some(8)), (of(INTEGER, 8), None), (of(INTEGER, 10), None), (of(OCTETS, 9), None)]
+        {
+            assert_eq!(rsa_integers(&der).map(|numbers| numbers.len()), expected, "{der:?}");
+        }
+    }
+}

@@ -66,7 +66,11 @@ fn documents_that_are_no_sets_are_refused_whole() {
         KeySet::parse(b"{\"keys\":[{\"kid\":\"\xff\"}]}").unwrap_err().to_string(),
         "not a JSON object, or members written twice"
     );
-    assert_eq!(parse(&vec![key; MAX_KEYS]).len(), MAX_KEYS);
+    let most = parse(&vec![key; MAX_KEYS]);
+    assert_eq!((most.len(), most.is_empty()), (MAX_KEYS, false));
+    let empty = r#"{"keys":[]}"#;
+    let largest = format!("{empty}{}", " ".repeat((1 << 20) - empty.len()));
+    assert!(KeySet::parse(largest.as_bytes()).unwrap().is_empty());
 }
 
 /// A key that cannot be used takes no other with it, and says why.

@@ -14,13 +14,12 @@ fn remainder(number: &[u8], divisor: u32) -> u32 {
 }
 
 fn is_power_of_65537(wanted: u32, prime: u32) -> bool {
-    let generator = 65_537 % prime;
     let mut power = 1;
     for _ in 0..prime {
         if power == wanted {
             return true;
         }
-        power = power * generator % prime;
+        power = power * 65_537 % prime;
     }
     false
 }

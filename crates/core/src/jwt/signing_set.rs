@@ -154,6 +154,16 @@ mod tests {
     }
 
     #[test]
+    fn nothing_that_may_be_a_shared_secret_is_published() {
+        for key in [json!({"kty": "RSA", "k": "c2VjcmV0"}), json!({"kty": "oct"}), json!({"k": "c2VjcmV0"})] {
+            assert_eq!(set(std::slice::from_ref(&key)).published(), &[] as &[Value], "{key}");
+        }
+        let revisions = [json!({"kty": "RSA"}), json!({"kty": "EC"})].map(|key| set(&[key]).revision());
+        assert_ne!(revisions[0], revisions[1]);
+        assert_eq!(revisions[0], set(&[json!({"kty": "RSA"})]).revision());
+    }
+
+    #[test]
     fn sets_without_a_key_that_can_sign_say_why_and_publish_what_they_have() {
         let rsa = private("RS256", "a");
         let without = |member: &str, value: Value| {

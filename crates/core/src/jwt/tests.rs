@@ -1,6 +1,8 @@
 //! Signing, verifying and caching, together.
 #![allow(clippy::unwrap_used)]
 
+mod signing;
+
 use std::sync::{Arc, Mutex};
 
 use serde_json::{Value, json};
@@ -176,7 +178,7 @@ fn cve_2026_39999_rs256_is_not_taken_for_hs256() {
 #[test]
 fn cve_2025_30204_many_dots_are_no_token() {
     let many = ".".repeat(8000);
-    assert!(!super::token::has_three_parts(&many));
+    assert!(!super::token::has_three_parts(&many) && super::token::has_three_parts("a.b.c"));
     let verifier = verifier(Keys::publishing(&[]), &[Algorithm::RS256]);
     assert_eq!(verify(&verifier, &many).unwrap_err(), Reason::TokenMalformed);
     assert_eq!(verify(&verifier, &"a".repeat(9000)).unwrap_err(), Reason::TokenMalformed);
@@ -189,12 +191,14 @@ fn a_cached_token_ends_with_its_key() {
     let verifier = verifier(source.clone(), &[Algorithm::ES256]);
     let token = key.sign(&CLAIMS()).unwrap();
     assert!(verify(&verifier, &token).is_ok());
-    assert!(verify(&verifier, &token).is_ok(), "from the cache");
+    let is_known = || verifier.known(token.as_bytes()).is_some();
+    assert!(is_known(), "from the cache");
     let mut third = other.public_jwk().unwrap().clone();
     third["kid"] = "k2".into();
     source.publish(&[&third, key.public_jwk().unwrap()]);
-    assert!(verify(&verifier, &token).is_ok(), "the set changed, the key is still there");
+    assert!(is_known() && verify(&verifier, &token).is_ok(), "the set changed, the key is still there");
     source.publish(&[other.public_jwk().unwrap()]);
+    assert!(!is_known(), "the key is gone");
     assert_eq!(verify(&verifier, &token).unwrap_err(), Reason::SignatureInvalid);
     *source.0.lock().unwrap() = None;
     assert_eq!(verify(&verifier, &token).unwrap_err(), Reason::KeyUnavailable);
@@ -209,9 +213,19 @@ fn ghsa_4mq7_pvjg_xp2r_the_cache_is_keyed_by_the_whole_trust_context() {
         TokenVerifier::new(vec![Keys::publishing(&[key.public_jwk().unwrap()])], vec![Algorithm::ES256], cache.clone());
     let token = key.sign(&CLAIMS()).unwrap();
     assert!(verify(&trusting, &token).is_ok());
-    let narrower =
-        TokenVerifier::new(vec![Keys::publishing(&[key.public_jwk().unwrap()])], vec![Algorithm::RS256], cache);
-    assert!(verify(&narrower, &token).is_err());
+    let of = |location: &'static str, algorithm: Algorithm| {
+        let keys = Keys::at(location, &[key.public_jwk().unwrap()]);
+        TokenVerifier::new(vec![keys], vec![algorithm], cache.clone())
+    };
+    let rows =
+        [("test", Algorithm::ES256, true), ("test", Algorithm::RS256, false), ("other", Algorithm::ES256, false)];
+    for (location, algorithm, shared) in rows {
+        let known = of(location, algorithm).known(token.as_bytes()).is_some();
+        assert_eq!(known, shared, "{location} {algorithm:?}");
+    }
+    assert!(verify(&of("test", Algorithm::RS256), &token).is_err());
+    assert!(verify(&trusting, &token).is_ok());
+    assert_eq!(cache.len(), 1, "the same token twice takes one place");
 }
 
 #[test]
@@ -231,7 +245,7 @@ fn the_cache_keeps_to_its_limit_and_one_without_memory_remembers_nothing() {
         }
         assert!(expected.contains(&cache.len()), "{limit}: {}", cache.len());
         let known = tokens.iter().filter(|token| verifier.known(token.as_bytes()).is_some()).count();
-        assert_eq!(known, cache.len(), "{limit}");
+        assert_eq!((known, known == 0), (cache.len(), cache.is_empty()), "{limit}");
     }
 }
 

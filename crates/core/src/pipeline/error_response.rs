@@ -43,3 +43,24 @@ pub fn json(status: StatusCode, message: &str, reason: Option<&str>, request_id:
 pub fn escape_html(json: &str) -> String {
     json.replace('<', "\\u003c").replace('>', "\\u003e").replace('&', "\\u0026")
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn empty_members_are_left_out() {
+        let rows = [
+            (Some("why"), Some("id"), r#""request":"id","reason":"why","#),
+            (Some(""), Some(""), ""),
+            (None, None, ""),
+            (Some("<&>"), None, r#""reason":"\u003c\u0026\u003e","#),
+        ];
+        for (reason, id, members) in rows {
+            let answer = json(StatusCode::FORBIDDEN, "no", reason, id);
+            let expected =
+                format!("{{\"error\":{{\"code\":403,\"status\":\"Forbidden\",{members}\"message\":\"no\"}}}}\n");
+            assert_eq!(answer.body, expected, "{reason:?} {id:?}");
+        }
+    }
+}

@@ -280,7 +280,34 @@ fn without_parameters(query: &str, hidden: &[&str]) -> Option<String> {
 
 #[cfg(test)]
 mod tests {
+    #![allow(clippy::unwrap_used)]
     use super::*;
+    use crate::gate::{Arrival, GatePolicy, admit};
+
+    /// What came from the caller is no secret to it: it may come back in an answer.
+    #[test]
+    fn what_the_caller_sent_itself_is_told_from_what_is_put_in() {
+        let rows: [(&'static str, &'static str, bool, &str, bool); 7] = [
+            ("authorization", "Bearer abc", false, "abc", true),
+            ("authorization", "abc", false, "Bearer abc", true),
+            ("authorization", "Bearer abc", false, "Bearer abc", true),
+            ("authorization", "Bearer abc", false, "other", false),
+            ("authorization", "Bearer abc", false, "", false),
+            ("authorization", "Bearer abc", true, "abc", false),
+            ("x-other", "abc", false, "abc", false),
+        ];
+        for (name, value, sensitive, theirs, expected) in rows {
+            let mut session = Session::default();
+            let mut value = HeaderValue::from_static(value);
+            value.set_sensitive(sensitive);
+            session.set_header(HeaderName::from_static(name), value);
+            let head = http::Request::builder().uri("/").header("host", "h").header("x-theirs", theirs);
+            let (mut head, ()) = head.body(()).unwrap().into_parts();
+            let arrival = Arrival { tls: false, peer: ([127, 0, 0, 1], 1).into(), violation: None };
+            let request = admit(&mut head, &arrival, &GatePolicy::default()).unwrap();
+            assert_eq!(Grant::new(session).gives_theirs_on(&request), expected, "{name} {theirs}");
+        }
+    }
 
     #[test]
     fn a_credential_in_the_query_is_removed_and_the_rest_keeps_its_bytes() {

@@ -212,7 +212,33 @@ fn is_public(address: &IpAddr) -> bool {
 
 #[cfg(test)]
 mod tests {
+    #![allow(clippy::unwrap_used)]
+    use keyward_core::gate::{Arrival, GatePolicy, admit};
+
     use super::*;
+
+    #[test]
+    fn the_address_is_the_peers_or_the_first_public_one_of_those_that_are_trusted() {
+        let rows = [
+            (false, "8.8.8.8", "9.9.9.9", "192.0.2.1"),
+            (true, "", "", "192.0.2.1"),
+            (true, "8.8.8.8", "", "8.8.8.8"),
+            (true, "", "9.9.9.9", "9.9.9.9"),
+            (true, "10.0.0.1", "9.9.9.9", "9.9.9.9"),
+            (true, "10.0.0.1, 127.0.0.1, 169.254.1.1, 192.168.1.1, 8.8.8.8, 1.1.1.1", "", "8.8.8.8"),
+            (true, "::1, fd00::1, fe80::1, 2001:db8::1", "", "2001:db8::1"),
+            (true, "unknown, 8.8.8.8", "", "8.8.8.8"),
+        ];
+        for (trust_forwarded_headers, forwarded, real, expected) in rows {
+            let head = http::Request::builder().uri("/").header("host", "h");
+            let head = head.header("x-forwarded-for", forwarded).header("x-real-ip", real);
+            let (mut head, ()) = head.body(()).unwrap().into_parts();
+            let arrival = Arrival { tls: false, peer: "[::ffff:192.0.2.1]:1".parse().unwrap(), violation: None };
+            let policy = GatePolicy { trust_forwarded_headers, ..GatePolicy::default() };
+            let request = admit(&mut head, &arrival, &policy).unwrap();
+            assert_eq!(remote_address(&request), expected, "{trust_forwarded_headers} {forwarded} {real}");
+        }
+    }
 
     #[test]
     fn times_have_nanoseconds() {

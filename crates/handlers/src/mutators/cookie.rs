@@ -100,7 +100,25 @@ fn cookie_value(text: &str) -> String {
 
 #[cfg(test)]
 mod tests {
+    use serde_json::json;
+
     use super::*;
+    use crate::bench::Bench;
+
+    #[test]
+    fn names_are_tokens() {
+        let rows = [("id", true), ("__Host-id", true), ("", false), ("a b", false), ("a=b", false), ("é", false)];
+        for (name, expected) in rows {
+            assert_eq!(is_cookie_name(name), expected, "{name}");
+        }
+    }
+
+    /// Rules are shown without what is written there.
+    #[test]
+    fn it_writes_the_cookie_header() {
+        let bound = Bench::new(&[]).bind_mutator(&Kind, &json!({"cookies": {"id": "{{ print .Subject }}"}}));
+        assert_eq!((bound.written_headers(), bound.credential_headers()), (vec![http::header::COOKIE], vec![]));
+    }
 
     #[test]
     fn values_are_cleaned_and_quoted_as_in_the_reference() {

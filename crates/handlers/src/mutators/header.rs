@@ -184,3 +184,22 @@ fn header_value(rendered: &Rendered, request: &GatedRequest, session: &Session) 
     value.set_sensitive(rendered.template.is_sensitive());
     Ok(value)
 }
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+    use crate::bench::Bench;
+
+    /// Rules are shown without what is written there, and audit records say where a credential was.
+    #[test]
+    fn what_it_writes_is_named_and_authorization_is_always_a_credential() {
+        let config = json!({"headers": {"Authorization": "abc", "X-User": "{{ print .Subject }}"}});
+        let bound = Bench::new(&[]).bind_mutator(&Kind, &config);
+        let mut written = bound.written_headers();
+        written.sort_by(|one, other| one.as_str().cmp(other.as_str()));
+        assert_eq!(written, [header::AUTHORIZATION, HeaderName::from_static("x-user")]);
+        assert_eq!(bound.credential_headers(), [header::AUTHORIZATION]);
+    }
+}
