@@ -4,6 +4,7 @@
 
 pub mod clouds;
 pub mod conformance;
+pub mod dns;
 pub mod documents;
 pub mod hostile;
 pub mod http2_frames;

@@ -1,5 +1,7 @@
 //! What a caller sends comes out of logs and records as data, and as one line.
 
+use keyward_testkit::clouds::Cloud;
+use keyward_testkit::process::Keyward;
 use keyward_testkit::same_flaw;
 
 use crate::stage::Stage;
@@ -31,3 +33,47 @@ same_flaw!(what_callers_send_is_data:
     cve_2025_25294_log_injection,
     rustsec_2025_0055_log_injection,
 );
+
+/// aws-sigv4: keys were a part of what is logged when everything is.
+#[test]
+fn rustsec_2023_0125_keys_of_a_cloud_are_in_no_log() {
+    const KEYS: [&str; 2] = ["canary-of-the-secret-key-51b2", "canary-of-the-session-9d07"];
+    let rule = "- id: a\n  match: {url: 'http://h/a', methods: [GET]}\n  authenticators: [{handler: anonymous}]\n  \
+                authorizer: {handler: deny}\n  mutators: [{handler: noop}]\n";
+    let config = |cloud: &Cloud| {
+        format!(
+            "log: {{level: trace}}\nauthenticators: {{anonymous: {{enabled: true}}}}\nauthorizers: {{deny: {{enabled: true}}}}\n\
+             mutators: {{noop: {{enabled: true}}}}\naccess_rules:\n  refresh_interval: 1s\n  \
+             repositories: ['s3://bucket/rules.yaml?region=eu-central-1&endpoint={}']\n",
+            cloud.url()
+        )
+    };
+    let start = |secret: &str| {
+        let cloud = Cloud::start();
+        cloud.put("/bucket/rules.yaml", rule);
+        cloud.aws_key("KEYID", secret, Some(KEYS[1]));
+        let server = Keyward::new(env!("CARGO_BIN_EXE_keyward"));
+        let path = server.write("config.yaml", &config(&cloud));
+        let names = ["AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN"];
+        names
+            .iter()
+            .zip(["KEYID", KEYS[0], KEYS[1]])
+            .fold(server, |server, (name, value)| server.env(name, value))
+            .config(path)
+    };
+    // Keys that the store knows, and keys that it refuses: then there is no start.
+    let running = start(KEYS[0]).start();
+    running.until("a second fetch", |running| {
+        running.metric("keyward_repository_fetches_total{outcome=\"unchanged\"}").is_some_and(|count| count > 0.0)
+    });
+    let (code, out, err) = start("another").run(&["serve"]);
+    assert_eq!(code, 1, "{out}{err}");
+    let mut told = vec![running.log(), out + &err];
+    assert!(told.iter().all(|text| text.contains("DEBUG")), "{told:?}");
+    for path in ["/rules", "/health/ready?verbose", "/metrics"] {
+        told.push(running.api(path).unwrap().text());
+    }
+    for key in KEYS {
+        assert!(told.iter().all(|text| !text.contains(key)), "{key}");
+    }
+}

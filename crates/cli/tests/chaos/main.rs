@@ -6,7 +6,6 @@ mod audit_sinks;
 mod bad_rules;
 mod bodies;
 mod descriptors;
-mod dns;
 mod drain;
 mod key_outage;
 mod kill;

@@ -6,8 +6,10 @@ use std::fmt;
 use std::io;
 use std::net::{IpAddr, SocketAddr};
 use std::pin::Pin;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
+
+use tokio::sync::watch;
 
 use super::addresses::{AddressPolicy, Objection, Permitted};
 
@@ -39,13 +41,21 @@ impl Override {
 
 /// How long an answer of the system's resolver is used.
 const TTL: Duration = Duration::from_secs(30);
-/// How long it may be used while the system's resolver fails.
+/// How long it is used while nobody can give another one.
 const MAX_STALE: Duration = Duration::from_secs(3600);
+/// How long another one is waited for where an old one is known.
+const STALE_WAIT: Duration = Duration::from_millis(500);
 /// How many names are remembered.
 const MAX_NAMES: usize = 1024;
 
-/// Answers by name and port, with their time.
-type Remembered = HashMap<(String, u16), (Instant, Vec<SocketAddr>)>;
+/// A name and a port.
+type Place = (String, u16);
+
+/// Answers with their time.
+type Remembered = HashMap<Place, (Instant, Vec<SocketAddr>)>;
+
+/// What a lookup came to; nothing as long as it goes on.
+type Outcome = Option<Result<Vec<SocketAddr>, (io::ErrorKind, String)>>;
 
 /// Who knows the addresses of names.
 pub(super) trait Lookup: fmt::Debug + Send + Sync {
@@ -73,7 +83,19 @@ pub struct Resolver {
     lookup: Arc<dyn Lookup>,
     ttl: Duration,
     max_stale: Duration,
+    memory: Arc<Memory>,
+}
+
+/// What the names that were looked up have come to, and which are being looked up.
+#[derive(Debug, Default)]
+struct Memory {
     remembered: Mutex<Remembered>,
+    /// One for each name at most: a lookup takes a thread, for as long as a name server likes.
+    awaited: Mutex<HashMap<Place, watch::Receiver<Outcome>>>,
+}
+
+fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// Why there is no address to connect to.
@@ -95,8 +117,8 @@ pub enum ResolveError {
 impl Resolver {
     /// A resolver with overrides, which says where names may lead.
     pub fn new(overrides: Vec<Override>, policy: AddressPolicy) -> Self {
-        let lookup = Arc::new(System);
-        Self { overrides, policy, lookup, ttl: TTL, max_stale: MAX_STALE, remembered: Mutex::default() }
+        let (lookup, memory) = (Arc::new(System), Arc::default());
+        Self { overrides, policy, lookup, ttl: TTL, max_stale: MAX_STALE, memory }
     }
 
     /// The addresses to try, in order; those that may not be connected to are left out.
@@ -129,29 +151,62 @@ impl Resolver {
         }
     }
 
-    /// What a name leads to. An answer that has grown old is still used, for a while, when the resolver fails: a name
+    /// What a name leads to. An answer that has grown old is still used when the resolver fails or is late: a name
     /// server's pause must not stop traffic.
     async fn look_up(&self, host: &str, port: u16) -> io::Result<Vec<SocketAddr>> {
-        let key = (host.to_owned(), port);
-        let known = self.remembered.lock().unwrap_or_else(PoisonError::into_inner).get(&key).cloned();
+        let place = (host.to_owned(), port);
+        let known = locked(&self.memory.remembered).get(&place).cloned();
         if let Some((_, addresses)) = known.as_ref().filter(|(since, _)| since.elapsed() < self.ttl) {
             return Ok(addresses.clone());
         }
-        match self.lookup.look_up(host, port).await {
-            Ok(addresses) => {
-                let mut remembered = self.remembered.lock().unwrap_or_else(PoisonError::into_inner);
-                if remembered.len() >= MAX_NAMES {
-                    remembered.clear();
-                }
-                remembered.insert(key, (Instant::now(), addresses.clone()));
-                Ok(addresses)
-            }
-            Err(error) => {
-                let known = known.filter(|(since, _)| since.elapsed() < self.max_stale);
-                known.map(|(_, addresses)| addresses).ok_or(error)
-            }
+        let mut awaited = self.ask(place);
+        let Some((_, old)) = known.filter(|(since, _)| since.elapsed() < self.ttl + self.max_stale) else {
+            return outcome(&mut awaited).await;
+        };
+        match tokio::time::timeout(STALE_WAIT, outcome(&mut awaited)).await {
+            Ok(Ok(addresses)) => Ok(addresses),
+            Ok(Err(_)) | Err(_) => Ok(old),
         }
     }
+
+    /// Looks a name up, unless that is being done: then whoever asks waits for the same. It goes on when nobody waits.
+    fn ask(&self, place: Place) -> watch::Receiver<Outcome> {
+        let mut awaited = locked(&self.memory.awaited);
+        // One whose end nobody will tell is none: its runtime has ended.
+        if let Some(receiver) = awaited.get(&place).filter(|receiver| receiver.has_changed().is_ok()) {
+            return receiver.clone();
+        }
+        let (sender, receiver) = watch::channel(None);
+        awaited.insert(place.clone(), receiver.clone());
+        let (lookup, memory) = (self.lookup.clone(), self.memory.clone());
+        tokio::spawn(async move {
+            let found = lookup.look_up(&place.0, place.1).await;
+            if let Ok(addresses) = &found {
+                memory.remember(place.clone(), addresses.clone());
+            }
+            locked(&memory.awaited).remove(&place);
+            // They may all have given up.
+            let _ = sender.send(Some(found.map_err(|error| (error.kind(), error.to_string()))));
+        });
+        receiver
+    }
+}
+
+impl Memory {
+    fn remember(&self, place: Place, addresses: Vec<SocketAddr>) {
+        let mut remembered = locked(&self.remembered);
+        if remembered.len() >= MAX_NAMES {
+            remembered.clear();
+        }
+        remembered.insert(place, (Instant::now(), addresses));
+    }
+}
+
+/// Waits for the end of a lookup.
+async fn outcome(awaited: &mut watch::Receiver<Outcome>) -> io::Result<Vec<SocketAddr>> {
+    let ended = || (io::ErrorKind::Interrupted, "the lookup was given up".to_owned());
+    let outcome = awaited.wait_for(Option::is_some).await.map_or(None, |outcome| outcome.clone());
+    outcome.unwrap_or_else(|| Err(ended())).map_err(|(kind, text)| io::Error::new(kind, text))
 }
 
 impl Default for Resolver {
@@ -177,112 +232,4 @@ impl fmt::Display for ResolveError {
 }
 
 #[cfg(test)]
-mod tests {
-    #![allow(clippy::unwrap_used)]
-    use std::collections::VecDeque;
-
-    use super::super::addresses::Addresses;
-    use super::*;
-
-    /// A name server that gives one answer after the other, and then none.
-    #[derive(Debug)]
-    struct Scripted(Mutex<VecDeque<&'static [&'static str]>>);
-
-    impl Lookup for Scripted {
-        fn look_up<'a>(&'a self, _: &'a str, port: u16) -> Answering<'a> {
-            let next = self.0.lock().unwrap().pop_front();
-            let answer = next.map(|ips| ips.iter().map(|ip| SocketAddr::new(ip.parse().unwrap(), port)).collect());
-            Box::pin(std::future::ready(answer.ok_or_else(|| io::Error::other("the name server is silent"))))
-        }
-    }
-
-    fn resolver(ttl: Duration, policy: AddressPolicy, answers: &[&'static [&'static str]]) -> Resolver {
-        let lookup = Arc::new(Scripted(Mutex::new(answers.iter().copied().collect())));
-        Resolver { lookup, ttl, ..Resolver::new(Vec::new(), policy) }
-    }
-
-    async fn ask(resolver: &Resolver, host: &str) -> Result<Vec<String>, String> {
-        let found = resolver.resolve(host, 80).await.map_err(|error| error.to_string())?;
-        Ok(found.iter().map(|permitted| permitted.address().ip().to_string()).collect())
-    }
-
-    #[tokio::test]
-    async fn of_several_addresses_those_that_are_refused_are_left_out() {
-        let answers: [&[&str]; 2] =
-            [&["127.0.0.1", "192.0.2.1", "::1", "10.0.0.1"], &["::ffff:169.254.169.254", "::1"]];
-        let resolver = resolver(Duration::ZERO, AddressPolicy::default(), &answers);
-        assert_eq!(ask(&resolver, "h").await.unwrap(), ["192.0.2.1", "10.0.0.1"]);
-        assert_eq!(
-            ask(&resolver, "h").await.unwrap_err(),
-            "`h` leads to ::ffff:169.254.169.254, a metadata address, to which no name may lead; if it is meant, write \
-             the address for the name, or list it in `serve.proxy.upstream.addresses.allow`"
-        );
-    }
-
-    /// A name may lead elsewhere at each connection: what was good for the first one says nothing of the next.
-    #[tokio::test]
-    async fn a_name_that_is_rebound_to_this_machine_is_refused_at_the_next_connection() {
-        let answers: [&[&str]; 3] = [&["192.0.2.1"], &["127.0.0.1"], &["192.0.2.2"]];
-        let resolver = resolver(Duration::ZERO, AddressPolicy::default(), &answers);
-        assert_eq!(ask(&resolver, "h").await.unwrap(), ["192.0.2.1"]);
-        assert!(ask(&resolver, "h").await.unwrap_err().contains("a loopback address"));
-        assert_eq!(ask(&resolver, "h").await.unwrap(), ["192.0.2.2"]);
-    }
-
-    /// What is remembered, or used because nobody answers any more, is judged as what is new.
-    #[tokio::test]
-    async fn a_remembered_answer_is_judged_each_time_it_is_used() {
-        for ttl in [TTL, Duration::ZERO] {
-            let resolver = resolver(ttl, AddressPolicy::default(), &[&["127.0.0.1"]]);
-            for _ in 0..3 {
-                assert!(ask(&resolver, "h").await.unwrap_err().contains("a loopback address"));
-            }
-        }
-        let silent = self::resolver(Duration::ZERO, AddressPolicy::default(), &[&["192.0.2.1"]]);
-        for _ in 0..3 {
-            assert_eq!(ask(&silent, "h").await.unwrap(), ["192.0.2.1"], "a name server's pause");
-        }
-        assert_eq!(ask(&silent, "other").await.unwrap_err(), "the name server is silent");
-    }
-
-    #[tokio::test]
-    async fn an_answer_that_is_too_old_is_not_used_while_nobody_answers() {
-        let mut resolver = resolver(Duration::ZERO, AddressPolicy::default(), &[&["192.0.2.1"]]);
-        assert_eq!(ask(&resolver, "h").await.unwrap(), ["192.0.2.1"]);
-        assert_eq!(ask(&resolver, "h").await.unwrap(), ["192.0.2.1"]);
-        resolver.max_stale = Duration::ZERO;
-        assert_eq!(ask(&resolver, "h").await.unwrap_err(), "the name server is silent");
-    }
-
-    #[tokio::test]
-    async fn what_is_denied_is_denied_however_it_is_written_but_for_overrides() {
-        let deny = AddressPolicy::new(Vec::new(), vec![Addresses::parse("192.0.2.0/24").unwrap()]);
-        let mut resolver = resolver(TTL, deny, &[&["192.0.2.1"]]);
-        let expected = "leads to 192.0.2.1, which `serve.proxy.upstream.addresses.deny` covers";
-        for host in ["h", "192.0.2.1"] {
-            assert!(ask(&resolver, host).await.unwrap_err().contains(expected), "{host}");
-        }
-        resolver.overrides = vec![Override::parse("h:80:192.0.2.1").unwrap()];
-        assert_eq!(ask(&resolver, "h").await.unwrap(), ["192.0.2.1"]);
-    }
-
-    #[test]
-    fn overrides_are_written_as_for_curl() {
-        let rows = [
-            ("h:443:127.0.0.1:8443", Some("127.0.0.1:8443")),
-            ("H.example:443:127.0.0.1", Some("127.0.0.1:443")),
-            ("h:443:[::1]:8443", Some("[::1]:8443")),
-            ("h:443:[::1]", Some("[::1]:443")),
-            ("h:443", None),
-            ("h:x:127.0.0.1", None),
-            ("h:443:name", None),
-        ];
-        for (text, expected) in rows {
-            assert_eq!(
-                Override::parse(text).ok().map(|entry| entry.address.to_string()).as_deref(),
-                expected,
-                "{text}"
-            );
-        }
-    }
-}
+mod tests;
