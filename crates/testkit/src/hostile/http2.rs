@@ -15,7 +15,7 @@ type Field = (&'static str, &'static str, bool);
 
 const METHODS: &[Piece] = &[
     ("POST", false),
-    ("get", true),
+    ("get", false),
     ("", true),
     ("GE T", true),
     ("GET /hidden/request HTTP/1.1\r\n", true),
