@@ -280,7 +280,7 @@ fn cve_2024_23324_who_makes_the_check_fail_is_denied() {
     let fields = "headers: {X-Fault: '{{ .MatchContext.Header.Get \"X-Fault\" }}'}";
     let handler = |name: &str, more: &str| {
         format!(
-            "{{handler: {name}, config: {{remote: 'http://127.0.0.1:{port}/', retry: {{max_delay: 10ms, give_up_after: 50ms}}, \
+            "{{handler: {name}, config: {{remote: 'http://127.0.0.1:{port}/', retry: {{give_up_after: 50ms}}, \
              {fields}{more}}}}}"
         )
     };
