@@ -15,6 +15,9 @@ use crate::wire;
 pub const HIDDEN: &str = "/hidden/request";
 /// How long nothing comes before an attempt counts as answered.
 const QUIET: Duration = Duration::from_millis(150);
+/// The same where HTTP/2 was spoken and nothing has been answered: all of these ask for something, and a busy machine takes
+/// its time.
+const LONG_QUIET: Duration = Duration::from_secs(2);
 
 const CONFIG: &str = "
 authenticators:
@@ -59,12 +62,17 @@ impl Stage {
         stream.set_read_timeout(Some(QUIET))?;
         // It may have been answered, and closed, before all of it is sent.
         let _ = stream.write_all(&attempt.bytes);
-        let answers = wire::drain(&mut stream, u64::MAX);
-        let seen = self.upstream.take();
-        let Answers { statuses, broken } = match attempt.bytes.strip_prefix(PREFACE) {
-            Some(frames) => of_http2(frames, &answers),
-            None => of_http1(&answers),
+        let mut answers = wire::drain(&mut stream, u64::MAX);
+        let read = |answers: &[u8]| match attempt.bytes.strip_prefix(PREFACE) {
+            Some(frames) => of_http2(frames, answers),
+            None => of_http1(answers),
         };
+        if attempt.bytes.starts_with(PREFACE) && read(&answers).is_empty() {
+            stream.set_read_timeout(Some(LONG_QUIET))?;
+            answers.extend(wire::drain(&mut stream, u64::MAX));
+        }
+        let seen = self.upstream.take();
+        let Answers { statuses, broken } = read(&answers);
         let mut desync = seen.faults;
         let hidden = |request: &&String| request.split('?').next().is_some_and(|path| path.ends_with(HIDDEN));
         desync.extend(seen.requests.iter().filter(hidden).cloned());
@@ -83,6 +91,13 @@ struct Answers {
     statuses: Vec<u16>,
     /// A stream of HTTP/2, or all of them, ended in the middle; either side may have done that.
     broken: bool,
+}
+
+impl Answers {
+    /// Neither an answer nor the end of one has come.
+    fn is_empty(&self) -> bool {
+        self.statuses.is_empty() && !self.broken
+    }
 }
 
 fn of_http2(sent: &[u8], answers: &[u8]) -> Answers {
