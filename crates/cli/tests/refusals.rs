@@ -43,7 +43,12 @@ type Row<'a> = (bool, String, &'a str, &'a str, &'a str, &'a str);
 
 #[test]
 fn floods_are_counted_by_reason_and_hardly_told() {
-    let rows: [Row; 3] = [
+    let framed = format!(
+        "POST /{CANARY} HTTP/1.1\r\nHost: h\r\nAuthorization: Bearer {CANARY}\r\nContent-Length: 5\r\n\
+         Transfer-Encoding: chunked\r\n\r\n0\r\n\r\n"
+    );
+    let rows: [Row; 4] = [
+        (false, framed, "HTTP/1.1 400 ", "gate_refusals", "framing", "request refused"),
         (
             false,
             format!("{CANARY} {CANARY}\r\n\r\n"),

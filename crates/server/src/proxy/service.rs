@@ -325,14 +325,11 @@ impl Service {
     /// The gate's no: nothing about the request can be relied on, so the connection ends.
     #[cold]
     fn refuse(&self, mut record: Box<Completion>, reason: RefusalReason, head: &Parts) -> Response<ResponseBody> {
-        self.sinks.metrics.shared().refused(reason.as_str());
+        self.sinks.refused(reason.as_str(), record.name(), head.version, record.connection());
         let host = head.headers.get(HOST).and_then(|host| host.to_str().ok()).unwrap_or_default();
         record.asked = Asked::Refused { path: head.uri.path().to_owned(), host: host.to_owned() };
         record.outcome = "denied";
         record.reason = Some("request_refused");
-        let refusal = reason.as_str();
-        let (request_id, trace_id) = record.name().shown();
-        tracing::info!(request_id, trace_id, peer = %record.peer(), refusal, "request refused");
         let mut response = local(reason.status(), status_text(reason.status()));
         response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
         answered(record, response)
