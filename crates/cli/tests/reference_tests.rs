@@ -29,11 +29,11 @@ fn texts<'a>(entry: &'a Value, key: &str) -> Vec<&'a str> {
     entry[key].as_array().into_iter().flatten().map(|text| text.as_str().unwrap()).collect()
 }
 
-/// Sections that a table of rows names: what stands before the colon of `row`.
+/// Sections that a table of rows names: what stands before the colon of `row`. Rows without one are of Keyward alone.
 fn sections(rows: &Path) -> BTreeSet<String> {
     let tables = yaml(rows);
     let labels = tables.as_array().unwrap().iter().flat_map(|table| table["rows"].as_array().unwrap());
-    let named = labels.map(|row| row["row"].as_str().unwrap().split(':').next().unwrap().to_owned());
+    let named = labels.filter_map(|row| Some(row["row"].as_str().unwrap().split_once(": ")?.0.to_owned()));
     named.flat_map(|before| before.split(", ").map(str::to_owned).collect::<Vec<_>>()).collect()
 }
 
