@@ -5,7 +5,7 @@ use std::sync::atomic::Ordering;
 use crate::{BASIC, PASSWORD, SECRET, answering, assert_refused, keyward, raw};
 
 /// Rule, status, a field that comes back, and whether it holds the credential.
-const ROWS: [(&str, &str, &str, bool); 18] = [
+const ROWS: [(&str, &str, &str, bool); 20] = [
     ("bearer", "200 OK", "X-Echo: Bearer s3cr3t/value+0123", true),
     ("bearer", "200 OK", "X-Echo: s3cr3t/value+0123", true),
     ("bearer", "302 Found", "Location: https://a.example/?t=s3cr3t%2Fvalue%2B0123&u=1", true),
@@ -23,6 +23,9 @@ const ROWS: [(&str, &str, &str, bool); 18] = [
     ("basic", "200 OK", "X-Echo: ci", false),
     ("cookie", "200 OK", "Set-Cookie: session=s3cr3t/value+0123", true),
     ("short", "200 OK", "X-Echo: short", false),
+    // What a rule itself says is a credential where it stands for one, and else what anybody may know.
+    ("written", "200 OK", "X-Echo: s3cr3t/value+0123", true),
+    ("named", "200 OK", "X-Echo: s3cr3t/value+0123", false),
     ("none", "200 OK", "X-Echo: s3cr3t/value+0123", false),
 ];
 

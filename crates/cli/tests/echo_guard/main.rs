@@ -22,7 +22,7 @@ const PASSWORD: &str = "passw0rd&more";
 const BASIC: &str = "Y2k6cGFzc3cwcmQmbW9yZQ==";
 
 /// Rules by what they put in: `/bearer`, `/key`, `/basic`, `/cookie`, `/short`, `/own`, which gives the caller's own
-/// credential on, and `/none`.
+/// credential on, `/written` and `/named`, which have the value itself in the rule, and `/none`.
 fn keyward(upstream: &str, settings: &str) -> Keyward {
     let rule = |id: &str, mutator: &str| {
         format!(
@@ -39,6 +39,8 @@ fn keyward(upstream: &str, settings: &str) -> Keyward {
         rule("cookie", "{handler: cookie, config: {cookies: {session: '{{ env \"TOKEN\" }}'}}}"),
         rule("short", &header("X-Api-Key", "{{ env \"SHORT\" }}")),
         rule("own", &header("Authorization", "Bearer {{ .MatchContext.Header.Get \"X-Own\" }}")),
+        rule("written", &header("Authorization", &format!("Bearer {SECRET}"))),
+        rule("named", &header("X-Named", SECRET)),
         rule("none", "{handler: noop}"),
     ];
     Keyward::new(env!("CARGO_BIN_EXE_keyward"))
