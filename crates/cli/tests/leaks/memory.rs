@@ -25,7 +25,8 @@ fn limits(running: &Running) -> Vec<u64> {
 
 #[test]
 fn a_server_that_crashes_leaves_no_core_dump() {
-    for signal in ["ABRT", "SEGV", "QUIT"] {
+    // Not SIGQUIT: what a shell starts in the background ignores it.
+    for signal in ["ABRT", "SEGV", "ILL"] {
         let mut running = keyward().after(WITH_CORES).with("", "[]").start();
         // Pipes to programs pass over every limit but one byte; a machine may allow nothing anyway.
         assert!(limits(&running).iter().all(|limit| *limit <= 1), "{signal}: {:?}", limits(&running));
