@@ -19,8 +19,8 @@ use super::turns::Turns;
 
 /// Connections in a brief run and in a full one.
 const COUNTS: [u32; 2] = [1000, 5000];
-/// What a server may have to do before it gives memory back.
-const QUIET: Duration = Duration::from_secs(15);
+/// What a server may have to do before it gives memory back, in a brief run and in a full one.
+const QUIET: [Duration; 2] = [Duration::from_secs(7), Duration::from_secs(15)];
 /// Answers that were under way are over.
 const SETTLED: Duration = Duration::from_millis(200);
 /// Of nginx, on both sides.
@@ -127,7 +127,7 @@ impl Subject {
         let _held = self.open(bench, &server, count as usize)?;
         sleep(SETTLED);
         let at_once = server.resident_kib()?;
-        sleep(QUIET);
+        sleep(QUIET[usize::from(!bench.brief)]);
         let each = |now: u64, before: u64| (now as f64 - before as f64) / f64::from(count);
         let quiet = each(server.resident_kib()?, resident);
         Ok(Some([each(at_once, resident), quiet, each(server.private_kib()?, private)]))
