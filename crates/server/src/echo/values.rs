@@ -156,6 +156,7 @@ mod tests {
             assert_eq!(found, *expected, "{field}");
         }
     }
+
     #[test]
     fn what_every_encoder_leaves_as_it_is_is_not_decoded() {
         let rows = [

@@ -5,7 +5,6 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
 
-use arc_swap::ArcSwap;
 use http::{HeaderMap, Method, StatusCode};
 use keyward_core::caller::Caller;
 use keyward_core::gate::CanonicalTarget;
@@ -38,8 +37,6 @@ pub struct Sinks {
     pub echoes: EchoLog,
     /// What is told of callers that do wrong.
     pub pace: Pace,
-    /// What is in force.
-    pub live: Arc<ArcSwap<Live>>,
 }
 
 /// What nginx made the custom for a caller that left before its answer; the reference follows it.

@@ -14,7 +14,6 @@ use tokio::sync::watch;
 use tokio::task::JoinHandle;
 use tokio::time::{Instant, timeout};
 
-use super::completion::Sinks;
 use super::scanned_io::Verdict;
 use super::service::Service;
 use super::tls;
@@ -73,7 +72,6 @@ pub async fn serve(
     peer: SocketAddr,
     options: &ConnectionOptions,
     service: Rc<Service>,
-    sinks: Rc<Sinks>,
     mut shutdown: watch::Receiver<bool>,
 ) {
     // Latency counts more than packets; a failure here only costs time.
@@ -100,24 +98,23 @@ pub async fn serve(
             let Ok(told) = told else { return };
             let header_timeout = match told {
                 Begins::Http2 => {
-                    return Box::pin(serve_http2(stream, connection(false), options, service, sinks, shutdown)).await;
+                    return Box::pin(serve_http2(stream, connection(false), options, service, shutdown)).await;
                 }
                 Begins::Http1 => options.header_timeout,
                 Begins::Late => Duration::ZERO,
             };
-            http1::serve(stream, connection(false), options, header_timeout, (service, sinks), shutdown).await;
+            http1::serve(stream, connection(false), options, header_timeout, service, shutdown).await;
         }
         Some(config) => {
             let handshake = Box::pin(tls::handshake(stream, config.clone(), options.handshake_timeout));
             let stream = match handshake.await {
                 Ok(stream) => stream,
-                Err(fault) => return fault.into_iter().for_each(|fault| sinks.fault(fault, peer)),
+                Err(fault) => return fault.into_iter().for_each(|fault| service.fault(fault, peer)),
             };
             if stream.get_ref().1.alpn_protocol() == Some(b"h2") {
-                Box::pin(serve_http2(stream, connection(true), options, service, sinks, shutdown)).await;
+                Box::pin(serve_http2(stream, connection(true), options, service, shutdown)).await;
             } else {
-                let (connection, services) = (connection(true), (service, sinks));
-                http1::serve(stream, connection, options, options.header_timeout, services, shutdown).await;
+                http1::serve(stream, connection(true), options, options.header_timeout, service, shutdown).await;
             }
         }
     }
@@ -161,12 +158,12 @@ async fn serve_http2<T: AsyncRead + AsyncWrite + Unpin + 'static>(
     connection: Rc<Connection>,
     options: &ConnectionOptions,
     service: Rc<Service>,
-    sinks: Rc<Sinks>,
     shutdown: watch::Receiver<bool>,
 ) {
     let own = connection.clone();
     let peer = connection.peer;
-    let tell = move |fault| sinks.fault(fault, peer);
+    let told = service.clone();
+    let tell = move |fault| told.fault(fault, peer);
     let limits = Limits { header: options.header_timeout, idle: options.idle_timeout, write: options.write_timeout };
     let service = service_fn(move |request| service.clone().serve(request, connection.clone()));
     http2::serve(stream, service, || own.busy(), limits, tell, shutdown).await;

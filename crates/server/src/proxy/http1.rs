@@ -16,7 +16,6 @@ use tokio::sync::watch;
 use tokio::time::{Instant, sleep, sleep_until, timeout};
 
 use super::aside::Aside;
-use super::completion::Sinks;
 use super::connection::{Connection, ConnectionOptions};
 use super::scanned_io::{Readable, ScannedIo};
 use super::service::Service;
@@ -62,7 +61,7 @@ pub(super) async fn serve<T: AsyncRead + AsyncWrite + Readable + Unpin + Send + 
     connection: Rc<Connection>,
     options: &ConnectionOptions,
     header_timeout: Duration,
-    (service, sinks): (Rc<Service>, Rc<Sinks>),
+    service: Rc<Service>,
     mut shutdown: watch::Receiver<bool>,
 ) {
     let verdict = connection.verdict.clone();
@@ -74,7 +73,7 @@ pub(super) async fn serve<T: AsyncRead + AsyncWrite + Readable + Unpin + Send + 
         io = match conversation.await {
             Left::AtRest(io) => io,
             Left::LateHead(io) => {
-                sinks.late(&connection);
+                service.late(&connection);
                 late_head::tell(io, options.write_timeout).await;
                 break;
             }

@@ -47,9 +47,8 @@ impl Sinks {
     }
 
     /// The same of one whose head did not end in time.
-    pub fn late(&self, connection: &Connection) {
-        let live = self.live.load();
-        self.without_head("header_timeout", live.snapshot.rules.version(), connection, StatusCode::REQUEST_TIMEOUT);
+    pub fn late(&self, rules_version: &str, connection: &Connection) {
+        self.without_head("header_timeout", rules_version, connection, StatusCode::REQUEST_TIMEOUT);
     }
 
     #[cold]

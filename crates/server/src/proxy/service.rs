@@ -3,6 +3,7 @@
 
 use std::cell::Cell;
 use std::convert::Infallible;
+use std::net::SocketAddr;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
@@ -37,6 +38,7 @@ use super::upgrade::tunnel;
 use crate::cors;
 use crate::echo::{Values, Watch};
 use crate::http2::{waits_for_caller, without_body};
+use crate::metrics::faults::Fault;
 use crate::serving::Live;
 use crate::upstream::answer::{Answer, AnswerBody};
 use crate::upstream::error::ForwardError;
@@ -315,6 +317,16 @@ impl Service {
             (false, false) => return,
         };
         self.sinks.unread(self.current().live.snapshot.rules.version(), connection, status);
+    }
+
+    /// A head did not end in time; whoever reads the connection says so.
+    pub fn late(&self, connection: &Connection) {
+        self.sinks.late(self.current().live.snapshot.rules.version(), connection);
+    }
+
+    /// A connection broke the rules of its protocol.
+    pub fn fault(&self, fault: Fault, peer: SocketAddr) {
+        self.sinks.fault(fault, peer);
     }
 
     /// What a request is served under, from its beginning to its end.

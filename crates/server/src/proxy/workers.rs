@@ -91,7 +91,6 @@ async fn run(setup: WorkerSetup, listener: TcpListener, audit: AuditHandle) {
         load: CoreLoad::default(),
         echoes: EchoLog::default(),
         pace: Pace::default(),
-        live: setup.live.clone(),
     });
     let service = Rc::new(Service::new(setup.live.clone(), sinks.clone()));
     let upkeep = tokio::task::spawn_local(upkeep(service.clone(), sinks.clone(), setup.live.clone()));
@@ -105,9 +104,9 @@ async fn run(setup: WorkerSetup, listener: TcpListener, audit: AuditHandle) {
         let Some(counted) = Counted::admit(&setup, &sinks.load, most) else {
             return turned_away.tell(stream, options.tls.is_some());
         };
-        let (service, sinks, shutdown) = (service.clone(), sinks.clone(), setup.shutdown.clone());
+        let (service, shutdown) = (service.clone(), setup.shutdown.clone());
         connections.spawn_local(async move {
-            connection::serve(stream, peer, &options, service, sinks, shutdown).await;
+            connection::serve(stream, peer, &options, service, shutdown).await;
             drop(counted);
         });
     };
