@@ -38,36 +38,36 @@ pub(crate) fn run(options: &Options) -> Result<(), String> {
     let elsewhere = directory.join("elsewhere");
     let mut flags = Vec::new();
     if let Some(file) = &options.counted {
-        let file = file.canonicalize().map_err(|error| format!("{}: {error}", file.display()))?;
+        let file = file.canonicalize().map_err(|error| problem(file, error))?;
         flags.push(format!("-Cprofile-use={}", file.display()));
     }
-    let mut binaries = Vec::new();
-    for (root, name) in [(crate::root(), "first"), (elsewhere.clone(), "second")] {
-        if root == elsewhere {
-            // Only now, so that it is newer than what was built, and built again.
-            let _ = fs::remove_dir_all(&elsewhere);
-            copy(&crate::root(), &elsewhere)?;
-        }
+    let build = |root: &Path, name: &str| {
         eprintln!("building in {}", root.display());
+        let directory = directory.join(name);
         let built = match options.brief {
-            true => own_crates(&root)?,
-            false => Building { root: &root, directory: &directory.join(name).join("built"), flags: flags.clone() }
-                .build()?,
+            true => own_crates(root)?,
+            false => Building { root, directory: &directory.join("built"), flags: flags.clone() }.build()?,
         };
-        let kept = directory.join(name).join("keyward");
-        fs::create_dir_all(directory.join(name)).map_err(|error| problem(&kept, error))?;
+        let kept = directory.join("keyward");
+        fs::create_dir_all(&directory).map_err(|error| problem(&directory, error))?;
         fs::copy(&built, &kept).map_err(|error| problem(&built, error))?;
-        binaries.push((fs::read(&kept).map_err(|error| problem(&kept, error))?, kept));
-    }
-    let [(first, its_path), (second, others_path)] = &binaries[..] else { return Err("there are not two".to_owned()) };
-    match first_difference(first, second) {
-        None => println!("the same {} bytes, wherever they are built: {}", first.len(), its_path.display()),
-        Some(at) => {
-            let (first, second) = (its_path.display(), others_path.display());
-            return Err(format!("two builds differ, first at byte {at}; compare them:\n  {first}\n  {second}"));
+        let bytes = fs::read(&kept).map_err(|error| problem(&kept, error))?;
+        Ok::<_, String>((bytes, kept))
+    };
+    // What was built from an earlier copy is stale without it; otherwise Cargo would take it for a build of these sources.
+    let _ = fs::remove_dir_all(&elsewhere);
+    let (first, its_path) = build(&crate::root(), "first")?;
+    // Only now, so that it is newer than what was built, and built again.
+    copy(&crate::root(), &elsewhere)?;
+    let (second, others_path) = build(&elsewhere, "second")?;
+    let (its_path, others_path) = (its_path.display(), others_path.display());
+    match first_difference(&first, &second) {
+        None => {
+            println!("the same {} bytes, wherever they are built: {its_path}", first.len());
+            Ok(())
         }
+        Some(at) => Err(format!("two builds differ, first at byte {at}; compare them:\n  {its_path}\n  {others_path}")),
     }
-    Ok(())
 }
 
 /// Builds without optimisation beside everything else that was built here, so that dependencies need not be built again.
