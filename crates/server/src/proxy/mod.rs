@@ -5,6 +5,7 @@ mod aside;
 pub mod body;
 pub mod completion;
 pub mod connection;
+mod denied;
 mod drain;
 mod echoes;
 pub mod head_scan;

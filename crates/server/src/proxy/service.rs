@@ -3,29 +3,25 @@
 
 use std::cell::Cell;
 use std::convert::Infallible;
-use std::net::SocketAddr;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use arc_swap::ArcSwap;
 use bytes::Bytes;
-use http::header::{CONNECTION, HOST, UPGRADE};
-use http::request::Parts;
+use http::header::{CONNECTION, UPGRADE};
 use http::{HeaderName, HeaderValue, Method, Request, Response, StatusCode, Version};
 use http_body::Body;
 use hyper::body::Incoming;
 use hyper::upgrade::OnUpgrade;
-use keyward_core::gate::{Arrival, GatedRequest, RefusalReason, admit};
-use keyward_core::pipeline::RequestFacts;
-use keyward_core::pipeline::answer::answer;
+use keyward_core::gate::{Arrival, GatedRequest, admit};
 use keyward_core::pipeline::decide::decide;
 use keyward_core::pipeline::denial::{Denial, ErrorKind};
 use keyward_core::pipeline::grant::Grant;
 use keyward_core::ports::{LocalFuture, UnixTime};
 use keyward_core::rule::Rule;
 
-use super::answers::{answered, local, preflight_answer, respond, shed, status_text};
+use super::answers::{local, preflight_answer, shed};
 use super::body::{BodyFault, RequestBody, RequestTally, ResponseBody, UpstreamBody};
 use super::completion::{Asked, Completion, Sinks};
 use super::connection::Connection;
@@ -38,10 +34,8 @@ use super::upgrade::tunnel;
 use crate::cors;
 use crate::echo::{Values, Watch};
 use crate::http2::{waits_for_caller, without_body};
-use crate::metrics::faults::Fault;
 use crate::serving::Live;
 use crate::upstream::answer::{Answer, AnswerBody};
-use crate::upstream::error::ForwardError;
 use crate::upstream::exchange::Exchange;
 
 /// Says under which version of the rules an answer was given, where that is asked for.
@@ -54,7 +48,7 @@ const RESTS: u32 = 32;
 /// One core's service.
 pub struct Service {
     follower: Follower,
-    sinks: Rc<Sinks>,
+    pub(super) sinks: Rc<Sinks>,
     /// What requests without a body have in common.
     no_body: Rc<RequestTally>,
     /// Connections put to rest since the last upkeep.
@@ -308,72 +302,9 @@ impl Service {
         })
     }
 
-    /// hyper could not read a request's head and has answered that itself: only the record is left to do.
-    pub fn unread(&self, connection: &Connection, error: &hyper::Error) {
-        let status = match (error.is_parse_too_large(), error.is_parse()) {
-            (true, _) => StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE,
-            (false, true) => StatusCode::BAD_REQUEST,
-            // The connection broke or ended: there was no request.
-            (false, false) => return,
-        };
-        self.sinks.unread(self.current().live.snapshot.rules.version(), connection, status);
-    }
-
-    /// A head did not end in time; whoever reads the connection says so.
-    pub fn late(&self, connection: &Connection) {
-        self.sinks.late(self.current().live.snapshot.rules.version(), connection);
-    }
-
-    /// A connection broke the rules of its protocol.
-    pub fn fault(&self, fault: Fault, peer: SocketAddr) {
-        self.sinks.fault(fault, peer);
-    }
-
     /// What a request is served under, from its beginning to its end.
-    fn current(&self) -> Rc<InForce> {
+    pub(super) fn current(&self) -> Rc<InForce> {
         self.follower.current(|live| self.sinks.metrics.begin(live.snapshot.generation))
-    }
-
-    /// The gate's no: nothing about the request can be relied on, so the connection ends.
-    #[cold]
-    fn refuse(&self, mut record: Box<Completion>, reason: RefusalReason, head: &Parts) -> Response<ResponseBody> {
-        self.sinks.refused(reason.as_str(), record.name(), head.version, record.connection());
-        let host = head.headers.get(HOST).and_then(|host| host.to_str().ok()).unwrap_or_default();
-        record.asked = Asked::Refused { path: head.uri.path().to_owned(), host: host.to_owned() };
-        record.outcome = "denied";
-        record.reason = Some("request_refused");
-        let mut response = local(reason.status(), status_text(reason.status()));
-        response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
-        answered(record, response)
-    }
-
-    #[cold]
-    fn deny(
-        &self,
-        mut record: Box<Completion>,
-        rule: Option<&Rule>,
-        denial: &Denial,
-        request: &GatedRequest,
-    ) -> Response<ResponseBody> {
-        let reason = denial.reason.as_str();
-        self.sinks.metrics.shared().denied(reason);
-        record.outcome = if denial.error == ErrorKind::Internal { "error" } else { "denied" };
-        record.reason = Some(reason);
-        record.caller = denial.caller.clone().or_else(|| record.caller.take());
-        let rule_id = rule.map(|rule| &**rule.id());
-        let (request_id, trace_id) = record.name().shown();
-        let (handler, detail) = (denial.handler, denial.detail.as_deref());
-        let (method, path) = (request.method().as_str(), request.path());
-        if denial.error == ErrorKind::Internal {
-            tracing::error!(request_id, trace_id, rule_id, reason, handler, detail, method, path, "request failed");
-        } else {
-            tracing::info!(request_id, trace_id, rule_id, reason, handler, detail, method, path, "request denied");
-        }
-        let url = request.url_with_query();
-        let facts =
-            RequestFacts { method: request.method(), url: &url, headers: request.headers(), peer: request.peer() };
-        let response = respond(answer(rule, &record.live().snapshot.fallback, denial, &facts));
-        answered(record, response)
     }
 
     #[expect(clippy::boxed_local, reason = "unpacked here, it is copied once less")]
@@ -398,24 +329,6 @@ impl Service {
             connection.tunnel.set(Some(tunnel(client, upstream, record)));
         }
         Response::from_parts(head, ResponseBody::full(Bytes::new()))
-    }
-
-    /// No answer came. When it was the caller's body that broke, that is what is said.
-    #[cold]
-    fn upstream_failed(&self, mut record: Box<Completion>, error: &ForwardError) -> Response<ResponseBody> {
-        if let Some(fault) = record.tally.fault.get() {
-            return fault.refuse(record);
-        }
-        self.sinks.metrics.shared().upstream_failed(error.reason());
-        let upstream = record.upstream_url().map(tracing::field::display);
-        let (request_id, trace_id) = record.name().shown();
-        tracing::error!(request_id, trace_id, upstream, %error, "upstream failed");
-        record.outcome = "error";
-        record.reason = Some(error.reason());
-        // The reference's gateway errors have no body (serving spec 4.7).
-        let mut response = Response::new(ResponseBody::full(Bytes::new()));
-        *response.status_mut() = error.status();
-        answered(record, response)
     }
 }
 
