@@ -1,5 +1,7 @@
 //! Who is asking: what authenticators establish, authorizers read, and mutators turn into headers.
 
+pub(crate) mod spent;
+
 use std::sync::Arc;
 
 use http::{HeaderMap, HeaderName, HeaderValue};
@@ -135,6 +137,9 @@ impl Session {
         if name == http::header::COOKIE {
             self.sets_cookies = false;
             self.cookies.clear();
+        }
+        if self.header.capacity() == 0 {
+            self.header = spent::take();
         }
         self.header.insert(name, value);
     }

@@ -1,6 +1,9 @@
 //! Header fields: what is refused, what stays behind, what goes on (RFC 9110 sections 5, 7.6.1, 7.8).
 
-use http::header::{CONNECTION, CONTENT_LENGTH, COOKIE, EXPECT, TE, TRANSFER_ENCODING, UPGRADE};
+use http::header::{
+    ACCEPT, ACCEPT_ENCODING, AUTHORIZATION, CONNECTION, CONTENT_LENGTH, CONTENT_TYPE, COOKIE, EXPECT, HOST, TE,
+    TRANSFER_ENCODING, UPGRADE, USER_AGENT,
+};
 use http::{HeaderMap, HeaderName, HeaderValue, Version};
 
 use super::GatePolicy;
@@ -43,6 +46,9 @@ pub(super) fn filter(headers: &mut HeaderMap, version: Version, policy: &GatePol
         }
         if version == Version::HTTP_2 && !is_well_formed(text, value) {
             return Err(RefusalReason::Syntax);
+        }
+        if is_usual(name) {
+            continue;
         }
         seen.note(name);
         match classify(text, policy) {
@@ -89,6 +95,17 @@ pub(super) fn filter(headers: &mut HeaderMap, version: Version, policy: &GatePol
         }
     }
     Ok(facts)
+}
+
+/// What nearly every request has, and nothing is to be done about. To know these at once is cheaper than to compare them
+/// with all the others.
+fn is_usual(name: &HeaderName) -> bool {
+    *name == HOST
+        || *name == AUTHORIZATION
+        || *name == ACCEPT
+        || *name == USER_AGENT
+        || *name == ACCEPT_ENCODING
+        || *name == CONTENT_TYPE
 }
 
 /// What HTTP/1.1's parser sees to, and nobody does for HTTP/2 (RFC 9113 section 8.2.1): no quote in a name, which the

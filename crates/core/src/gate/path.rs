@@ -116,22 +116,26 @@ pub fn encode_literal(text: &str) -> String {
 }
 
 fn is_canonical(path: &[u8]) -> bool {
-    let mut previous = b'a';
+    let mut follows_slash = false;
     path.iter().all(|&byte| {
-        let before = std::mem::replace(&mut previous, byte);
-        CANONICAL_CHARACTERS[usize::from(byte)] && !(before == b'/' && matches!(byte, b'/' | b'.'))
+        let may_stand = CANONICAL_CHARACTERS[usize::from(follows_slash)][usize::from(byte)];
+        follows_slash = byte == b'/';
+        may_stand
     })
 }
 
-/// What may stand in a path that is canonical as it is: one look instead of several comparisons.
-const CANONICAL_CHARACTERS: [bool; 256] = {
-    let mut table = [false; 256];
+/// What may stand in a path that is canonical as it is, and what may follow a slash there: one look instead of several
+/// comparisons.
+static CANONICAL_CHARACTERS: [[bool; 256]; 2] = {
+    let mut tables = [[false; 256]; 2];
     let mut byte = 0;
-    while byte < table.len() {
-        table[byte] = byte as u8 == b'/' || is_path_character(byte as u8);
+    while byte < tables[0].len() {
+        let may_stand = byte as u8 == b'/' || is_path_character(byte as u8);
+        tables[0][byte] = may_stand;
+        tables[1][byte] = may_stand && !matches!(byte as u8, b'/' | b'.');
         byte += 1;
     }
-    table
+    tables
 };
 
 /// Decodes unreserved escapes, puts the others in upper case, refuses what is ambiguous.

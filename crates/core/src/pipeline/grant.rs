@@ -15,7 +15,7 @@ use crate::pipeline::denial::{Denial, ErrorKind, Reason};
 use crate::pipeline::{Authenticator, CredentialLocation, cookies, look_alikes};
 use crate::rule::Rule;
 use crate::rule::upstream::{Upstream, UpstreamOrigin};
-use crate::session::Session;
+use crate::session::{Session, spent};
 
 /// Permission for one request under one rule.
 #[derive(Debug)]
@@ -40,7 +40,7 @@ impl Grant {
         if self.may_be_mimicked(request) {
             look_alikes::remove(&mut headers, &self.session.header, rule);
         }
-        for (name, value) in first_values(self.session.header) {
+        for (name, value) in first_values(self.session.header.into_iter()) {
             headers.insert(name, value);
         }
         headers.remove(http::header::CONTENT_LENGTH);
@@ -140,12 +140,14 @@ impl Grant {
             let ours = self.session.cookies.iter().filter(|cookie| cookie.sensitive);
             ours.filter_map(|cookie| HeaderValue::from_str(&cookie.value).ok()).for_each(|value| injected.add(value));
         }
-        for (name, value) in first_values(self.session.header) {
+        let mut set = self.session.header;
+        for (name, value) in first_values(set.drain()) {
             if value.is_sensitive() || name == AUTHORIZATION && !is_theirs {
                 injected.add(value.clone());
             }
             headers.insert(name, value);
         }
+        spent::keep(set);
         keep_first_or_none(&mut headers, &USER_AGENT);
         // Last: it was settled with the destination, and no mutator sets another.
         headers.insert(HOST, host);
@@ -263,9 +265,11 @@ pub(crate) fn credential_locations<'a>(
 }
 
 /// The reference copies only the first value of each session header.
-fn first_values(headers: HeaderMap) -> impl Iterator<Item = (HeaderName, HeaderValue)> {
-    // `HeaderMap::into_iter` names only the first value of each header.
-    headers.into_iter().filter_map(|(name, value)| name.map(|name| (name, value)))
+fn first_values(
+    headers: impl Iterator<Item = (Option<HeaderName>, HeaderValue)>,
+) -> impl Iterator<Item = (HeaderName, HeaderValue)> {
+    // What a `HeaderMap` gives up names only the first value of each header.
+    headers.filter_map(|(name, value)| name.map(|name| (name, value)))
 }
 
 /// Drops the named parameters from a raw query and leaves every other byte alone. A pair that no authenticator

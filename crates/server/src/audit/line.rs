@@ -71,10 +71,15 @@ impl<'o> Line<'o> {
     }
 
     /// A number or null.
+    #[inline]
     pub(super) fn number(&mut self, key: Key, value: Option<u64>) {
         let Some(value) = value else { return self.null(key) };
         self.quotes += 2;
         self.out.extend_from_slice(key.other.as_bytes());
+        self.decimal(value);
+    }
+
+    fn decimal(&mut self, value: u64) {
         self.out.extend_from_slice(itoa::Buffer::new().format(value).as_bytes());
     }
 
@@ -84,6 +89,7 @@ impl<'o> Line<'o> {
     }
 
     /// Milliseconds with three decimals, or null.
+    #[inline]
     pub(super) fn milliseconds(&mut self, key: Key, value: Option<Duration>) {
         let micros = value.map(|value| u64::try_from(value.as_micros()).unwrap_or(u64::MAX));
         self.number(key, micros.map(|micros| micros / 1000));
@@ -123,27 +129,35 @@ impl<'o> Line<'o> {
     }
 }
 
+/// As wide as what every machine of this kind compares at once.
+const LANES: usize = 16;
+
 /// Whether nothing in a line had to be escaped, given how many quotation marks are its own.
 fn is_plain(line: &[u8], own_quotes: usize) -> bool {
-    // As wide as what every machine of this kind compares at once; a lane is all ones where it holds.
-    const LANES: usize = 16;
-    let lanes = |holds: bool| if holds { u8::MAX } else { 0 };
-    let (mut escaped, mut quotes) = ([0_u8; LANES], 0);
     let (chunks, rest) = line.as_chunks::<LANES>();
+    let mut last = [b' '; LANES];
+    last[..rest.len()].copy_from_slice(rest);
     // Lanes count to 255; what comes after that many chunks is counted anew.
-    for chunks in chunks.chunks(usize::from(u8::MAX)) {
-        let mut quotes_of = [0_u8; LANES];
-        for chunk in chunks {
-            for lane in 0..LANES {
-                escaped[lane] |= lanes(is_escaped(chunk[lane]));
-                quotes_of[lane] = quotes_of[lane].wrapping_sub(lanes(chunk[lane] == b'"'));
-            }
-        }
-        quotes += quotes_of.iter().map(|quotes| usize::from(*quotes)).sum::<usize>();
+    let parts = chunks.chunks(usize::from(u8::MAX)).chain([std::slice::from_ref(&last)]);
+    let mut quotes = 0;
+    for part in parts {
+        let Some(more) = quotes_in(part) else { return false };
+        quotes += more;
     }
-    escaped == [0; LANES]
-        && !rest.iter().any(|byte| is_escaped(*byte))
-        && quotes + rest.iter().filter(|byte| **byte == b'"').count() == own_quotes
+    quotes == own_quotes
+}
+
+/// How many quotation marks there are; nothing where something has to be escaped. A lane is all ones where it holds.
+fn quotes_in(chunks: &[[u8; LANES]]) -> Option<usize> {
+    let lanes = |holds: bool| if holds { u8::MAX } else { 0 };
+    let (mut escaped, mut quotes) = ([0_u8; LANES], [0_u8; LANES]);
+    for chunk in chunks {
+        for lane in 0..LANES {
+            escaped[lane] |= lanes(is_escaped(chunk[lane]));
+            quotes[lane] = quotes[lane].wrapping_sub(lanes(chunk[lane] == b'"'));
+        }
+    }
+    (escaped == [0; LANES]).then(|| quotes.iter().map(|quotes| usize::from(*quotes)).sum())
 }
 
 /// Bytes that JSON wants escaped, and DEL; besides the quotation mark, which is counted.

@@ -108,7 +108,11 @@ impl HeadScanner {
     }
 
     fn take_line<'b>(&mut self, bytes: &'b [u8]) -> Result<&'b [u8], BrokenLine> {
-        let Some(end) = memchr::memchr(b'\n', bytes) else {
+        let found = match self.state {
+            State::RequestLine | State::Fields => end_in_head(bytes),
+            _ => memchr::memchr(b'\n', bytes).map(|end| (end, true)),
+        };
+        let Some((end, is_clean)) = found else {
             if self.partial.len() + bytes.len() > MAX_LINE {
                 self.note(RefusalReason::FieldSize);
                 self.finish_head();
@@ -119,24 +123,25 @@ impl HeadScanner {
         };
         let (line, rest) = (&bytes[..end], &bytes[end + 1..]);
         if self.partial.is_empty() {
-            self.line(line)?;
+            self.line(line, is_clean)?;
         } else {
             let mut whole = std::mem::take(&mut self.partial);
-            whole.extend_from_slice(line);
-            self.line(&whole)?;
+            whole.extend_from_slice(&bytes[..=end]);
+            let is_clean = end_in_head(&whole).is_some_and(|(_, is_clean)| is_clean);
+            self.line(&whole[..whole.len() - 1], is_clean)?;
         }
         Ok(rest)
     }
 
-    /// One line, without its line feed.
-    fn line(&mut self, line: &[u8]) -> Result<(), BrokenLine> {
+    /// One line, without its line feed. A line of a head is clean without NUL, and with no other CR than at its end.
+    fn line(&mut self, line: &[u8], is_clean: bool) -> Result<(), BrokenLine> {
         let (text, has_cr) = match line.strip_suffix(b"\r") {
             Some(text) => (text, true),
             None => (line, false),
         };
         match self.state {
             State::RequestLine | State::Fields => {
-                if !has_cr || memchr::memchr2(b'\r', 0, text).is_some() {
+                if !has_cr || !is_clean {
                     self.note(RefusalReason::Syntax);
                 }
                 if self.state == State::RequestLine {
@@ -255,6 +260,18 @@ impl HeadScanner {
     }
 }
 
+/// Where the line feed of a head's first line is, and whether the line is clean. One search for all that counts: nearly
+/// always, the first that is found is the end.
+fn end_in_head(bytes: &[u8]) -> Option<(usize, bool)> {
+    let found = memchr::memchr3(b'\n', b'\r', 0, bytes)?;
+    let next = found + 1;
+    match (bytes[found], bytes.get(next)) {
+        (b'\n', _) => Some((found, true)),
+        (b'\r', Some(b'\n')) => Some((next, true)),
+        _ => memchr::memchr(b'\n', &bytes[next..]).map(|end| (next + end, false)),
+    }
+}
+
 /// Nothing, or `;` and something that begins with a name (RFC 9112 section 7.1.1).
 fn is_chunk_extension(text: &[u8]) -> bool {
     if text.is_empty() {
@@ -324,6 +341,30 @@ mod tests {
     }
 
     #[test]
+    fn lines_of_heads_hold_no_nul_and_no_bare_carriage_return_in_whatever_pieces_they_come() {
+        let rows = [
+            ("A: b", true),
+            ("A: b\r", false),
+            ("A: \rb", false),
+            ("\rA: b", false),
+            ("A: b\0", false),
+            ("A: \0b", false),
+            ("\0A: b", false),
+        ];
+        for (field, is_clean) in rows {
+            let head = format!("GET / HTTP/1.1\r\nHost: h\r\n{field}\r\nB: c\r\n\r\n");
+            for cut in 0..head.len() {
+                let mut scanner = HeadScanner::default();
+                for piece in [&head.as_bytes()[..cut], &head.as_bytes()[cut..]] {
+                    scanner.feed(piece).unwrap();
+                }
+                let expected = (!is_clean).then_some((0, RefusalReason::Syntax));
+                assert_eq!((scanner.violation(), scanner.heads()), (expected, 1), "{field:?} cut at {cut}");
+            }
+        }
+    }
+
+    #[test]
     fn chunk_framing_is_strict() {
         let head = "POST / HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n";
         let long = format!("5;{}\r\n", "x".repeat(300));
@@ -364,7 +405,7 @@ mod tests {
     proptest! {
         #[test]
         fn slicing_makes_no_difference_and_nothing_panics(
-            bytes in "(GET|POST) /[a#]? HTTP/1\\.[01]\r?\n(Content-Length: [0-9]{1,2}\r\n|Transfer-Encoding: chunked\r\n|A: b\r?\n){0,3}\r\n(5\r\nhello\r\n|0\r\n\r\n|x){0,4}",
+            bytes in "(GET|POST) /[a#]? HTTP/1\\.[01]\r?\n(Content-Length: [0-9]{1,2}\r\n|Transfer-Encoding: chunked\r\n|A: [b\r\0]{1,3}\r?\n){0,3}\r\n(5\r\nhello\r\n|0\r\n\r\n|x){0,4}",
             cut in 0_usize..120,
         ) {
             let bytes = bytes.as_bytes();

@@ -9,7 +9,7 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use arc_swap::ArcSwap;
 use bytes::Bytes;
-use http::header::{CONNECTION, UPGRADE};
+use http::header::CONNECTION;
 use http::{HeaderName, HeaderValue, Method, Request, Response, StatusCode, Version};
 use http_body::Body;
 use hyper::body::Incoming;
@@ -169,14 +169,13 @@ impl Service {
     /// handed on otherwise, it is copied.
     fn arrive(
         self: &Rc<Self>,
-        mut request: Request<Incoming>,
+        request: Request<Incoming>,
         connection: Rc<Connection>,
         in_force: Rc<InForce>,
         preflight: bool,
     ) -> Result<LocalFuture<'static, Response<ResponseBody>>, Box<Response<ResponseBody>>> {
         let number = connection.requests.replace(connection.requests.get() + 1);
         let (snapshot, limits) = (&in_force.live.snapshot, in_force.live.serving.bodies);
-        let client_upgrade = request.headers().contains_key(UPGRADE).then(|| hyper::upgrade::on(&mut request));
         let (mut head, body) = request.into_parts();
         let arrival = Arrival { tls: connection.tls, peer: connection.peer, violation: connection.verdict.on(number) };
         let (sinks, method) = (self.sinks.clone(), head.method.clone());
@@ -203,6 +202,8 @@ impl Service {
             Err(denial) => return Err(self.deny(record, None, &denial, &request).into()),
         };
         record.rule = Some(rule.number());
+        // Where hyper keeps what `hyper::upgrade::on` hands out.
+        let client_upgrade = request.upgrade().and_then(|_| head.extensions.remove::<OnUpgrade>());
         let body = RequestBody::new(body, record.tally.clone(), limits.request_pause, limits.request_bytes);
         let body = HeldBody::new(body, snapshot.max_held_body_bytes);
         Ok(self.clone().exchange(Matched { record, request, rule, body, client_upgrade }, in_force))

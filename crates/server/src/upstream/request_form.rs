@@ -32,13 +32,14 @@ pub fn http1_head(mut outgoing: Box<Outgoing>, body: &RequestBody) -> BytesMut {
 
 /// Where a body is to be expected, its absence is said, since some upstreams answer 411 otherwise (RFC 9110 section 8.6).
 fn announce_body(headers: &mut HeaderMap, method: &Method, body: &RequestBody) {
-    if headers.contains_key(CONTENT_LENGTH) {
+    let is_expected = matches!(*method, Method::PATCH | Method::POST | Method::PUT);
+    if body.is_empty() && !is_expected || headers.contains_key(CONTENT_LENGTH) {
         return;
     }
-    if !body.is_empty() {
-        headers.insert(TRANSFER_ENCODING, HeaderValue::from_static("chunked"));
-    } else if matches!(*method, Method::PATCH | Method::POST | Method::PUT) {
+    if body.is_empty() {
         headers.insert(CONTENT_LENGTH, HeaderValue::from_static("0"));
+    } else {
+        headers.insert(TRANSFER_ENCODING, HeaderValue::from_static("chunked"));
     }
 }
 

@@ -103,7 +103,13 @@ impl Head {
     /// Whether the connection may have another request afterwards (RFC 9112 section 9.3).
     pub fn keeps_connection(&self) -> bool {
         let (mut closes, mut keeps) = (false, self.version != Version::HTTP_10);
-        for value in self.headers.get_all(CONNECTION) {
+        // To walk over the few fields of an answer is cheaper than to look one up.
+        for (_, value) in self.headers.iter().filter(|(name, _)| **name == CONNECTION) {
+            // What nearly every answer says.
+            if value == "keep-alive" {
+                keeps = true;
+                continue;
+            }
             for option in value.as_bytes().split(|byte| *byte == b',').map(<[u8]>::trim_ascii) {
                 closes |= option.eq_ignore_ascii_case(b"close");
                 keeps |= option.eq_ignore_ascii_case(b"keep-alive");
@@ -117,13 +123,20 @@ impl Head {
         if *method == Method::HEAD || matches!(self.status, StatusCode::NO_CONTENT | StatusCode::NOT_MODIFIED) {
             return Ok(Decoder::of_length(0));
         }
-        if self.headers.contains_key(TRANSFER_ENCODING) {
+        let (mut is_chunked, mut length) = (false, None);
+        for (name, value) in &self.headers {
+            is_chunked |= *name == TRANSFER_ENCODING;
+            if *name == CONTENT_LENGTH {
+                length.get_or_insert(value);
+            }
+        }
+        if is_chunked {
             return match self.version {
                 Version::HTTP_10 => Err(Malformed("an answer of HTTP/1.0 has a transfer coding")),
                 _ => Ok(Decoder::chunked()),
             };
         }
-        let Some(length) = self.headers.get(CONTENT_LENGTH) else { return Ok(Decoder::until_the_end()) };
+        let Some(length) = length else { return Ok(Decoder::until_the_end()) };
         let length = length.to_str().ok().and_then(|length| length.parse().ok());
         length.map(Decoder::of_length).ok_or(Malformed("the answer's length is not a number"))
     }

@@ -7,7 +7,7 @@ use std::task::{Context, Poll, ready};
 
 use bytes::{BufMut, Bytes, BytesMut};
 use http::header::CONTENT_LENGTH;
-use http::{HeaderMap, Method};
+use http::{HeaderMap, HeaderValue, Method};
 use http_body::{Body, Frame};
 
 use super::connection::Connection;
@@ -64,8 +64,8 @@ impl Sending {
         headers: &HeaderMap,
         body: RequestBody,
     ) -> Self {
-        put_head(connection.begin(), method, target, headers);
-        let length = headers.get(CONTENT_LENGTH).and_then(|length| length.to_str().ok()?.parse().ok());
+        let length = put_head(connection.begin(), method, target, headers);
+        let length = length.and_then(|length| length.to_str().ok()?.parse().ok());
         let framing = match length {
             Some(length) => Framing::Length(length),
             None if !body.is_empty() => Framing::Chunks,
@@ -164,9 +164,15 @@ impl Sending {
     }
 }
 
-/// The head of a request (RFC 9112 sections 3 and 5).
+/// The head of a request (RFC 9112 sections 3 and 5). Of its fields, the body's length is told.
 #[inline]
-pub(in crate::upstream) fn put_head(out: &mut BytesMut, method: &Method, target: &str, headers: &HeaderMap) {
+pub(in crate::upstream) fn put_head<'h>(
+    out: &mut BytesMut,
+    method: &Method,
+    target: &str,
+    headers: &'h HeaderMap,
+) -> Option<&'h HeaderValue> {
+    let mut length = None;
     out.reserve(HEAD);
     for piece in [method.as_str(), " ", target, " HTTP/1.1\r\n"] {
         out.put_slice(piece.as_bytes());
@@ -175,8 +181,12 @@ pub(in crate::upstream) fn put_head(out: &mut BytesMut, method: &Method, target:
         for piece in [name.as_str().as_bytes(), b": ", value.as_bytes(), b"\r\n"] {
             out.put_slice(piece);
         }
+        if *name == CONTENT_LENGTH {
+            length.get_or_insert(value);
+        }
     }
     out.put_slice(b"\r\n");
+    length
 }
 
 fn broken(how: &str) -> io::Error {
