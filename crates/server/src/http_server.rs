@@ -30,6 +30,9 @@ use crate::serving::Port;
 /// Connections at a time; what comes beyond is closed.
 const MAX_CONNECTIONS: usize = 1024;
 
+/// The largest field section of HTTP/2, as that counts.
+const MAX_FIELD_SECTION: u32 = 32 * 1024;
+
 /// What answers.
 pub type Handler = Rc<dyn Fn(Request<Incoming>, Arrived) -> LocalFuture<'static, Response<Full<Bytes>>>>;
 
@@ -166,7 +169,8 @@ async fn connection_http2(
         }
     });
     let busy = || Busy { requests: requests.get(), active: active.get() };
-    let limits = Limits { header: timeouts.header, idle: timeouts.idle, write: timeouts.write };
+    let PortTimeouts { header, idle, write, .. } = timeouts;
+    let limits = Limits { header, idle, write, field_section: MAX_FIELD_SECTION };
     http2::serve(stream, service, busy, limits, |_| {}, shutdown).await;
 }
 
