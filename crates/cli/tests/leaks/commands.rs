@@ -1,9 +1,8 @@
 //! What commands print.
 
+use keyward_testkit::canaries::{Canaries, assert_clean};
 use keyward_testkit::process::Keyward;
 
-use crate::scan::Canaries;
-use crate::server::assert_clean;
 use crate::stage::Stage;
 
 /// A table that is wrong about everything, so that all is said of what there is.

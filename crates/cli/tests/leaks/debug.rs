@@ -4,9 +4,9 @@ use keyward_core::document::Node;
 use keyward_core::document::decode;
 use keyward_core::rule::model::RuleDefinition;
 use keyward_server::config::load::load;
+use keyward_testkit::canaries::assert_clean;
 use serde_json::Value;
 
-use crate::server::assert_clean;
 use crate::stage::Stage;
 
 #[test]

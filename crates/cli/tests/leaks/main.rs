@@ -5,7 +5,6 @@
 mod commands;
 mod debug;
 mod memory;
-mod scan;
 mod server;
 mod services;
 mod stage;

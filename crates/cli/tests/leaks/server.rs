@@ -4,13 +4,13 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use keyward_testkit::canaries::assert_clean;
 use keyward_testkit::process::{PATIENCE, Running};
 use keyward_testkit::tls_client::TlsClient;
 use keyward_testkit::vault::Server;
 use keyward_testkit::wire::{self, Message};
 use serde_json::{Value, json};
 
-use crate::scan::Canaries;
 use crate::stage::Stage;
 
 /// Kinds that are used where they are, and sent nowhere.
@@ -86,16 +86,6 @@ fn request(stage: &Stage, method: &str, target: &str, authorization: Option<&str
          Content-Length: {}\r\n\r\n{body}",
         body.len()
     ))
-}
-
-/// What is in an answer that no caller may see. `echoed` says that it may hold what the caller itself sent, and text that
-/// rules hold as it is, which an upstream's answers are not searched for.
-pub(crate) fn assert_clean(canaries: &Canaries, what: &str, text: &[u8], echoed: bool) {
-    let mut found = canaries.found_in(text);
-    found.retain(|kind, _| !(echoed && ["caller's", "text of a rule"].iter().any(|start| kind.starts_with(start))));
-    let lines = || text.split(|byte| *byte == b'\n').filter(|line| !canaries.found_in(line).is_empty()).take(3);
-    let shown = || lines().map(String::from_utf8_lossy).collect::<Vec<_>>().join("\n");
-    assert!(found.is_empty(), "{what} holds {found:?}:\n{}", shown());
 }
 
 /// Start line, header and body.

@@ -1,5 +1,6 @@
 //! A server that knows a secret of every kind there is. Whoever adds a kind writes `«ITS NAME»` where it stands.
 
+use keyward_testkit::canaries::Canaries;
 use keyward_testkit::clouds::{Cloud, Entry};
 use keyward_testkit::pki::Authority;
 use keyward_testkit::ports::free_port;
@@ -8,7 +9,6 @@ use keyward_testkit::tokens::Es256;
 use keyward_testkit::vault::{Double, MOUNT, Server};
 use serde_json::{Value, json};
 
-use crate::scan::Canaries;
 use crate::services::{STATES, Services};
 
 const CONFIG: &str = r#"
