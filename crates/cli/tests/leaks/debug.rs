@@ -11,7 +11,7 @@ use crate::stage::Stage;
 
 #[test]
 fn no_secret_is_in_what_debug_shows_of_settings_and_rules() {
-    let stage = Stage::new("text", "remove");
+    let stage = Stage::new("text", "remove", false);
     let inline = stage.canaries.filled("«inline key of TLS»");
     let variables = [
         ("SERVE_API_TLS_KEY_BASE64", inline.as_str()),
