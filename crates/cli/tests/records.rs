@@ -3,6 +3,10 @@
 
 #![allow(clippy::unwrap_used)]
 
+use std::io::{BufReader, Write};
+use std::net::TcpStream;
+use std::time::Duration;
+
 use keyward_testkit::process::{Keyward, PATIENCE};
 use keyward_testkit::wire;
 
@@ -92,6 +96,30 @@ fn a_request_that_cannot_be_read_has_a_record_too() {
     }
     statuses.sort_unstable();
     assert_eq!(statuses, [Some(400), Some(400), Some(431)]);
+}
+
+/// hyper answers a target of more than 65,534 bytes with 414, where the whole head is there before it has read more than a
+/// head may have.
+#[test]
+fn a_target_that_cannot_be_read_is_recorded_as_it_is_answered() {
+    let running = keyward().env("SERVE_PROXY_WORKERS", "1").start();
+    for (length, status) in [(65_500, 414), (65_534, 414), (65_535, 414), (140_000, 431)] {
+        let request = format!("GET /{} HTTP/1.1\r\nHost: h\r\n\r\n", "x".repeat(length - 1));
+        let mut stream = TcpStream::connect(("127.0.0.1", running.proxy)).unwrap();
+        stream.set_read_timeout(Some(PATIENCE)).unwrap();
+        // All but the end of it has been read before that comes.
+        let (first, last) = request.split_at(65_400);
+        for part in [first, last] {
+            stream.write_all(part.as_bytes()).unwrap();
+            std::thread::sleep(Duration::from_millis(200));
+        }
+        assert_eq!(wire::read_response(&mut BufReader::new(stream), false).unwrap().status(), status, "{length}");
+    }
+    let recorded: Vec<_> = running.audit(4).iter().map(|record| record["status"].as_u64().unwrap()).collect();
+    assert_eq!(recorded, [414, 414, 414, 431]);
+    let unreadable = running.metric("keyward_gate_refusals_total{reason=\"unreadable\"}");
+    let long = running.metric("keyward_gate_refusals_total{reason=\"target_size\"}");
+    assert_eq!((unreadable, long), (Some(2.0), Some(2.0)), "hyper reads the first two");
 }
 
 #[test]

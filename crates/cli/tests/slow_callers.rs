@@ -108,14 +108,63 @@ fn a_head_that_is_late_is_answered_408_counted_and_recorded() {
     }
 }
 
+/// A head that has begun has the time of a head, also where a connection without one has less: on a fresh connection, and
+/// on one that was used and had been quiet for a while.
+#[test]
+fn a_head_has_its_time_however_short_that_of_idle_connections_is() {
+    for tls in [false, true] {
+        let limits =
+            [("SERVE_PROXY_TIMEOUT_HEADER", "2s"), ("SERVE_PROXY_TIMEOUT_IDLE", "400ms"), ("SERVE_PROXY_WORKERS", "1")];
+        let (running, config) = start(tls, &limits);
+        let connect = || SlowCaller::connect(running.proxy, config.as_ref(), Slow::Silence, PATIENCE).unwrap();
+        // Requests that are served before, and how long nothing comes after them.
+        for (served, pause) in [(0, 0), (1, 0), (1, 250)] {
+            let (mut silent, mut caller) = (connect(), connect());
+            for caller in [&mut silent, &mut caller] {
+                caller.say("GET /x HTTP/1.1\r\nHost: h\r\n\r\n".repeat(served).as_bytes()).unwrap();
+            }
+            std::thread::sleep(std::time::Duration::from_millis(pause));
+            caller.say(b"GET /x HTTP/1.1\r\nX-Se").unwrap();
+            let said = |caller: SlowCaller| String::from_utf8(caller.end().expect("an end")).unwrap();
+            let counts = |said: String| ["1.1 200 OK", "1.1 408 Request"].map(|status| said.matches(status).count());
+            assert_eq!(counts(said(silent)), [served, 0], "{tls}, {pause}");
+            assert_eq!(counts(said(caller)), [served, 1], "{tls}, {pause}");
+        }
+        let counted = running.metric("keyward_gate_refusals_total{reason=\"header_timeout\"}");
+        assert_eq!(counted, Some(3.0), "{tls}");
+        let late = running.audit(7).into_iter().filter(|record| record["status"] == 408).count();
+        assert_eq!(late, 3, "{tls}");
+    }
+}
+
 /// The other ports too.
 #[test]
 fn a_head_that_is_late_is_answered_408_on_the_api_port() {
-    let (running, _) = start(false, &[("SERVE_API_TIMEOUT_HEADER", "500ms")]);
-    let mut caller = SlowCaller::connect(running.api, None, Slow::Head, PATIENCE).unwrap();
-    caller.drip().unwrap();
-    let said = String::from_utf8(caller.end().expect("an end")).unwrap();
-    assert!(said.starts_with("HTTP/1.1 408 Request Timeout\r\n"), "{said}");
+    for (idle, served) in [("120s", 0), ("200ms", 0), ("200ms", 1)] {
+        let (running, _) = start(false, &[("SERVE_API_TIMEOUT_HEADER", "1s"), ("SERVE_API_TIMEOUT_IDLE", idle)]);
+        let mut caller = SlowCaller::connect(running.api, None, Slow::Silence, PATIENCE).unwrap();
+        let before = "GET /health/alive HTTP/1.1\r\nHost: h\r\n\r\n".repeat(served);
+        caller.say(format!("{before}GET /health/alive HTTP/1.1\r\nX-Slow: x").as_bytes()).unwrap();
+        let said = String::from_utf8(caller.end().expect("an end")).unwrap();
+        let last = said.rfind("HTTP/1.1 ").map_or("", |start| &said[start..]);
+        assert!(last.starts_with("HTTP/1.1 408 Request Timeout\r\n"), "{idle}, {served}: {said}");
+    }
+}
+
+/// With a request before, or none.
+#[test]
+fn connections_of_the_api_port_that_ask_for_nothing_end() {
+    let (running, _) = start(false, &[("SERVE_API_TIMEOUT_IDLE", "200ms")]);
+    for served in [0, 2] {
+        let mut caller = SlowCaller::connect(running.api, None, Slow::Silence, PATIENCE).unwrap();
+        caller.say("GET /health/alive HTTP/1.1\r\nHost: h\r\n\r\n".repeat(served).as_bytes()).unwrap();
+        let said = String::from_utf8(caller.end().expect("an end")).unwrap();
+        assert_eq!(
+            (said.matches("HTTP/1.1 200").count(), said.matches("HTTP/1.1 ").count()),
+            (served, served),
+            "{said}"
+        );
+    }
 }
 
 /// Many heads on one connection, each of them in time: that one of them is unfinished whenever there is nothing to read

@@ -13,7 +13,7 @@ use http_body_util::Full;
 use hyper::body::Incoming;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
-use hyper_util::rt::{TokioIo, TokioTimer};
+use hyper_util::rt::TokioIo;
 use keyward_core::ports::LocalFuture;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpListener;
@@ -29,6 +29,9 @@ use crate::serving::Port;
 
 /// Connections at a time; what comes beyond is closed.
 const MAX_CONNECTIONS: usize = 1024;
+
+/// The largest field section of HTTP/2, as that counts.
+const MAX_FIELD_SECTION: u32 = 32 * 1024;
 
 /// What answers.
 pub type Handler = Rc<dyn Fn(Request<Incoming>, Arrived) -> LocalFuture<'static, Response<Full<Bytes>>>>;
@@ -95,24 +98,33 @@ pub async fn connection(
 ) {
     let verdict = Verdict::default();
     let io = ScannedIo::new(stream, verdict.clone(), timeouts.header, timeouts.write);
-    let heads = Cell::new(0);
-    let service = service_fn(move |request: Request<Incoming>| {
+    let (heads, open) = (Cell::new(0), Rc::new(Cell::new(0)));
+    let service = service_fn(|request: Request<Incoming>| {
         let number = heads.replace(heads.get() + 1);
         let is_sound = verdict.on(number).is_none() && names_one_host(&request);
-        let answer = is_sound.then(|| handler(request, arrived));
+        let answer = is_sound.then(|| (handler(request, arrived), Exchange::begin(&open)));
         async move {
-            let Some(answer) = answer else { return Ok::<_, Infallible>(refused()) };
-            Ok(survived(answer).await.unwrap_or_else(panicked))
+            let Some((answer, exchange)) = answer else { return Ok::<_, Infallible>(refused()) };
+            let answer = survived(answer).await.unwrap_or_else(panicked);
+            drop(exchange);
+            Ok(answer)
         }
     });
     let mut builder = http1::Builder::new();
     // hyper's clock for a head begins when the one before has ended; ours, with its first byte.
-    builder.timer(TokioTimer::new()).header_read_timeout(timeouts.idle).max_buf_size(64 * 1024);
+    builder.header_read_timeout(None).max_buf_size(64 * 1024);
     let mut served = builder.serve_connection(TokioIo::new(io), service);
+    let is_quiet = || open.get() == 0 && verdict.is_at_rest_after(heads.get());
+    let over = async {
+        tokio::select! {
+            _ = shutdown.wait_for(|begun| *begun) => {}
+            () = idle(|| (heads.get(), is_quiet()), timeouts.idle) => {}
+        }
+    };
     let outcome = tokio::select! {
         biased;
         outcome = &mut served => outcome,
-        _ = shutdown.wait_for(|begun| *begun) => {
+        () = over => {
             std::pin::Pin::new(&mut served).graceful_shutdown();
             (&mut served).await
         }
@@ -123,6 +135,17 @@ pub async fn connection(
         if io.is_late() {
             late_head::tell(io, timeouts.write).await;
         }
+    }
+}
+
+/// Resolves when a connection has been quiet for the limit, give or take a quarter, with the same number of requests.
+async fn idle(look: impl Fn() -> (u64, bool), limit: Duration) {
+    let (mut before, mut quiet) = (0, 0);
+    while quiet < 4 {
+        tokio::time::sleep(limit / 4).await;
+        let (requests, is_quiet) = look();
+        quiet = if is_quiet && requests == before { quiet + 1 } else { 0 };
+        before = requests;
     }
 }
 
@@ -146,7 +169,8 @@ async fn connection_http2(
         }
     });
     let busy = || Busy { requests: requests.get(), active: active.get() };
-    let limits = Limits { header: timeouts.header, idle: timeouts.idle, write: timeouts.write };
+    let PortTimeouts { header, idle, write, .. } = timeouts;
+    let limits = Limits { header, idle, write, field_section: MAX_FIELD_SECTION };
     http2::serve(stream, service, busy, limits, |_| {}, shutdown).await;
 }
 

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use keyward_core::diagnostic::Diagnostic;
+use keyward_core::gate::GatePolicy;
 use rustls::ServerConfig;
 
 use crate::config::settings::Settings;
@@ -18,6 +19,9 @@ use crate::proxy::service::BodyLimits;
 use crate::proxy::tls::server_config;
 use crate::snapshot::Snapshot;
 use crate::upstream::outbound::Outbound;
+
+/// How far a field section of HTTP/2 may go beyond what the gate lets in.
+const TO_BE_REFUSED: usize = 8 * 1024;
 
 /// Everything in force.
 pub struct Live {
@@ -83,6 +87,7 @@ impl Serving {
                 handshake_timeout: proxy.handshake_timeout,
                 idle_timeout: proxy.idle_timeout,
                 write_timeout: proxy.write_timeout,
+                field_section: field_section(&proxy.gate),
             }),
             proxy_cors: proxy.cors.as_ref().map(CorsPolicy::new),
             api_cors: settings.api.cors.as_ref().map(CorsPolicy::new),
@@ -103,6 +108,11 @@ impl Serving {
             issuer: port(settings.issuer.as_ref().map(|issuer| &issuer.listener), PortTimeouts::default())?,
         })
     }
+}
+
+/// All that the gate lets in, and so much more that most of what it refuses gets there, where it is counted and recorded.
+fn field_section(gate: &GatePolicy) -> u32 {
+    u32::try_from(gate.largest_field_section().saturating_add(TO_BE_REFUSED)).unwrap_or(u32::MAX)
 }
 
 fn port(listener: Option<&ListenerSettings>, timeouts: PortTimeouts) -> Result<Port, Diagnostic> {

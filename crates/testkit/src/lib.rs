@@ -2,6 +2,7 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
+pub mod canaries;
 pub mod clouds;
 pub mod conformance;
 pub mod dns;

@@ -42,7 +42,7 @@ fn sections_over_a_limit_are_refused_and_others_are_not() {
         ("one field of 60,000 octets", "/open/x", field(60_000, 1), 16_384, Status(431)),
         ("a target as long as may be", &longest, Vec::new(), 16_384, Status(200)),
         ("a target that is longer", &longer, Vec::new(), 16_384, Status(414)),
-        ("a target of 40,000 octets", &longest_of_all, Vec::new(), 16_384, Status(431)),
+        ("a target of 40,000 octets", &longest_of_all, Vec::new(), 16_384, Status(414)),
     ];
     let mut wrong = Vec::new();
     for (what, path, fields, size, expected) in rows {
@@ -61,7 +61,7 @@ fn sections_over_a_limit_are_refused_and_others_are_not() {
 fn cve_2026_73550_the_limit_on_hosts_holds() {
     let stage = Stage::plain();
     let name = |length: usize| "a".repeat(length);
-    let rows = [(255, Status(200)), (256, Status(400)), (9_000, Status(400)), (40_000, Status(431))];
+    let rows = [(255, Status(200)), (256, Status(400)), (9_000, Status(400)), (40_000, Status(400))];
     for (length, expected) in rows {
         let host = name(length);
         let as_authority =
@@ -72,6 +72,26 @@ fn cve_2026_73550_the_limit_on_hosts_holds() {
             let expected = if outcome == Status(431) && length > 8_000 { Status(431) } else { expected };
             assert_eq!((outcome, seen.len()), (expected, usize::from(length == 255)), "{length} {}", fields[2].0);
         }
+    }
+}
+
+/// As over HTTP/1.1: the limits that are set, and no other.
+#[test]
+fn a_limit_that_is_set_higher_holds_for_field_sections_too() {
+    let stage = Stage::with(&[
+        ("SERVE_PROXY_LIMITS_HEADER_BYTES", "60000"),
+        ("SERVE_PROXY_LIMITS_HEADER_FIELD_BYTES", "50000"),
+        ("SERVE_PROXY_LIMITS_HEADERS", "1000"),
+    ]);
+    let text = "x".repeat(60_000);
+    // How long a field is, how many of them there are, and what it comes to.
+    for (length, count, expected) in
+        [(49_900, 1, 200), (50_000, 1, 431), (9_000, 6, 200), (9_000, 7, 431), (10, 990, 200), (10, 1001, 431)]
+    {
+        let mut fields = stage.request("GET", "/open/x");
+        fields.extend(vec![("x-long", &text[..length]); count]);
+        let (outcome, seen) = stage.play(&in_pieces(&fields, 16_384));
+        assert_eq!((outcome, seen.len()), (Status(expected), usize::from(expected == 200)), "{count} of {length}");
     }
 }
 

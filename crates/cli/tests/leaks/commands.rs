@@ -1,15 +1,14 @@
 //! What commands print.
 
+use keyward_testkit::canaries::{Canaries, assert_clean};
 use keyward_testkit::process::Keyward;
 
-use crate::scan::Canaries;
-use crate::server::assert_clean;
 use crate::stage::Stage;
 
 /// A table that is wrong about everything, so that all is said of what there is.
 const TABLE: &str = r#"
 env: {PROCESS: "«variable of a table»", MOUNTED: "«mounted variable of a table»"}
-secrets: {file: "«secret of a table»", one: "«other secret of a table»", credential: x, vault: x, aws: x}
+secrets: {file: "«secret of a table»", one: "«other secret of a table»", credential: x, vault: x, role: x, aws: x}
 tests:
   - name: it is wrong about what is put in
     request:
@@ -33,7 +32,7 @@ fn assert_prints_nothing(canaries: &Canaries, keyward: &Keyward, arguments: &[&s
 
 #[test]
 fn no_secret_of_any_kind_is_in_anything_that_a_command_prints() {
-    let stage = Stage::new("text", "remove");
+    let stage = Stage::new("text", "remove", false);
     let (canaries, keyward) = (&stage.canaries, stage.keyward());
     let table = keyward.write("table.yaml", &canaries.filled(TABLE)).display().to_string();
     let commands: [&[&str]; 10] = [
@@ -76,6 +75,8 @@ fn no_secret_of_any_kind_is_in_anything_that_a_command_prints() {
     for (file, text) in [
         ("vault-token", "«token that is unknown»"),
         ("vault-token", "«token of two lines»\nmore"),
+        ("approle", "«secret id that is unknown»"),
+        ("approle", "«secret id of two lines»\nmore"),
         ("file", "«secret in a file»\u{1}"),
     ] {
         keyward.write(file, &canaries.filled(text));
@@ -85,7 +86,7 @@ fn no_secret_of_any_kind_is_in_anything_that_a_command_prints() {
 }
 
 /// Files with a mistake beside a secret, or in it.
-const MISTAKES: [(&str, &str); 24] = [
+const MISTAKES: [(&str, &str); 28] = [
     (
         "config.yaml",
         "authenticators: {oauth2_introspection: {enabled: true, config: {introspection_url: 'http://h', pre_authorization: {client_secret: [«secret»]}}}}",
@@ -119,6 +120,13 @@ const MISTAKES: [(&str, &str); 24] = [
     (
         "config.yaml",
         "authenticators: {jwt: {enabled: true, config: {jwks_urls: ['http://ann:«%secret»@h:99999/?key=«%secret»', 'ftp://ann:«%secret»@h/?key=«%secret»', [«secret»]]}}}",
+    ),
+    ("config.yaml", "access_rules: {repositories: [{url: 'http://h/', public_key: '«secret»'}]}"),
+    ("config.yaml", "access_rules: {repositories: [{url: 'http://h/', public_key: [«secret»]}]}"),
+    ("config.yaml", "access_rules: {repositories: [{url: 'http://h/', secret_key: '«secret»'}]}"),
+    (
+        "config.yaml",
+        "secrets: {sources: [{vault: {address: 'https://h', auth: {approle: {role_id: [«secret»], secret_id: «secret»}}}, secrets: [{name: a, id: b, field: c}]}]}",
     ),
     (
         "config.yaml",

@@ -4,14 +4,14 @@ use keyward_core::document::Node;
 use keyward_core::document::decode;
 use keyward_core::rule::model::RuleDefinition;
 use keyward_server::config::load::load;
+use keyward_testkit::canaries::assert_clean;
 use serde_json::Value;
 
-use crate::server::assert_clean;
 use crate::stage::Stage;
 
 #[test]
 fn no_secret_is_in_what_debug_shows_of_settings_and_rules() {
-    let stage = Stage::new("text", "remove");
+    let stage = Stage::new("text", "remove", false);
     let inline = stage.canaries.filled("«inline key of TLS»");
     let variables = [
         ("SERVE_API_TLS_KEY_BASE64", inline.as_str()),

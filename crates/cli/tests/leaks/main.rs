@@ -2,10 +2,10 @@
 
 #![allow(clippy::unwrap_used)]
 
+mod callers;
 mod commands;
 mod debug;
 mod memory;
-mod scan;
 mod server;
 mod services;
 mod stage;

@@ -4,17 +4,19 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use keyward_testkit::canaries::{Canaries, assert_clean};
+use keyward_testkit::http2_frames::{CONTINUATION, DATA, END_HEADERS, END_STREAM, HEADERS, block, frame};
 use keyward_testkit::process::{PATIENCE, Running};
 use keyward_testkit::tls_client::TlsClient;
 use keyward_testkit::vault::Server;
 use keyward_testkit::wire::{self, Message};
 use serde_json::{Value, json};
 
-use crate::scan::Canaries;
+use crate::callers::{Asked, Callers};
 use crate::stage::Stage;
 
 /// Kinds that are used where they are, and sent nowhere.
-const STAYS: [&str; 10] = [
+const STAYS: [&str; 12] = [
     "TLS key",
     "signing key of id-token",
     "signing key of issuer",
@@ -26,6 +28,9 @@ const STAYS: [&str; 10] = [
     "client secret in a variable",
     "secret of a configuration that is refused",
     "secret of rules that are refused",
+    // They come, and are no good.
+    "comment of a signature",
+    "signature that is none",
 ];
 
 /// What callers show, by what it is called; each goes to every rule.
@@ -76,26 +81,58 @@ const REFUSED: [&str; 12] = [
     "GET /denied HTTP/1.1\r\nHost: h\r\nAuthorization: Bearer «caller's folded token»\r\n «caller's folded token»\r\n\r\n",
 ];
 
-fn request(stage: &Stage, method: &str, target: &str, authorization: Option<&str>, host: &str) -> String {
-    let authorization = authorization.map_or(String::new(), |value| format!("Authorization: {value}\r\n"));
-    let body = stage.canaries.filled("{\"password\": \"«caller's body»\"}");
-    stage.canaries.filled(&format!(
-        "{method} {target}?token=«%caller's token in a query»&key=«%caller's query» HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n\
-         {authorization}Cookie: sid=«caller's cookie»; other=1\r\nX-Api-Key: «caller's key»\r\n\
-         Proxy-Authorization: Basic «basic caller's password for a proxy»\r\nContent-Type: application/json\r\n\
-         Content-Length: {}\r\n\r\n{body}",
-        body.len()
-    ))
+/// The same over HTTP/2: field sections, that go in as many frames as they need.
+fn refused_sections(canaries: &Canaries) -> Vec<Vec<u8>> {
+    const SOUND: [(&str, &str); 4] =
+        [(":method", "POST"), (":scheme", "http"), (":authority", "h"), (":path", "/denied")];
+    let bearer = ("authorization", "Bearer «caller's opaque token»");
+    let rows: [Vec<(&str, &str)>; 12] = [
+        [&SOUND[..3], &[(":path", "/denied%2F?key=«%caller's query»"), bearer]].concat(),
+        [&SOUND[..2], &[(":authority", "ann:«caller's password in a host»@h"), SOUND[3], bearer]].concat(),
+        [&[(":method", "«caller's method»")], &SOUND[1..]].concat(),
+        [&SOUND[..], &[(":path", "/denied?key=«caller's query»")]].concat(),
+        [&SOUND[..], &[("Authorization", bearer.1)]].concat(),
+        [&SOUND[..], &[("authorization", "Bearer «caller's opaque token»\u{1}")]].concat(),
+        [&SOUND[..], &[("«caller's header name»", "x")]].concat(),
+        [&SOUND[..], &[("connection", "authorization"), bearer]].concat(),
+        [&SOUND[..], &[("content-length", "«caller's length»")]].concat(),
+        // More than the gate lets in, than is read, and than is borne.
+        [&SOUND[..], &vec![("cookie", "a=«caller's cookie»"); 101]].concat(),
+        [&SOUND[..], &vec![("x-api-key", "«caller's key»"); 1000]].concat(),
+        [&SOUND[..], &vec![("x-api-key", "«caller's key»"); 4000]].concat(),
+    ];
+    let section = |row: Vec<(&str, &str)>| {
+        let filled: Vec<_> =
+            row.into_iter().map(|(name, value)| (canaries.filled(name), canaries.filled(value))).collect();
+        let fields: Vec<_> = filled.iter().map(|(name, value)| (&**name, &**value)).collect();
+        let block = block(&fields);
+        let pieces: Vec<&[u8]> = block.chunks(16_384).collect();
+        let frames = pieces.iter().enumerate().map(|(number, piece)| {
+            let end = if number + 1 == pieces.len() { END_HEADERS } else { 0 };
+            let (kind, flags) = if number == 0 { (HEADERS, END_STREAM | end) } else { (CONTINUATION, end) };
+            frame(kind, flags, 1, piece)
+        });
+        frames.collect::<Vec<_>>().concat()
+    };
+    let mut sections: Vec<Vec<u8>> = rows.into_iter().map(section).collect();
+    // What no field block is, and data of no stream.
+    let key = canaries.of("caller's key");
+    sections.extend([frame(HEADERS, END_STREAM | END_HEADERS, 1, key.as_bytes()), frame(DATA, 0, 0, key.as_bytes())]);
+    sections
 }
 
-/// What is in an answer that no caller may see. `echoed` says that it may hold what the caller itself sent, and text that
-/// rules hold as it is, which an upstream's answers are not searched for.
-pub(crate) fn assert_clean(canaries: &Canaries, what: &str, text: &[u8], echoed: bool) {
-    let mut found = canaries.found_in(text);
-    found.retain(|kind, _| !(echoed && ["caller's", "text of a rule"].iter().any(|start| kind.starts_with(start))));
-    let lines = || text.split(|byte| *byte == b'\n').filter(|line| !canaries.found_in(line).is_empty()).take(3);
-    let shown = || lines().map(String::from_utf8_lossy).collect::<Vec<_>>().join("\n");
-    assert!(found.is_empty(), "{what} holds {found:?}:\n{}", shown());
+fn asked(stage: &Stage, method: &'static str, target: &str, authorization: Option<&str>, host: &str) -> Asked {
+    let filled = |text: &str| stage.canaries.filled(text);
+    let mut fields = vec![
+        ("Cookie", filled("sid=«caller's cookie»; other=1")),
+        ("X-Api-Key", filled("«caller's key»")),
+        ("Proxy-Authorization", filled("Basic «basic caller's password for a proxy»")),
+        ("Content-Type", "application/json".to_owned()),
+    ];
+    fields.extend(authorization.map(|value| ("Authorization", value.to_owned())));
+    let target = filled(&format!("{target}?token=«%caller's token in a query»&key=«%caller's query»"));
+    let body = filled("{\"password\": \"«caller's body»\"}");
+    Asked { method, target, host: host.to_owned(), fields, body }
 }
 
 /// Start line, header and body.
@@ -103,22 +140,26 @@ fn whole(answer: &Message) -> Vec<u8> {
     format!("{} {:?} {}", answer.start, answer.headers, answer.text()).into_bytes()
 }
 
-fn walk(stage: &Stage, running: &Running) -> usize {
-    let mut answered = 0;
-    let exchanged = |port: u16, bytes: &str| wire::exchange(port, bytes.as_bytes(), PATIENCE);
+/// How many requests had an answer, over HTTP/1.1 and over HTTP/2.
+fn walk(stage: &Stage, running: &Running, callers: &Callers) -> [usize; 2] {
+    let mut answered = [0; 2];
+    let host = format!("127.0.0.1:{}", running.proxy);
     for (name, authorization) in credentials(stage) {
         for path in &stage.paths {
             let what = format!("the answer of {path} to {name}");
-            let sent = request(stage, "POST", path, authorization.as_deref(), &format!("127.0.0.1:{}", running.proxy));
-            if let Ok(answer) = exchanged(running.proxy, &sent) {
-                answered += 1;
-                // A broken upstream may show what it was sent; a page to log in is told where to go back to.
-                let echoed =
-                    ["/upstream", "/session", "/id_token", "/redirecting"].iter().any(|start| path.starts_with(start));
+            // A broken upstream may show what it was sent; a page to log in is told where to go back to.
+            let echoed =
+                ["/upstream", "/session", "/id_token", "/redirecting"].iter().any(|start| path.starts_with(start));
+            let sent = asked(stage, "POST", path, authorization.as_deref(), &host);
+            if let Ok(answer) = callers.http1(&sent.text()) {
+                answered[0] += 1;
                 assert_clean(&stage.canaries, &what, &whole(&answer), echoed);
             }
-            let sent = request(stage, "GET", &format!("/decisions{path}"), authorization.as_deref(), "127.0.0.1");
-            let answer = exchanged(running.api, &sent).unwrap();
+            let (is_answered, came) = callers.http2(&sent);
+            answered[1] += usize::from(is_answered);
+            assert_clean(&stage.canaries, &format!("{what} over HTTP/2"), &came, echoed);
+            let sent = asked(stage, "GET", &format!("/decisions{path}"), authorization.as_deref(), "127.0.0.1");
+            let answer = wire::exchange(running.api, sent.text().as_bytes(), PATIENCE).unwrap();
             // One that is allowed hands out what the rule puts in.
             if answer.status() != 200 {
                 assert_clean(&stage.canaries, &what, &whole(&answer), path == "/redirecting");
@@ -127,9 +168,14 @@ fn walk(stage: &Stage, running: &Running) -> usize {
     }
     for head in REFUSED {
         let head = stage.canaries.filled(head);
-        if let Ok(answer) = exchanged(running.proxy, &head) {
+        if let Ok(answer) = callers.http1(&head) {
             assert_clean(&stage.canaries, &head, &whole(&answer), false);
         }
+    }
+    for (number, section) in refused_sections(&stage.canaries).into_iter().enumerate() {
+        let came = callers.frames(&section);
+        assert!(!came.is_empty(), "section {number}");
+        assert_clean(&stage.canaries, &format!("what came of section {number}"), &came, false);
     }
     answered
 }
@@ -158,14 +204,14 @@ fn ask_the_issuer(stage: &Stage) {
 }
 
 /// Values change, then nothing works any more.
-fn change(stage: &Stage, running: &Running) {
+fn change(stage: &Stage, running: &Running, callers: &Callers) {
     let rotated = |kind: &str| stage.canaries.of(kind);
     running.replace("file", &rotated("secret in a file, after"));
     running.replace("env/MOUNTED", &rotated("variable in a file, after"));
     let first = &stage.canaries.of("secret in a file, after");
-    let plain = request(stage, "GET", "/upstream/serves", None, "127.0.0.1");
-    running.until("the rotation", |running| {
-        let _ = wire::exchange(running.proxy, plain.as_bytes(), PATIENCE);
+    let plain = asked(stage, "GET", "/upstream/serves", None, "127.0.0.1").text();
+    running.until("the rotation", |_| {
+        let _ = callers.http1(&plain);
         String::from_utf8_lossy(&stage.services.received()).contains(first)
     });
     let failures = || running.metric("keyward_reload_failures_total").unwrap_or(0.0);
@@ -181,6 +227,15 @@ fn change(stage: &Stage, running: &Running) {
         running.signal("HUP");
         running.until("the failed reload", |_| failures() > before);
     }
+    let forged = stage.canaries.filled("untrusted comment: «comment of a signature»\n«signature that is none»\n");
+    stage.services.put("/signed.yaml.minisig", &forged);
+    stage.services.put("/signed.yaml", include_str!("../signed/changed.yaml"));
+    running.until("the refusal of a signature", |running| running.log().contains("the signature is not one of"));
+    stage.vault.app_role("other", "other", "other");
+    // What a Vault that is broken could say to that.
+    let echo = stage.canaries.filled("{\"errors\": [\"«role id» and «secret id»\"]}");
+    let head = format!("HTTP/1.1 400 Bad Request\r\nContent-Length: {}\r\nConnection: close\r\n\r\n", echo.len());
+    stage.vault.front().fault(format!("{head}{echo}").as_bytes());
     stage.vault.revoke_all();
     for _ in 0..3 {
         stage.cloud.fail("HTTP/1.1 403 Forbidden\r\nContent-Length: 2\r\n\r\n{}");
@@ -189,6 +244,7 @@ fn change(stage: &Stage, running: &Running) {
         running
             .metric("keyward_secret_fetches_total{source=\"vault")
             .is_some_and(|_| running.log().contains("secrets could not be read"))
+            && running.log().contains("to the login at")
     });
 }
 
@@ -212,8 +268,8 @@ fn told(stage: &Stage, running: &Running) -> Vec<(String, Vec<u8>)> {
         api(target);
     }
     let rules: Vec<Value> = serde_json::from_str(&api("/rules?limit=500")).unwrap();
-    // Those of two more repositories, without two that are broken.
-    assert_eq!(rules.len(), stage.paths.len() + 2 - 2);
+    // Those of three more repositories, without two that are broken.
+    assert_eq!(rules.len(), stage.paths.len() + 3 - 2);
     for rule in &rules {
         api(&format!("/rules/{}", rule["id"].as_str().unwrap().replace('/', "%2F")));
     }
@@ -242,13 +298,15 @@ fn files(directory: &Path) -> Vec<PathBuf> {
 
 #[test]
 fn no_secret_of_any_kind_gets_into_anything_that_a_server_tells() {
-    for (format, echo) in [("text", "remove"), ("json", "refuse")] {
-        let mut stage = Stage::new(format, echo);
+    for (format, echo, tls) in [("text", "remove", false), ("json", "refuse", true)] {
+        let mut stage = Stage::new(format, echo, tls);
         let mut running = stage.start();
+        let callers = Callers::new(running.proxy, tls.then_some(&stage.authority));
         ask_the_issuer(&stage);
-        let answered = walk(&stage, &running);
-        assert!(answered > stage.paths.len() * 8, "most requests are answered");
-        change(&stage, &running);
+        let answered = walk(&stage, &running, &callers);
+        let most = stage.paths.len() * 8;
+        assert!(answered.iter().all(|count| *count > most), "most requests are answered: {answered:?} of {most}");
+        change(&stage, &running, &callers);
         // Records are written after the answer.
         std::thread::sleep(Duration::from_millis(300));
         let told = told(&stage, &running);

@@ -1,6 +1,7 @@
 //! Everything that Keyward asks or forwards to, in every state in which it can be. The first segment of a path says
 //! which; what a service received is kept.
 
+use std::collections::BTreeMap;
 use std::io::{BufReader, Write};
 use std::net::TcpStream;
 use std::sync::{Arc, Mutex};
@@ -16,16 +17,27 @@ pub(crate) const STATES: [&str; 7] = ["ok", "denies", "fails", "garbage", "reset
 pub(crate) struct Services {
     pub(crate) port: u16,
     received: Arc<Mutex<Vec<u8>>>,
+    documents: Documents,
 }
+
+/// What lies where.
+type Documents = Arc<Mutex<BTreeMap<String, String>>>;
 
 impl Services {
     /// Starts it with what it says where all is well, and its documents by path.
     pub(crate) fn start(well: String, documents: Vec<(&'static str, String)>) -> Self {
         let received: Arc<Mutex<Vec<u8>>> = Arc::default();
         let kept = received.clone();
-        let documents = Arc::new(documents);
-        let port = upstream(move |mut stream| serve(&mut stream, &well, &documents, &kept));
-        Self { port, received }
+        let documents = documents.into_iter().map(|(path, text)| (path.to_owned(), text)).collect();
+        let documents: Documents = Arc::new(Mutex::new(documents));
+        let shared = documents.clone();
+        let port = upstream(move |mut stream| serve(&mut stream, &well, &shared, &kept));
+        Self { port, received, documents }
+    }
+
+    /// Puts a document in the place of another.
+    pub(crate) fn put(&self, path: &str, text: &str) {
+        self.documents.lock().unwrap().insert(path.to_owned(), text.to_owned());
     }
 
     /// The URL of a service in a state; nobody listens at one that refuses, and TLS is not spoken at a `plain` one.
@@ -43,7 +55,7 @@ impl Services {
     }
 }
 
-fn serve(stream: &mut TcpStream, well: &str, documents: &[(&str, String)], kept: &Mutex<Vec<u8>>) {
+fn serve(stream: &mut TcpStream, well: &str, documents: &Documents, kept: &Mutex<Vec<u8>>) {
     let mut beginning = [0; 16];
     let length = stream.peek(&mut beginning).unwrap_or(0);
     match &beginning[..length] {
@@ -59,8 +71,9 @@ fn serve(stream: &mut TcpStream, well: &str, documents: &[(&str, String)], kept:
         kept.lock().unwrap().extend_from_slice(echo.as_bytes());
         let (_, target) = request.method_and_target();
         let path = target.split('?').next().unwrap_or_default();
-        if let Some((_, document)) = documents.iter().find(|(known, _)| *known == path) {
-            let _ = stream.write_all(answer("200 OK", "", document).as_bytes());
+        let document = documents.lock().unwrap().get(path).cloned();
+        if let Some(document) = document {
+            let _ = stream.write_all(answer("200 OK", "", &document).as_bytes());
             continue;
         }
         let state = path.split('/').nth(1).unwrap_or_default();

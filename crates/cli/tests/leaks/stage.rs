@@ -1,20 +1,21 @@
 //! A server that knows a secret of every kind there is. Whoever adds a kind writes `«ITS NAME»` where it stands.
 
+use keyward_testkit::canaries::Canaries;
 use keyward_testkit::clouds::{Cloud, Entry};
 use keyward_testkit::pki::Authority;
 use keyward_testkit::ports::free_port;
 use keyward_testkit::process::{Keyward, Running};
 use keyward_testkit::tokens::Es256;
-use keyward_testkit::vault::{Double, MOUNT, Server};
+use keyward_testkit::vault::{APPROLE, Double, MOUNT, Server};
 use serde_json::{Value, json};
 
-use crate::scan::Canaries;
 use crate::services::{STATES, Services};
 
 const CONFIG: &str = r#"
 log: {level: trace, format: FORMAT}
 serve:
   proxy:
+    TLS
     limits: {body_bytes: 4096}
     upstream: {response_header_timeout: 300ms}
     echoed_credentials: {headers: ECHO, bodies: ECHO}
@@ -27,6 +28,8 @@ access_rules:
     - "file://DIR/rules.json"
     - "s3://bucket/rules.json?endpoint=CLOUD"
     - "http://ann:«%password of a repository»@127.0.0.1:SIDE/rules?key=«%key of a repository»"
+    - url: "http://ann:«%password of a signed repository»@127.0.0.1:SIDE/signed.yaml?key=«%key of a signed repository»"
+      public_key: SIGNER
 secrets:
   env_dir: "DIR/env"
   refresh_interval: 1s
@@ -35,6 +38,8 @@ secrets:
     - {directory: "DIR/tokens"}
     - {systemd: true}
     - {vault: {address: "VAULT", mount: MOUNT, auth: {token_file: "DIR/vault-token"}}, secrets: [{name: vault, id: app, field: token}]}
+    - vault: {address: "VAULT", mount: secret, auth: {approle: {role_id: «role id», secret_id_file: "DIR/approle", mount: APPROLE}}}
+      secrets: [{name: role, id: role, field: token}]
     - {aws_secrets_manager: {region: eu-central-1}, secrets: [{name: aws, id: app}]}
 authenticators:
   anonymous: {enabled: true, config: {subject: ann}}
@@ -79,16 +84,20 @@ issuer:
 "#;
 
 /// What a rule puts in; each is a header of its own, for whoever cannot do without one of them gets none.
-const INJECTED: [&str; 8] = [
+const INJECTED: [&str; 9] = [
     "Bearer {{ env \"PROCESS\" }}",
     "Token token=\"{{ env \"MOUNTED\" }}\"",
     "{{ secret \"file\" }}",
     "{{ secret \"one\" }}",
     "Basic {{ printf `ann:%s` (secret \"credential\") | b64enc }}",
     "{{ secret \"vault\" }}",
+    "{{ secret \"role\" }}",
     "{{ secret \"aws\" }}",
     "«text of a rule in a header»",
 ];
+
+/// What patterns of rules begin with: with TLS and without, by any name.
+const ANYWHERE: &str = "<https?>://<[^/]*>";
 
 /// The server, and what plays with it.
 pub(crate) struct Stage {
@@ -106,7 +115,7 @@ pub(crate) struct Stage {
 }
 
 impl Stage {
-    pub(crate) fn new(format: &str, echo: &str) -> Self {
+    pub(crate) fn new(format: &str, echo: &str, tls: bool) -> Self {
         let canaries = Canaries::default();
         let key = Es256::new("caller");
         let keys = json!({"keys": [key.jwk()]}).to_string();
@@ -119,6 +128,8 @@ impl Stage {
             ("/keys", keys.clone()),
             ("/rules", json!([rule("/behind/a/url", "noop", "http://127.0.0.1:1")]).to_string()),
             ("/token", well.clone()),
+            ("/signed.yaml", include_str!("../signed/rules.yaml").to_owned()),
+            ("/signed.yaml.minisig", include_str!("../signed/rules.yaml.minisig").to_owned()),
         ];
         let services = Services::start(well, documents);
         let (cloud, vault) = (Cloud::start(), Double::start());
@@ -135,6 +146,10 @@ impl Stage {
         ));
         vault.token(&canaries.of("Vault token"), 0);
         vault.put("app", &json!({"token": canaries.of("value in Vault")}));
+        let [id, secret, issued] = ["role id", "secret id", "token of an AppRole"].map(|kind| canaries.of(kind));
+        vault.app_role(&id, &secret, &issued);
+        vault.logins(3600, true);
+        vault.put("role", &json!({"token": canaries.of("value in Vault for a role")}));
 
         let authority = Authority::new();
         let (certificate, private) = authority.pem(&["localhost"]);
@@ -151,6 +166,7 @@ impl Stage {
             ("tokens/one", "«secret in a directory»"),
             ("systemd/credential", "«systemd credential»"),
             ("vault-token", "«Vault token»"),
+            ("approle", "«secret id»"),
             ("client", "«client secret in a file»"),
             ("cert.pem", &certificate),
             ("key.pem", &private),
@@ -160,12 +176,16 @@ impl Stage {
         }
         let issuer = free_port();
         let directory = keyward.path("").display().to_string();
+        let port_tls = "tls: {cert: {path: \"DIR/cert.pem\"}, key: {path: \"DIR/key.pem\"}}";
         let places = [
+            ("TLS\n", if tls { &format!("{port_tls}\n") } else { "\n" }),
+            ("SIGNER", include_str!("../signed/public_key").trim()),
             ("DIR", directory.trim_end_matches('/')),
             ("FORMAT", format),
             ("ECHO", echo),
             ("CLOUD", &cloud.url()),
             ("VAULT", &vault.url()),
+            ("APPROLE", APPROLE),
             ("MOUNT", MOUNT),
             ("SIDE", &services.port.to_string()),
             ("ISSUER", &issuer.to_string()),
@@ -207,14 +227,16 @@ impl Stage {
     pub(crate) fn received(&self) -> Vec<u8> {
         let asked =
             self.cloud.asked().iter().map(|message| format!("{message:?} {}", message.text())).collect::<String>();
-        let tokens = self.vault.front().tokens().into_iter().collect::<Vec<_>>().join(" ");
-        [self.services.received(), asked.into_bytes(), tokens.into_bytes()].concat()
+        let front = self.vault.front();
+        let tokens = front.tokens().into_iter().collect::<Vec<_>>().join(" ");
+        let logins = front.bodies().into_iter().map(|body| body.to_string()).collect::<String>();
+        [self.services.received(), asked.into_bytes(), tokens.into_bytes(), logins.into_bytes()].concat()
     }
 }
 
 fn path_of(rule: &Value) -> String {
     let url = rule["match"]["url"].as_str().unwrap();
-    url.strip_prefix("http://<[^/]*>").unwrap().to_owned()
+    url.strip_prefix(ANYWHERE).unwrap().to_owned()
 }
 
 /// One rule for everything that can happen.
@@ -289,7 +311,7 @@ fn rules(canaries: &Canaries, services: &Services) -> Vec<Value> {
     jwt["authenticators"] = json!([{"handler": "jwt"}]);
     let mut redirecting = jwt.clone();
     redirecting["id"] = "/redirecting".into();
-    redirecting["match"]["url"] = "http://<[^/]*>/redirecting".into();
+    redirecting["match"]["url"] = format!("{ANYWHERE}/redirecting").into();
     redirecting["errors"] = json!([{"handler": "redirect", "config": {"return_to_query_param": "back"}}]);
     rules.extend([jwt, redirecting]);
     rules
@@ -298,7 +320,7 @@ fn rules(canaries: &Canaries, services: &Services) -> Vec<Value> {
 fn rule(path: &str, mutator: &str, upstream: &str) -> Value {
     json!({
         "id": path,
-        "match": {"url": format!("http://<[^/]*>{path}"), "methods": ["GET", "POST"]},
+        "match": {"url": format!("{ANYWHERE}{path}"), "methods": ["GET", "POST"]},
         "authenticators": [{"handler": "anonymous"}],
         "authorizer": {"handler": "allow"},
         "mutators": [{"handler": mutator}],

@@ -1,10 +1,8 @@
 //! What is said when an object store refuses an identity, whichever it is.
 
+use keyward_testkit::canaries::{Canaries, assert_clean};
 use keyward_testkit::clouds::Cloud;
 use keyward_testkit::process::Keyward;
-
-use crate::scan::Canaries;
-use crate::server::assert_clean;
 
 /// What a server of identities answers; the provider itself knows none of them.
 const STS: &str = "<AssumeRoleWithWebIdentityResponse><AssumeRoleWithWebIdentityResult><Credentials>\

@@ -77,6 +77,19 @@ impl Default for GatePolicy {
     }
 }
 
+/// What HTTP/2 counts for a field besides its name and its value (RFC 9113 section 6.5.2).
+const FIELD_OVERHEAD: usize = 32;
+/// Names of the pseudo fields and their values but for the target: a scheme, a host, a method.
+const PSEUDO_FIELDS: usize = 4 * FIELD_OVERHEAD + 1024;
+
+impl GatePolicy {
+    /// At least what the largest request that passes has as a field section of HTTP/2, as that counts.
+    pub fn largest_field_section(&self) -> usize {
+        let overhead = self.max_fields.saturating_mul(FIELD_OVERHEAD);
+        [self.max_head_bytes, self.max_target_bytes, PSEUDO_FIELDS].into_iter().fold(overhead, usize::saturating_add)
+    }
+}
+
 /// A request that passed the gate. Only the gate makes one.
 #[derive(Clone, Debug)]
 pub struct GatedRequest {

@@ -1,25 +1,28 @@
 //! Where frames begin and end in a stream of bytes (RFC 9113 section 4.1), and no more: reading them is the h2 crate's.
 
+pub(super) const DATA: u8 = 0x0;
 pub(super) const HEADERS: u8 = 0x1;
 pub(super) const RST_STREAM: u8 = 0x3;
 pub(super) const GOAWAY: u8 = 0x7;
 pub(super) const CONTINUATION: u8 = 0x9;
 
+/// A flag of DATA and HEADERS.
+pub(super) const END_STREAM: u8 = 0x1;
 /// A flag of HEADERS and CONTINUATION.
-const END_HEADERS: u8 = 0x4;
+pub(super) const END_HEADERS: u8 = 0x4;
 /// What every frame begins with: length, type, flags, stream.
 const HEAD: usize = 9;
 /// Length of the client's connection preface (section 3.4).
 const PREFACE: usize = 24;
-/// As much of a payload as GOAWAY has before its debug data.
-const KEPT: usize = 8;
+/// As much of a payload as GOAWAY has before its debug data, and as the field block of a status alone.
+pub(super) const KEPT: usize = 16;
 
 /// A frame that has come to its end.
 pub(super) struct Frame<'f> {
     pub(super) kind: u8,
     pub(super) flags: u8,
     pub(super) stream: u32,
-    /// How its payload begins.
+    /// How its payload begins: all of it, where that is less than [`KEPT`].
     pub(super) begin: &'f [u8],
 }
 
@@ -98,12 +101,15 @@ impl Default for Incoming {
 }
 
 impl Incoming {
-    /// Takes the next bytes.
-    pub(super) fn feed(&mut self, bytes: &[u8]) {
+    /// Takes the next bytes, and hands out the streams that end in them before their time.
+    pub(super) fn feed(&mut self, bytes: &[u8], mut reset: impl FnMut(u32)) {
         let skipped = bytes.len().min(self.preface);
         self.preface -= skipped;
         let (is_open, blocks, last_stream) = (&mut self.is_open, &mut self.blocks, &mut self.last_stream);
         self.frames.feed(&bytes[skipped..], |frame| {
+            if frame.kind == RST_STREAM {
+                reset(frame.stream);
+            }
             if !matches!(frame.kind, HEADERS | CONTINUATION) {
                 return;
             }
@@ -144,7 +150,8 @@ mod tests {
 
     #[test]
     fn frames_are_the_same_however_they_are_cut() {
-        let frames = [frame(4, 0, 0, b""), frame(0, 1, 3, b"0123456789"), frame(GOAWAY, 0, 0, b"12345678debug")];
+        let frames =
+            [frame(4, 0, 0, b""), frame(0, 1, 3, b"0123456789"), frame(GOAWAY, 0, 0, b"0123456789abcdefdebug")];
         let bytes = frames.concat();
         for cut in 0..=bytes.len() {
             let mut seen = Vec::new();
@@ -152,7 +159,8 @@ mod tests {
             for part in [&bytes[..cut], &bytes[cut..]] {
                 scanner.feed(part, |frame| seen.push((frame.kind, frame.flags, frame.stream, frame.begin.to_vec())));
             }
-            let expected = [(4, 0, 0, b"".to_vec()), (0, 1, 3, b"01234567".to_vec()), (7, 0, 0, b"12345678".to_vec())];
+            let expected =
+                [(4, 0, 0, b"".to_vec()), (0, 1, 3, b"0123456789".to_vec()), (7, 0, 0, b"0123456789abcdef".to_vec())];
             assert_eq!(seen, expected, "{cut}");
             assert!(scanner.is_between());
         }
@@ -180,7 +188,7 @@ mod tests {
         ];
         for (parts, inside, blocks, last) in rows {
             let mut incoming = Incoming::default();
-            incoming.feed(&parts.concat());
+            incoming.feed(&parts.concat(), |_| {});
             let seen = (incoming.is_inside_head(), incoming.blocks(), incoming.last_stream());
             assert_eq!(seen, (inside, blocks, last), "{parts:?}");
         }

@@ -1,5 +1,6 @@
 //! One HTTP/2 connection, of any port, from its preface to its goodbye.
 
+mod bare;
 mod frames;
 mod watched_io;
 
@@ -78,7 +79,7 @@ impl<F: Future<Output = ()> + 'static> hyper::rt::Executor<F> for StreamExecutor
     }
 }
 
-/// How long a connection may take.
+/// What a connection may take.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Limits {
     /// From the beginning of a field block to its end.
@@ -87,6 +88,9 @@ pub(crate) struct Limits {
     pub(crate) idle: Duration,
     /// Until the caller takes what it is sent.
     pub(crate) write: Duration,
+    /// The largest field section that is read, as RFC 9113 section 6.5.2 counts: the h2 crate answers 431 beyond that, and
+    /// ends the connection beyond four times as much.
+    pub(crate) field_section: u32,
 }
 
 /// Serves until the peer leaves, a limit ends it, or the drain begins and the exchanges under way have ended. What the
@@ -112,7 +116,7 @@ pub(crate) async fn serve<T, S, B>(
         .max_concurrent_streams(100)
         .initial_stream_window_size(64 * 1024)
         .initial_connection_window_size(1024 * 1024)
-        .max_header_list_size(32 * 1024)
+        .max_header_list_size(limits.field_section)
         .max_local_error_reset_streams(256);
     let stream = WatchedIo::new(stream, limits.header, tell);
     let served = builder.serve_connection(TokioIo::new(stream), service);

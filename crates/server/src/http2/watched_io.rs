@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
+use super::bare::Answers;
 use super::frames::{Frame, Frames, GOAWAY, Incoming, RST_STREAM};
 use crate::metrics::faults::Fault;
 use crate::proxy::stall::Stall;
@@ -22,6 +23,7 @@ pub(super) struct WatchedIo<T, F> {
     inner: T,
     incoming: Incoming,
     outgoing: Frames,
+    answers: Answers,
     slow_head: Stall,
     farewell: Option<Farewell>,
     tell: F,
@@ -41,6 +43,7 @@ impl<T, F: Fn(Fault)> WatchedIo<T, F> {
             inner,
             incoming: Incoming::default(),
             outgoing: Frames::default(),
+            answers: Answers::default(),
             slow_head: Stall::new(header_timeout),
             farewell: None,
             tell,
@@ -55,6 +58,9 @@ impl<T, F: Fn(Fault)> WatchedIo<T, F> {
             self.outgoing.feed(part, |frame| {
                 if let Some(fault) = blamed(&frame).and_then(Fault::of_http2) {
                     (self.tell)(fault);
+                }
+                if self.answers.is_bare(&frame) {
+                    (self.tell)(Fault::Http2FieldSection);
                 }
             });
             if count == 0 {
@@ -134,7 +140,10 @@ impl<T: AsyncRead + AsyncWrite + Unpin, F: Fn(Fault) + Unpin> AsyncRead for Watc
                 }
                 Poll::Ready(read) => {
                     let blocks = this.incoming.blocks();
-                    this.incoming.feed(&buffer.filled()[before..]);
+                    let answers = &mut this.answers;
+                    this.incoming.feed(&buffer.filled()[before..], |stream| {
+                        answers.end(stream);
+                    });
                     if this.incoming.blocks() != blocks || !this.incoming.is_inside_head() {
                         this.slow_head.reset();
                     }

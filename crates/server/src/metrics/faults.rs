@@ -17,6 +17,8 @@ pub enum Fault {
     PlainHttp,
     /// The preface or a field block of HTTP/2 did not end in time.
     HeaderTimeout,
+    /// A field section of HTTP/2 that was not read to its end, since it is too large.
+    Http2FieldSection,
     /// `PROTOCOL_ERROR` (RFC 9113 section 7), as are the following: what the peer was told.
     Http2Protocol,
     /// `FLOW_CONTROL_ERROR`
@@ -35,11 +37,12 @@ pub enum Fault {
 
 impl Fault {
     /// All of them, in the order of their numbers.
-    const ALL: [Self; 11] = [
+    const ALL: [Self; 12] = [
         Self::Handshake,
         Self::HandshakeTimeout,
         Self::PlainHttp,
         Self::HeaderTimeout,
+        Self::Http2FieldSection,
         Self::Http2Protocol,
         Self::Http2FlowControl,
         Self::Http2StreamClosed,
@@ -70,6 +73,7 @@ impl Fault {
             Self::HandshakeTimeout => "handshake_timeout",
             Self::PlainHttp => "plain_http",
             Self::HeaderTimeout => "header_timeout",
+            Self::Http2FieldSection => "http2_field_section",
             Self::Http2Protocol => "http2_protocol",
             Self::Http2FlowControl => "http2_flow_control",
             Self::Http2StreamClosed => "http2_stream_closed",

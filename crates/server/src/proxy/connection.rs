@@ -32,6 +32,8 @@ pub struct ConnectionOptions {
     pub idle_timeout: Duration,
     /// The longest a caller may leave unread what it is sent.
     pub write_timeout: Duration,
+    /// The largest field section of HTTP/2 that is read.
+    pub field_section: u32,
 }
 
 /// What the service knows of a connection.
@@ -164,7 +166,12 @@ async fn serve_http2<T: AsyncRead + AsyncWrite + Unpin + 'static>(
     let peer = connection.peer;
     let told = service.clone();
     let tell = move |fault| told.fault(fault, peer);
-    let limits = Limits { header: options.header_timeout, idle: options.idle_timeout, write: options.write_timeout };
+    let limits = Limits {
+        header: options.header_timeout,
+        idle: options.idle_timeout,
+        write: options.write_timeout,
+        field_section: options.field_section,
+    };
     let service = service_fn(move |request| service.clone().serve(request, connection.clone()));
     http2::serve(stream, service, || own.busy(), limits, tell, shutdown).await;
 }

@@ -21,10 +21,15 @@ use super::service::Service;
 use crate::metrics::faults::Fault;
 use crate::upstream::error::ForwardError;
 
+/// How hyper puts that.
+const TARGET_TOO_LONG: &str = "URI too long";
+
 impl Service {
     /// hyper could not read a request's head and has answered that itself: only the record is left to do.
     pub fn unread(&self, connection: &Connection, error: &hyper::Error) {
         let status = match (error.is_parse_too_large(), error.is_parse()) {
+            // hyper answers a target that is too long with a status of its own, and tells it from the rest in words only.
+            (true, _) if error.to_string() == TARGET_TOO_LONG => StatusCode::URI_TOO_LONG,
             (true, _) => StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE,
             (false, true) => StatusCode::BAD_REQUEST,
             // The connection broke or ended: there was no request.

@@ -152,7 +152,8 @@ async fn converse<T: AsyncRead + AsyncWrite + Unpin + Send + 'static>(
 }
 
 /// Looks now and then, so that no request pays for a timer. Resolves at the second look between which nothing was
-/// asked for, when nothing is under way; otherwise when that has lasted for the limit, give or take a look.
+/// asked for, when nothing is under way; otherwise when that has lasted for the limit, give or take a look. A head
+/// that has begun has a limit of its own, at which the caller is told.
 async fn grows_quiet(connection: &Connection, service: &Service, limit: Duration, silence: &Cell<Silence>) -> Quiet {
     let usual = LOOK.min(limit / 4);
     let mut pause = usual;
@@ -162,7 +163,7 @@ async fn grows_quiet(connection: &Connection, service: &Service, limit: Duration
         let (requests, Silence { after, since }) = (connection.requests.get(), silence.get());
         if connection.active.get() > 0 || requests != after {
             silence.set(Silence { after: requests, since: Instant::now() });
-        } else if since.elapsed() >= limit {
+        } else if since.elapsed() >= limit && !connection.verdict.is_inside_head() {
             return Quiet::Over;
         } else if connection.verdict.is_at_rest_after(requests) {
             if service.lets_rest() {

@@ -27,13 +27,14 @@ struct Findings {
     /// Which head broke the rules, from 1, and how.
     violation: AtomicU64,
     /// One more than the heads that came, when the last wait for bytes began with all of them whole and nothing left to
-    /// be written; otherwise 0.
+    /// be written; [`BEGUN`] when it began inside of a head; otherwise 0.
     rest: AtomicU64,
 }
 
 const REASONS: [RefusalReason; 4] =
     [RefusalReason::FieldSize, RefusalReason::Framing, RefusalReason::Path, RefusalReason::Syntax];
 const UPGRADED: u64 = u64::MAX;
+const BEGUN: u64 = u64::MAX;
 
 impl Verdict {
     /// What is wrong with the head of the `number`th request, from 0.
@@ -51,6 +52,11 @@ impl Verdict {
     /// Whether the peer has sent so many whole requests and nothing else, and has been sent everything.
     pub fn is_at_rest_after(&self, requests: u64) -> bool {
         self.0.rest.load(Ordering::Relaxed) == requests + 1
+    }
+
+    /// Whether the peer has begun a head, and more of it is waited for.
+    pub fn is_inside_head(&self) -> bool {
+        self.0.rest.load(Ordering::Relaxed) == BEGUN
     }
 
     fn set(&self, (head, reason): (u64, RefusalReason)) {
@@ -127,12 +133,22 @@ impl<T> ScannedIo<T> {
         self.slow_reader.rest();
     }
 
+    /// Notes what a wait begins with; `rests` when nothing is left to be written.
+    fn note_rest(&self, rests: bool) {
+        let rest = match (self.scanner.is_inside_head(), rests && self.scanner.is_between_requests()) {
+            (true, _) => BEGUN,
+            (false, true) => self.scanner.heads() + 1,
+            (false, false) => 0,
+        };
+        self.verdict.0.rest.store(rest, Ordering::Relaxed);
+    }
+
     /// Limits the wait for a peer that does not read.
     fn taken<O>(&mut self, cx: &mut Context<'_>, wrote: Poll<io::Result<O>>) -> Poll<io::Result<O>> {
         if wrote.is_ready() {
             self.slow_reader.reset();
         } else if !self.verdict.is_upgraded() {
-            self.verdict.0.rest.store(0, Ordering::Relaxed);
+            self.note_rest(false);
             ready!(self.slow_reader.poll(cx));
             return Poll::Ready(Err(io::Error::new(io::ErrorKind::TimedOut, "the caller does not read")));
         }
@@ -155,8 +171,7 @@ impl<T: AsyncRead + Unpin> AsyncRead for ScannedIo<T> {
         let before = buffer.filled().len();
         match Pin::new(&mut this.inner).poll_read(cx, buffer) {
             Poll::Pending => {
-                let rests = this.scanner.is_between_requests() && !this.slow_reader.runs();
-                this.verdict.0.rest.store(if rests { this.scanner.heads() + 1 } else { 0 }, Ordering::Relaxed);
+                this.note_rest(!this.slow_reader.runs());
                 if this.scanner.is_inside_head() && !this.verdict.is_upgraded() {
                     ready!(this.slow_head.poll(cx));
                     this.late = !this.slow_reader.runs();

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
+use keyward_core::secret::Secret;
 use keyward_server::http_client::{HttpClient, Limits};
 use keyward_server::secrets::backend::{Backend, Fetched, Wanted};
 use keyward_server::secrets::vault::{Credentials, Given, Login, Options, Vault};
@@ -108,6 +109,6 @@ pub(crate) fn by_role(directory: PathBuf) -> Login {
 
 pub(crate) fn by_role_of(role_id: &str, directory: PathBuf) -> Login {
     let secret_id_file = directory.join("secret-id");
-    let credentials = Credentials::AppRole { role_id: role_id.to_owned(), secret_id_file };
+    let credentials = Credentials::AppRole { role_id: Secret::new(role_id), secret_id_file };
     Login::Method { mount: APPROLE.to_owned(), credentials }
 }

@@ -27,6 +27,8 @@ struct State {
     /// How long what logins issue lives, in seconds, and whether it can be renewed.
     logins: Option<(u64, bool)>,
     issued: u32,
+    /// Another AppRole, and the token that its logins get.
+    app_role: Option<(Value, String)>,
     forbidden: Vec<String>,
     namespace: Option<String>,
     is_sealed: bool,
@@ -48,6 +50,12 @@ impl Double {
             shared.lock().unwrap().answer(&request).unwrap_or_else(|refusal| refusal)
         });
         Self { front, state }
+    }
+
+    /// Has another AppRole instead of the usual one: its identifiers, and the token that its logins get.
+    pub fn app_role(&self, role_id: &str, secret_id: &str, token: &str) {
+        let shown = json!({"role_id": role_id, "secret_id": secret_id});
+        self.state().app_role = Some((shown, token.to_owned()));
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
@@ -142,6 +150,8 @@ impl State {
     /// `is_here` is false in a namespace whose methods have no roles.
     fn log_in(&mut self, mount: &str, told: Value, is_here: bool) -> Result<Answer, Answer> {
         let logins = self.logins.filter(|_| is_here);
+        let (app_role, token) = self.app_role.clone().unzip();
+        let app_role = app_role.unwrap_or_else(|| json!({"role_id": ROLE_ID, "secret_id": SECRET_ID}));
         let refused = match mount {
             KUBERNETES | "kubernetes" if logins.is_none() || told["role"] != ROLE => {
                 Some((400, format!("invalid role name {}", told["role"])))
@@ -150,9 +160,7 @@ impl State {
                 Some((403, "service account name not authorized".to_owned()))
             }
             KUBERNETES | "kubernetes" if told["jwt"] == account_token() => None,
-            APPROLE | "approle" if logins.is_some() && told == json!({"role_id": ROLE_ID, "secret_id": SECRET_ID}) => {
-                None
-            }
+            APPROLE | "approle" if logins.is_some() && told == app_role => None,
             APPROLE | "approle" => Some((400, "invalid role or secret ID".to_owned())),
             _ => Some((403, "permission denied".to_owned())),
         };
@@ -161,7 +169,10 @@ impl State {
             return Err(refusal(status, &why));
         };
         self.issued += 1;
-        let name = format!("issued-{}", self.issued);
+        let name = match token {
+            Some(token) if matches!(mount, APPROLE | "approle") => token,
+            _ => format!("issued-{}", self.issued),
+        };
         let token = Token::by_login(mount, seconds, is_renewable);
         let answer = token.issued(&name);
         self.tokens.insert(name, token);

@@ -6,6 +6,8 @@ use std::net::TcpStream;
 use std::sync::{Arc, Mutex};
 
 use super::exchange::{Answer, Exchange, Request};
+use serde_json::Value;
+
 use crate::scripted::upstream;
 use crate::wire::{Message, read_request};
 
@@ -64,6 +66,11 @@ impl Front {
     /// Everything that was answered by the Vault itself.
     pub(super) fn exchanges(&self) -> Vec<Exchange> {
         self.noted.lock().unwrap().exchanges.clone()
+    }
+
+    /// The bodies of everything that was asked so far.
+    pub fn bodies(&self) -> Vec<Value> {
+        self.exchanges().into_iter().map(|exchange| exchange.request.body).filter(|body| !body.is_null()).collect()
     }
 
     /// Every token that was shown so far.

@@ -56,8 +56,8 @@ pub enum Credentials {
     },
     /// An AppRole.
     AppRole {
-        /// The role's identifier.
-        role_id: String,
+        /// The role's identifier: half of what gets a token.
+        role_id: Secret,
         /// The file that holds the secret identifier.
         secret_id_file: PathBuf,
     },
@@ -138,7 +138,7 @@ impl Credentials {
             }
             Self::AppRole { role_id, secret_id_file } => {
                 let secret_id = read(secret_id_file)?;
-                Ok(api.login(mount, &AppRole { role_id, secret_id: secret_id.expose() }).await)
+                Ok(api.login(mount, &AppRole { role_id: role_id.expose(), secret_id: secret_id.expose() }).await)
             }
         }
     }

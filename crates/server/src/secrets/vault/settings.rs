@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use keyward_core::diagnostic::Diagnostic;
+use keyward_core::secret::Secret;
 use keyward_core::side_url::SideUrl;
 
 use super::{Credentials, Given, Login, Options, Vault};
@@ -95,7 +96,7 @@ fn by_kubernetes(written: &Written<'_>, file: VaultKubernetes) -> Result<Login, 
 }
 
 fn by_role(written: &Written<'_>, file: VaultAppRole) -> Result<Login, Diagnostic> {
-    let role_id = written.needed(KEY, "auth.approle.role_id", file.role_id)?;
+    let role_id = Secret::new(written.needed(KEY, "auth.approle.role_id", file.role_id)?);
     let secret_id_file = written.needed(KEY, "auth.approle.secret_id_file", file.secret_id_file)?.into();
     let mount = mount(written, "auth.approle.mount", file.mount, "approle")?;
     Ok(Login::Method { mount, credentials: Credentials::AppRole { role_id, secret_id_file } })

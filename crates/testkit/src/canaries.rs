@@ -23,23 +23,23 @@ struct Wanted<'a> {
 
 /// What is looked for, by what it is.
 #[derive(Default)]
-pub(crate) struct Canaries(RefCell<BTreeMap<String, Vec<u8>>>);
+pub struct Canaries(RefCell<BTreeMap<String, Vec<u8>>>);
 
 impl Canaries {
     /// The one of a kind, the same each time.
-    pub(crate) fn of(&self, kind: &str) -> String {
+    pub fn of(&self, kind: &str) -> String {
         let value = text_of(kind);
         self.add(kind, &value);
         value
     }
 
     /// Has something else be looked for, too.
-    pub(crate) fn add(&self, kind: &str, value: &str) {
+    pub fn add(&self, kind: &str, value: &str) {
         self.0.borrow_mut().insert(kind.to_owned(), value.as_bytes().to_vec());
     }
 
     /// Of `«KIND»` the canary, of `«%KIND»` the same for a URL, of `«basic KIND»` the Basic credentials of `ann` with it.
-    pub(crate) fn filled(&self, text: &str) -> String {
+    pub fn filled(&self, text: &str) -> String {
         let mut parts = text.split('«');
         let mut filled = parts.next().unwrap().to_owned();
         for part in parts {
@@ -55,12 +55,12 @@ impl Canaries {
     }
 
     /// All kinds there are.
-    pub(crate) fn kinds(&self) -> BTreeSet<String> {
+    pub fn kinds(&self) -> BTreeSet<String> {
         self.0.borrow().keys().cloned().collect()
     }
 
     /// The kinds that turn up in a text, with the form in which they do.
-    pub(crate) fn found_in(&self, text: &[u8]) -> BTreeMap<String, &'static str> {
+    pub fn found_in(&self, text: &[u8]) -> BTreeMap<String, &'static str> {
         let canaries = self.0.borrow();
         let mut wanted: HashMap<[u8; KEY], Vec<Wanted>> = HashMap::new();
         for (kind, value) in &*canaries {
@@ -80,6 +80,19 @@ impl Canaries {
         }
         found
     }
+}
+
+/// Sees that a text holds none that its reader may not see. `echoed` says that it may hold what the caller itself sent, and
+/// text that rules hold as it is, which an upstream's answers are not searched for.
+///
+/// # Panics
+/// When it holds one.
+pub fn assert_clean(canaries: &Canaries, what: &str, text: &[u8], echoed: bool) {
+    let mut found = canaries.found_in(text);
+    found.retain(|kind, _| !(echoed && ["caller's", "text of a rule"].iter().any(|start| kind.starts_with(start))));
+    let lines = || text.split(|byte| *byte == b'\n').filter(|line| !canaries.found_in(line).is_empty()).take(3);
+    let shown = || lines().map(String::from_utf8_lossy).collect::<Vec<_>>().join("\n");
+    assert!(found.is_empty(), "{what} holds {found:?}:\n{}", shown());
 }
 
 /// Random, and the same for the same kind.
@@ -145,29 +158,34 @@ fn unescaped(text: &[u8]) -> Vec<u8> {
     out
 }
 
-#[test]
-fn a_canary_is_found_in_every_form_and_in_halves() {
-    let canaries = Canaries::default();
-    let value = canaries.of("a password");
-    let other = canaries.of("something else");
-    let (first, second) = value.split_at(LENGTH / 2);
-    let hex: String = second.bytes().map(|byte| format!("{byte:02X}")).collect();
-    for text in [
-        value.clone(),
-        format!("{first}…"),
-        format!("…{second}"),
-        utf8_percent_encode(first, NON_ALPHANUMERIC).to_string(),
-        format!("{:?}", format!("\"{first}").replace('+', "\\u002b").replace('/', "\\/")),
-        STANDARD.encode(&value),
-        STANDARD.encode(format!("a{first}z")),
-        URL_SAFE.encode(format!("ab{second}z")),
-        // As RFC 6749 section 2.3.1 has it.
-        STANDARD.encode(format!("id:{}", utf8_percent_encode(&value, NON_ALPHANUMERIC))),
-        hex,
-    ] {
-        let found = canaries.found_in(format!("see {text} there").as_bytes());
-        assert_eq!(found.keys().collect::<Vec<_>>(), ["a password"], "{text}");
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_canary_is_found_in_every_form_and_in_halves() {
+        let canaries = Canaries::default();
+        let value = canaries.of("a password");
+        let other = canaries.of("something else");
+        let (first, second) = value.split_at(LENGTH / 2);
+        let hex: String = second.bytes().map(|byte| format!("{byte:02X}")).collect();
+        for text in [
+            value.clone(),
+            format!("{first}…"),
+            format!("…{second}"),
+            utf8_percent_encode(first, NON_ALPHANUMERIC).to_string(),
+            format!("{:?}", format!("\"{first}").replace('+', "\\u002b").replace('/', "\\/")),
+            STANDARD.encode(&value),
+            STANDARD.encode(format!("a{first}z")),
+            URL_SAFE.encode(format!("ab{second}z")),
+            // As RFC 6749 section 2.3.1 has it.
+            STANDARD.encode(format!("id:{}", utf8_percent_encode(&value, NON_ALPHANUMERIC))),
+            hex,
+        ] {
+            let found = canaries.found_in(format!("see {text} there").as_bytes());
+            assert_eq!(found.keys().collect::<Vec<_>>(), ["a password"], "{text}");
+        }
+        assert!(canaries.found_in(format!("{} {}", &first[..12], &other[..12]).as_bytes()).is_empty());
+        assert_eq!(percent_decode(canaries.filled("«%a password»").as_bytes()).decode_utf8().unwrap(), value);
     }
-    assert!(canaries.found_in(format!("{} {}", &first[..12], &other[..12]).as_bytes()).is_empty());
-    assert_eq!(percent_decode(canaries.filled("«%a password»").as_bytes()).decode_utf8().unwrap(), value);
 }
