@@ -99,7 +99,11 @@ impl SigningSource for Location {
 }
 
 impl SideClient for World {
-    fn call<'a>(&'a self, request: SideRequest, _: &'a CallPolicy) -> LocalFuture<'a, Result<SideAnswer, SideError>> {
+    fn call<'a>(
+        &'a self,
+        request: SideRequest,
+        policy: &'a CallPolicy,
+    ) -> LocalFuture<'a, Result<SideAnswer, SideError>> {
         Box::pin(async move {
             let authorization = request.headers.get("authorization").and_then(|value| value.to_str().ok());
             let body = String::from_utf8_lossy(&request.body).into_owned();
@@ -109,6 +113,9 @@ impl SideClient for World {
             let mut answers = self.answers.lock().unwrap();
             let (status, body) =
                 if answers.len() > 1 { answers.pop_front().unwrap() } else { answers.front().unwrap().clone() };
+            if body.len() > policy.max_body {
+                return Err(SideError::TooLong);
+            }
             let status = StatusCode::from_u16(status).unwrap();
             Ok(SideAnswer { status, headers: HeaderMap::new(), body: body.into() })
         })

@@ -138,12 +138,12 @@ impl Grant {
             let theirs: Vec<HeaderValue> = headers.get_all(COOKIE).iter().cloned().collect();
             headers.insert(COOKIE, cookies::compose(&self.session.cookies, &theirs));
             let ours = self.session.cookies.iter().filter(|cookie| cookie.sensitive);
-            ours.filter_map(|cookie| HeaderValue::from_str(&cookie.value).ok()).for_each(|value| injected.add(value));
+            injected.extend(ours.filter_map(|cookie| HeaderValue::from_str(&cookie.value).ok()));
         }
         let mut set = self.session.header;
         for (name, value) in first_values(set.drain()) {
             if value.is_sensitive() || name == AUTHORIZATION && !is_theirs {
-                injected.add(value.clone());
+                injected.extend([value.clone()]);
             }
             headers.insert(name, value);
         }
@@ -215,14 +215,18 @@ pub struct Injected {
     more: Vec<HeaderValue>,
 }
 
-impl Injected {
-    fn add(&mut self, value: HeaderValue) {
-        match &self.first {
-            Some(_) => self.more.push(value),
-            None => self.first = Some(value),
+impl Extend<HeaderValue> for Injected {
+    fn extend<T: IntoIterator<Item = HeaderValue>>(&mut self, values: T) {
+        for value in values {
+            match &self.first {
+                Some(_) => self.more.push(value),
+                None => self.first = Some(value),
+            }
         }
     }
+}
 
+impl Injected {
     /// Each as it stands in its field; of cookies, the value alone.
     pub fn values(&self) -> impl Iterator<Item = &HeaderValue> {
         self.first.iter().chain(&self.more)

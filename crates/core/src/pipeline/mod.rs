@@ -173,7 +173,8 @@ pub trait Mutator: Send + Sync {
         Vec::new()
     }
 
-    /// Those of them that carry a credential: the audit record names them.
+    /// Those of them that carry a credential whatever is written there. The audit record names them where the handler
+    /// uses no secret, which it would name instead.
     fn credential_headers(&self) -> Vec<HeaderName> {
         Vec::new()
     }

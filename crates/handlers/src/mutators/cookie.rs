@@ -80,11 +80,6 @@ impl Mutator for Cookie {
     fn written_headers(&self) -> Vec<http::HeaderName> {
         vec![http::header::COOKIE]
     }
-
-    fn credential_headers(&self) -> Vec<http::HeaderName> {
-        let sensitive = self.cookies.iter().any(|cookie| cookie.template.is_sensitive());
-        sensitive.then_some(http::header::COOKIE).into_iter().collect()
-    }
 }
 
 /// RFC 9110 section 5.6.2 token.
@@ -117,7 +112,7 @@ mod tests {
     #[test]
     fn it_writes_the_cookie_header() {
         let bound = Bench::new(&[]).bind_mutator(&Kind, &json!({"cookies": {"id": "{{ print .Subject }}"}}));
-        assert_eq!((bound.written_headers(), bound.credential_headers()), (vec![http::header::COOKIE], vec![]));
+        assert_eq!(bound.written_headers(), [http::header::COOKIE]);
     }
 
     #[test]

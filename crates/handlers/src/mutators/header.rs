@@ -46,16 +46,6 @@ enum SetValue {
     PerRequest(Box<Rendered>),
 }
 
-impl Set {
-    /// Whether its value holds a secret.
-    fn is_sensitive(&self) -> bool {
-        match &self.value {
-            SetValue::Constant(value) => value.is_sensitive(),
-            SetValue::PerRequest(rendered) => rendered.template.is_sensitive(),
-        }
-    }
-}
-
 /// The row of the table.
 pub struct Kind;
 
@@ -168,8 +158,7 @@ impl Mutator for Header {
     }
 
     fn credential_headers(&self) -> Vec<HeaderName> {
-        let carries = |set: &&Set| set.name == header::AUTHORIZATION || set.is_sensitive();
-        self.headers.iter().filter(carries).map(|set| set.name.clone()).collect()
+        self.headers.iter().map(|set| set.name.clone()).filter(|name| *name == header::AUTHORIZATION).collect()
     }
 }
 

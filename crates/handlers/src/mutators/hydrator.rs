@@ -265,3 +265,78 @@ fn said(call: &SideRequest) -> Vec<&[u8]> {
     }
     said
 }
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+
+    use super::*;
+    use crate::bench::{Bench, ready, request};
+    use serde_json::{Value, json};
+
+    fn config(cache: &Value) -> Value {
+        json!({"api": {"url": "http://hydrator/"}, "cache": cache})
+    }
+
+    fn calls_for(bench: &Bench, handler: &dyn Mutator) -> usize {
+        let before = bench.world.calls.lock().unwrap().len();
+        let mut session = Session::of("s");
+        ready(handler.mutate(&request(""), &mut session, UnixTime(0)).finish()).unwrap();
+        bench.world.calls.lock().unwrap().len() - before
+    }
+
+    #[test]
+    fn an_answer_is_used_again_for_as_long_as_its_own_rule_says() {
+        let answer = [(200, json!({"subject": "s", "extra": {}, "header": {}}))];
+        // Settings of the cache, milliseconds between two calls, how many are made.
+        let rows = [
+            (json!({}), 0, 2),
+            (json!({"enabled": true}), 59_000, 1),
+            (json!({"enabled": true}), 61_000, 2),
+            (json!({"enabled": true, "ttl": "0s"}), 59_000, 1),
+            (json!({"enabled": true, "ttl": "0s"}), 61_000, 2),
+            (json!({"enabled": true, "ttl": "2m"}), 61_000, 1),
+            (json!({"enabled": true, "ttl": "1s"}), 900, 1),
+            (json!({"enabled": true, "ttl": "1s"}), 1_100, 2),
+        ];
+        for (cache, millis, calls) in rows {
+            let bench = Bench::new(&answer);
+            let handler = bench.bind_mutator(&Kind, &config(&cache));
+            let first = calls_for(&bench, &*handler);
+            bench.pass(millis);
+            assert_eq!(first + calls_for(&bench, &*handler), calls, "{cache} {millis}");
+        }
+    }
+
+    #[test]
+    fn what_one_rule_keeps_for_long_is_not_taken_by_a_rule_that_keeps_it_for_a_moment() {
+        let bench = Bench::new(&[(200, json!({"subject": "s", "extra": {}, "header": {}}))]);
+        let long = bench.bind_mutator(&Kind, &config(&json!({"enabled": true, "ttl": "1h"})));
+        let short = bench.bind_mutator(&Kind, &config(&json!({"enabled": true, "ttl": "1s"})));
+        assert_eq!((calls_for(&bench, &*long), calls_for(&bench, &*short)), (1, 1));
+        bench.pass(2_000);
+        assert_eq!((calls_for(&bench, &*long), calls_for(&bench, &*short)), (0, 1));
+    }
+
+    /// A rule finds out captures only where somebody reads them.
+    #[test]
+    fn its_api_is_told_the_captures() {
+        let bench = Bench::new(&[(200, json!({"subject": "s", "extra": {}, "header": {}}))]);
+        let handler = bench.bind_mutator(&Kind, &config(&json!({})));
+        let mut session = Session::of("s");
+        session.captures = vec!["group".to_owned()];
+        ready(handler.mutate(&request(""), &mut session, UnixTime(0)).finish()).unwrap();
+        assert!(bench.world.calls.lock().unwrap()[0].contains(r#""regexp_capture_groups":["group"]"#));
+        assert!(handler.reads_captures());
+    }
+
+    #[test]
+    fn a_mebibyte_of_answer_is_read_and_no_more() {
+        for (filler, expected) in [(1024 * 1024 - 100, true), (1024 * 1024, false)] {
+            let bench = Bench::new(&[(200, json!({"subject": "s", "extra": {"x": "y".repeat(filler)}, "header": {}}))]);
+            let handler = bench.bind_mutator(&Kind, &config(&json!({})));
+            let outcome = ready(handler.mutate(&request(""), &mut Session::of("s"), UnixTime(0)).finish());
+            assert_eq!(outcome.is_ok(), expected, "{filler}");
+        }
+    }
+}
