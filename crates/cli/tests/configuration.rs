@@ -208,6 +208,11 @@ fn a_check_finds_what_is_wrong_in_the_settings_that_rules_use() {
         ("jwks_urls: [\"s3://b\"]", "config.yaml:2:44", "it names no object: write `s3://b/KEY`"),
         ("jwks_urls: [notaurl]", "config.yaml:2:44", "it is not a location of a key set"),
         ("jwks_urls: []", "config.yaml:2:44", "`jwks_urls` is empty"),
+        (
+            "jwks_urls: [\"HTTP://i/k\"], allowed_algorithms: [HS256]",
+            "config.yaml:2:44",
+            "must not travel over plain http",
+        ),
         ("jwks_urls: [\"https://i/k\"], allowed_algorithms: [none]", "config.yaml:2:81", "`none` is not supported"),
         (
             "jwks_urls: [\"https://i/k\"], allowed_algorithms: [none, rs256]",
@@ -231,6 +236,26 @@ fn a_check_finds_what_is_wrong_in_the_settings_that_rules_use() {
         assert_eq!(code, 1, "{settings}: {out}{err}");
         assert!(err.contains(place) && err.matches(said).count() == 1, "{settings}: {err}");
         assert!(out.contains("in its rules: 1 error; `keyward rules lint`"), "{settings}: {out}");
+    }
+}
+
+#[test]
+fn a_check_says_which_algorithms_are_passed_over() {
+    let rules = "- id: a\n  match: {url: \"http://h/a\", methods: [GET]}\n  authenticators: [{handler: jwt}]\n  \
+                 authorizer: {handler: allow}\n  mutators: [{handler: noop}]\n";
+    for (allowed, unknown) in [("RS256, none", "`none`"), ("rs256, ES256, HS1", "`rs256`, `HS1`"), ("RS256, ES256", "")]
+    {
+        let config = format!(
+            "authenticators:\n  jwt: {{enabled: true, config: {{jwks_urls: [\"https://i/k\"], trusted_issuers: [i], target_audience: [a], \
+             allowed_algorithms: [{allowed}]}}}}\nauthorizers: {{allow: {{enabled: true}}}}\nmutators: {{noop: {{enabled: true}}}}\n"
+        );
+        let (code, out, err) = keyward().with(&config, rules).run(&["rules", "lint"]);
+        let said = format!("algorithm {unknown} is not supported: tokens that are signed with it are refused");
+        assert_eq!(
+            (code, err.contains(&said), err.contains("not supported")),
+            (0, !unknown.is_empty(), !unknown.is_empty()),
+            "{allowed}: {out}{err}"
+        );
     }
 }
 

@@ -12,6 +12,7 @@ authenticators:
   cookie_session: {enabled: true, config: {check_session_url: 'http://s/', only: [sid]}}
 authorizers:
   allow: {enabled: true}
+  remote: {enabled: true, config: {remote: 'http://r/'}}
   remote_json: {enabled: true, config: {remote: 'http://r/', payload: '{}'}}
 mutators: {noop: {enabled: true}, header: {enabled: true, config: {headers: {X-User: '{{ print .Subject }}'}}}}
 ";
@@ -124,14 +125,17 @@ fn lint_says_whose_upstream_does_not_learn_who_calls() {
         )
     };
     let allow = "authorizer: {handler: allow}\n  mutators: [{handler: noop}]";
-    let remote = |config: &str| {
-        format!("authorizer: {{handler: remote_json, config: {{{config}}}}}\n  mutators: [{{handler: noop}}]")
+    let asking = |handler: &str, config: &str| {
+        format!("authorizer: {{handler: {handler}, config: {{{config}}}}}\n  mutators: [{{handler: noop}}]")
     };
+    let forwarding = "forward_response_headers_to_upstream: [X-User]";
     let upstream = "\n  upstream: {url: 'http://u'}";
     let rows = [
         (protected(&format!("{allow}{upstream}")), true),
-        (protected(&format!("{}{upstream}", remote(""))), true),
-        (protected(&format!("{}{upstream}", remote("forward_response_headers_to_upstream: [X-User]"))), false),
+        (protected(&format!("{}{upstream}", asking("remote_json", ""))), true),
+        (protected(&format!("{}{upstream}", asking("remote_json", forwarding))), false),
+        (protected(&format!("{}{upstream}", asking("remote", ""))), true),
+        (protected(&format!("{}{upstream}", asking("remote", forwarding))), false),
         (protected(&format!("{allow}\n  upstream: {{url: 'http://u', forward_caller_credential: true}}")), false),
         (protected(allow), false),
         (protected(&format!("authorizer: {{handler: allow}}\n  mutators: [{{handler: header}}]{upstream}")), false),

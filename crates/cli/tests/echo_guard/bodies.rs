@@ -1,5 +1,13 @@
 //! Bodies.
 
+use std::io::Write;
+use std::net::TcpStream;
+use std::sync::{Arc, Mutex, mpsc};
+
+use keyward_testkit::process::PATIENCE;
+use keyward_testkit::scripted::{read_head, upstream};
+use keyward_testkit::wire;
+
 use crate::{SECRET, answering, assert_refused, keyward, raw};
 
 /// Fields, the body in its pieces, and whether it is overwritten.
@@ -126,4 +134,30 @@ fn a_stream_of_events_is_not_held_up_and_breaks_when_it_has_to_be_refused() {
     assert!(seen.ends_with("data: 1\n\n\r\n"), "it breaks before its end: {seen}");
     let record = running.audit(1).remove(0);
     assert_eq!((&record["outcome"], &record["reason"]), (&"error".into(), &"credential_echoed".into()));
+}
+
+/// Neither more of it nor its end: it may go on for ever.
+#[test]
+fn an_answer_that_may_be_refused_waits_for_no_more_than_is_looked_into() {
+    // Where the value may begin, and what it may take, each byte written in ten.
+    let examined = 100 + SECRET.len() * 10;
+    for first in [examined, examined + 30] {
+        let (go, goes) = mpsc::channel();
+        let goes = Arc::new(Mutex::new(goes));
+        let port = upstream(move |mut stream| {
+            read_head(&mut stream);
+            let head = "HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\nContent-Length: 1000\r\n\r\n";
+            stream.write_all(format!("{head}{}", "-".repeat(first)).as_bytes()).unwrap();
+            goes.lock().unwrap().recv().unwrap();
+            stream.write_all("-".repeat(1000 - first).as_bytes()).unwrap();
+        });
+        let running = keyward(&format!("http://127.0.0.1:{port}"), "bodies: refuse, body_bytes: 100").start();
+        let mut stream = TcpStream::connect(("127.0.0.1", running.proxy)).unwrap();
+        stream.set_read_timeout(Some(PATIENCE)).unwrap();
+        stream.write_all(b"GET /bearer HTTP/1.1\r\nHost: h\r\nConnection: close\r\n\r\n").unwrap();
+        let head = read_head(&mut stream);
+        assert!(head.starts_with("HTTP/1.1 200 "), "{first}: {head}");
+        go.send(()).unwrap();
+        assert_eq!(wire::drain(&mut stream, 4 * 1024).len(), 1000, "{first}");
+    }
 }

@@ -132,6 +132,7 @@ mod tests {
             (r"a\u00", "a", true),
             (r"a\u002f", "a/", false),
             ("a&#43;b&#x2F;c&amp;d&equals;e&nbsp;f&;", "a+b/c&d=e&nbsp;f&;", false),
+            ("a&amp;", "a&", false),
             ("a&#4", "a", true),
             ("a&#x2F", "a", true),
             ("a&quo", "a", true),

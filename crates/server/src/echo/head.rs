@@ -88,6 +88,7 @@ mod tests {
             ("image/png", false),
             ("application/jsonish", false),
             ("text", false),
+            ("+json", false),
         ];
         for (value, expected) in rows {
             assert_eq!(is_text(media_type(value.as_bytes())), expected, "{value}");

@@ -49,3 +49,72 @@ impl KnownValues {
         Some(values)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+
+    use http::HeaderValue;
+
+    use super::*;
+
+    fn injected(values: &[&str]) -> Injected {
+        let mut injected = Injected::default();
+        injected.extend(values.iter().map(|value| HeaderValue::from_str(value).unwrap()));
+        injected
+    }
+
+    #[test]
+    fn a_rule_has_the_same_values_made_once() {
+        let known = KnownValues::default();
+        let (one, other) = (injected(&["0123456789"]), injected(&["9876543210"]));
+        let first = known.of(1, &one).unwrap();
+        assert!(Rc::ptr_eq(&first, &known.of(1, &one).unwrap()), "the latest");
+        known.of(2, &other).unwrap();
+        assert!(Rc::ptr_eq(&first, &known.of(1, &one).unwrap()), "not the latest");
+        assert!(known.of(1, &injected(&[])).is_none());
+    }
+
+    #[test]
+    fn a_credential_that_took_the_place_of_another_is_looked_for() {
+        let rows: [&[&str]; 4] =
+            [&["0123456789"], &["9876543210"], &["9876543210", "0123456789"], &["0123456789", "9876543210"]];
+        for between in [false, true] {
+            let known = KnownValues::default();
+            for values in rows {
+                let values = injected(values);
+                let looked_for = known.of(1, &values).unwrap();
+                for value in values.values() {
+                    assert!(looked_for.are_in(value.as_bytes()), "{value:?}");
+                }
+                if between {
+                    known.of(2, &injected(&["0000000000"]));
+                }
+            }
+        }
+        let known = KnownValues::default();
+        let both = injected(&["0123456789", "9876543210"]);
+        let mut one = Injected::default();
+        one.extend(both.values().take(1).cloned());
+        known.of(1, &one);
+        assert!(known.of(1, &both).unwrap().are_in(b"9876543210"), "one more");
+        assert!(!known.of(1, &one).unwrap().are_in(b"9876543210"), "one less");
+    }
+
+    #[test]
+    fn what_is_kept_has_bounds() {
+        let known = KnownValues::default();
+        let kept = injected(&[&"x".repeat(MAX_KEPT)]);
+        assert!(Rc::ptr_eq(&known.of(0, &kept).unwrap(), &known.of(0, &kept).unwrap()));
+        let too_long = injected(&[&"x".repeat(MAX_KEPT + 1)]);
+        assert!(!Rc::ptr_eq(&known.of(0, &too_long).unwrap(), &known.of(0, &too_long).unwrap()));
+        let short = injected(&["0123456789"]);
+        for rule in 1..MAX_RULES {
+            known.of(u32::try_from(rule).unwrap(), &short);
+        }
+        known.of(0, &kept);
+        assert_eq!(known.by_rule.borrow().len(), MAX_RULES, "one that is there takes no place");
+        known.of(u32::try_from(MAX_RULES).unwrap(), &short);
+        assert_eq!(known.by_rule.borrow().len(), 1, "one more");
+    }
+}

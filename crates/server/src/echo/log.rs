@@ -24,3 +24,18 @@ impl EchoLog {
         Some(self.untold.take())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn there_is_one_line_in_a_second_and_it_says_how_many_there_were_not() {
+        let (log, begin) = (EchoLog::default(), Instant::now());
+        let rows =
+            [(0, Some(0)), (1, None), (999, None), (1_000, Some(2)), (1_999, None), (2_000, Some(1)), (3_000, Some(0))];
+        for (millis, expected) in rows {
+            assert_eq!(log.turn(begin + Duration::from_millis(millis)), expected, "{millis}");
+        }
+    }
+}

@@ -144,6 +144,8 @@ mod tests {
             ("Basic c2tfbGl2ZV8wMTIzNDU2Nzg5Og==", &["c2tfbGl2ZV8wMTIzNDU2Nzg5Og", "sk_live_0123456789"]),
             // somebody:short
             ("Basic c29tZWJvZHk6c2hvcnQ=", &["c29tZWJvZHk6c2hvcnQ", "somebody:short"]),
+            // ci:passw0rd
+            ("Basic Y2k6cGFzc3cwcmQ=", &["Y2k6cGFzc3cwcmQ", "passw0rd"]),
             ("", &[]),
             ("Bearer ", &[]),
             ("1234567", &[]),
