@@ -87,7 +87,7 @@ impl Callers {
                 }
             }
         };
-        self.runtime.block_on(async { tokio::time::timeout(PATIENCE, talk).await.expect("an answer in time") })
+        self.runtime.block_on(async { tokio::time::timeout(PATIENCE, talk).await.unwrap() })
     }
 
     /// Sends frames, and shows those that come until stream 1 has ended, as they are.
@@ -137,11 +137,9 @@ where
         (true, came)
     };
     tokio::pin!(exchange, connection);
-    loop {
-        tokio::select! {
-            shown = &mut exchange => return shown,
-            // What came before it ended is still to be read.
-            _ = &mut connection => return exchange.await,
-        }
+    tokio::select! {
+        shown = &mut exchange => shown,
+        // What came before it ended is still to be read.
+        _ = &mut connection => exchange.await,
     }
 }
