@@ -143,6 +143,14 @@ impl Bench {
         self.in_context(|context| kind.bind(&Node::from_json(config, "test"), context).unwrap())
     }
 
+    /// What is said of a mutator's settings, without stopping it.
+    pub(crate) fn warnings_about(&self, kind: &dyn MutatorKind, config: &Value) -> Vec<String> {
+        self.in_context(|context| {
+            kind.bind(&Node::from_json(config, "test"), context).unwrap();
+            context.warnings.borrow().iter().map(|warning| warning.message.clone()).collect()
+        })
+    }
+
     fn in_context<T>(&self, bind: impl FnOnce(&BindContext<'_>) -> T) -> T {
         let world = &self.world;
         let outside = Outside {

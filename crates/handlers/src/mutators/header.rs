@@ -191,4 +191,19 @@ mod tests {
         assert_eq!(written, [header::AUTHORIZATION, HeaderName::from_static("x-user")]);
         assert_eq!(bound.credential_headers(), [header::AUTHORIZATION]);
     }
+
+    #[test]
+    fn basic_credentials_that_nobody_encoded_are_told_of() {
+        let rows = [
+            ("Authorization", "Basic ci:secret", 1),
+            ("Authorization", "Basic Y2k6c2VjcmV0", 0),
+            ("Authorization", "Bearer ci:secret", 0),
+            ("X-Authorization", "Basic ci:secret", 0),
+        ];
+        for (name, value, expected) in rows {
+            let warnings = Bench::new(&[]).warnings_about(&Kind, &json!({"headers": {name: value}}));
+            let told = warnings.iter().filter(|warning| warning.contains("without base64 encoding")).count();
+            assert_eq!((told, warnings.len()), (expected, expected), "{name}: {value}: {warnings:?}");
+        }
+    }
 }

@@ -268,6 +268,14 @@ mod tests {
         assert_ne!(first, token(&bench, &short, "s", "x"));
     }
 
+    /// Rules are shown without what is written there, and audit records say where a credential was.
+    #[test]
+    fn its_token_is_a_credential_in_authorization() {
+        let bench = Bench::new(&[]);
+        let bound = bench.bind_mutator(&Kind, &json!({"issuer_url": "i", "jwks_url": "file:///a"}));
+        assert_eq!((bound.written_headers(), bound.credential_headers()), (vec![AUTHORIZATION], vec![AUTHORIZATION]));
+    }
+
     /// The reference notices it when entries have aged.
     #[test]
     fn new_keys_sign_at_once() {

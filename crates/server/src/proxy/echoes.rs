@@ -79,7 +79,7 @@ pub(super) async fn begin(record: &mut Completion, body: &mut AnswerBody, watch:
             Err(error) => return Beginning::Broken(error),
         }
     }
-    let is_over = trailers.is_some() || data.len() < watch.examined() || body.is_end_stream();
+    let is_over = trailers.is_some() || body.is_end_stream();
     let begun = watch.begin(data, trailers, is_over);
     if let Some(found) = watch.take_found() {
         record.echoed(found);
