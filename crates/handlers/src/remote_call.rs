@@ -96,7 +96,7 @@ impl RemoteCall {
                 attempt_timeout: Duration::from_secs(10),
                 first_wait: Duration::from_secs(1),
                 max_wait,
-                max_body: 1024 * 1024,
+                max_body: CallPolicy::ONCE.max_body,
             },
             headers: sent,
             ignored,

@@ -377,3 +377,14 @@ fn cookies_split_by_http2_are_one_field_again() {
         assert_eq!(request.headers().get_all(http::header::COOKIE).iter().collect::<Vec<_>>(), expected, "{version:?}");
     }
 }
+
+/// Head, target, 32 bytes for each field, and the pseudo fields.
+#[test]
+fn a_field_section_of_http2_may_be_as_large_as_what_passes() {
+    let small = GatePolicy { max_head_bytes: 1000, max_target_bytes: 100, max_fields: 10, ..GatePolicy::default() };
+    for (policy, expected) in [(GatePolicy::default(), 45_312), (small, 2_572)] {
+        assert_eq!(policy.largest_field_section(), expected);
+    }
+    let endless = GatePolicy { max_head_bytes: usize::MAX, ..GatePolicy::default() };
+    assert_eq!(endless.largest_field_section(), usize::MAX);
+}

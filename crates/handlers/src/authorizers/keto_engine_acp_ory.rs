@@ -63,7 +63,7 @@ const POLICY: CallPolicy = CallPolicy {
     attempt_timeout: Duration::from_secs(10),
     first_wait: Duration::from_millis(100),
     max_wait: Duration::from_millis(100),
-    max_body: 1024 * 1024,
+    max_body: CallPolicy::ONCE.max_body,
 };
 
 impl HandlerKind for Kind {

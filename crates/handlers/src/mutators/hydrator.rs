@@ -155,7 +155,7 @@ impl MutatorKind for Kind {
                 attempt_timeout,
                 first_wait: Duration::from_secs(1),
                 max_wait,
-                max_body: 1024 * 1024,
+                max_body: CallPolicy::ONCE.max_body,
             },
             ttl,
             cache: cache
