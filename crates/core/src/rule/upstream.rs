@@ -187,7 +187,8 @@ fn split_port(authority: &str) -> Result<(&str, Option<u16>), String> {
             None => (authority, None),
         },
     };
-    if host.is_empty() || (!authority.starts_with('[') && host.contains(NOT_IN_HOSTS)) {
+    // Dots at the end name the root, below which there has to be something.
+    if host.trim_end_matches('.').is_empty() || (!authority.starts_with('[') && host.contains(NOT_IN_HOSTS)) {
         return Err(format!("`{host}` is not a host name"));
     }
     match port {
@@ -263,6 +264,9 @@ mod tests {
             ("http://h/?x=1", None),
             ("http://h\n", None),
             ("http://h`x", None),
+            ("http://h.:80/x", Some(("h", 80, "h"))),
+            ("http://.", None),
+            ("http://..:80/x", None),
             ("http://{h}", None),
         ];
         for (url, expected) in rows {
