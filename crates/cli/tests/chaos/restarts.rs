@@ -3,25 +3,36 @@
 
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use keyward_testkit::conformance::recorder::Recorder;
+use keyward_testkit::process::PATIENCE;
 
 use crate::{CALLERS, Caller, keyward, records, says_close};
 
 const RESTARTS: usize = 20;
 
+/// A server that stops takes no connection, and there is always another one that does.
+fn connect(ports: &mut impl Iterator<Item = u16>) -> Caller {
+    let begun = Instant::now();
+    loop {
+        match Caller::connect(ports.next().unwrap()) {
+            Ok(caller) => return caller,
+            Err(error) => assert!(begun.elapsed() < PATIENCE, "{error}"),
+        }
+    }
+}
+
 /// Asks until it is told to stop, and goes over to the other server when an answer says so; counts answers.
 fn call(ports: [u16; 2], stop: &AtomicBool, answers: &AtomicUsize) {
     let mut ports = ports.into_iter().cycle();
-    let mut next = || ports.next().map(|port| Caller::connect(port).unwrap()).unwrap();
-    let mut caller = next();
+    let mut caller = connect(&mut ports);
     while !stop.load(Ordering::Relaxed) {
         let answer = caller.ask("/x").unwrap();
         assert_eq!(answer.status(), 200);
         answers.fetch_add(1, Ordering::Relaxed);
         if says_close(&answer) {
-            caller = next();
+            caller = connect(&mut ports);
         }
         thread::sleep(Duration::from_millis(1));
     }
