@@ -114,11 +114,15 @@ pub async fn connection(
     // hyper's clock for a head begins when the one before has ended; ours, with its first byte.
     builder.header_read_timeout(None).max_buf_size(64 * 1024);
     let mut served = builder.serve_connection(TokioIo::new(io), service);
-    let is_quiet = || open.get() == 0 && verdict.is_at_rest_after(heads.get());
+    // What it waits for inside of a head, or before the peer has read an answer, is not its idling.
+    let busy = || {
+        let requests = heads.get();
+        Busy { requests, active: open.get() + u32::from(!verdict.is_at_rest_after(requests)) }
+    };
     let over = async {
         tokio::select! {
             _ = shutdown.wait_for(|begun| *begun) => {}
-            () = idle(|| (heads.get(), is_quiet()), timeouts.idle) => {}
+            () = http2::idle(busy, timeouts.idle) => {}
         }
     };
     let outcome = tokio::select! {
@@ -135,17 +139,6 @@ pub async fn connection(
         if io.is_late() {
             late_head::tell(io, timeouts.write).await;
         }
-    }
-}
-
-/// Resolves when a connection has been quiet for the limit, give or take a quarter, with the same number of requests.
-async fn idle(look: impl Fn() -> (u64, bool), limit: Duration) {
-    let (mut before, mut quiet) = (0, 0);
-    while quiet < 4 {
-        tokio::time::sleep(limit / 4).await;
-        let (requests, is_quiet) = look();
-        quiet = if is_quiet && requests == before { quiet + 1 } else { 0 };
-        before = requests;
     }
 }
 

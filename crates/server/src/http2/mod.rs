@@ -147,8 +147,8 @@ pub(crate) fn without_body<B: Body>(response: Response<B>, nothing: B) -> Respon
 
 /// Resolves when nothing has happened on a connection for the limit, give or take a quarter. Looks now and
 /// then, so that no request pays for a timer.
-async fn idle(busy: impl Fn() -> Busy, limit: Duration) {
-    let (mut seen, mut quiet) = (u64::MAX, 0);
+pub(crate) async fn idle(busy: impl Fn() -> Busy, limit: Duration) {
+    let (mut seen, mut quiet) = (0, 0);
     while quiet < 4 {
         tokio::time::sleep(limit / 4).await;
         let Busy { requests, active } = busy();
