@@ -13,6 +13,8 @@ pub(crate) struct Building<'a> {
     pub(crate) root: &'a Path,
     /// Where everything is put.
     pub(crate) directory: &'a Path,
+    /// As it is released; otherwise without optimisation, in a fraction of the time.
+    pub(crate) optimised: bool,
     /// Flags for the compiler.
     pub(crate) flags: Vec<String>,
 }
@@ -26,13 +28,14 @@ impl Building<'_> {
         let remapped = named.iter().map(|(path, name)| format!("--remap-path-prefix={path}={name}"));
         let flags: Vec<String> = self.flags.iter().cloned().chain(remapped).collect();
         let of_c: Vec<String> = named.iter().map(|(path, name)| format!("-ffile-prefix-map={path}={name}")).collect();
+        let (profile, kind) = if self.optimised { ("release", "release") } else { ("dev", "debug") };
         let mut cargo = crate::cargo();
-        cargo.current_dir(self.root).args(["build", "--release", "--locked", "-p", "keyward-cli"]);
+        cargo.current_dir(self.root).args(["build", "--profile", profile, "--locked", "-p", "keyward-cli"]);
         cargo.args(["--target", &host, "--target-dir"]).arg(self.directory);
         cargo.env("CARGO_ENCODED_RUSTFLAGS", flags.join(&BETWEEN_FLAGS.to_string()));
         cargo.env("CFLAGS", of_c.join(" "));
         succeed(&mut cargo)?;
-        Ok(self.directory.join(host).join("release/keyward"))
+        Ok(self.directory.join(host).join(kind).join("keyward"))
     }
 
     /// Directories of this machine, and what they are called in what is built. The last that fits is used.

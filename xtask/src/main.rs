@@ -22,7 +22,8 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode};
 
 const USAGE: &str = "\
-usage: cargo xtask release              builds the binary that is released, optimised by what it does at work
+usage: cargo xtask release [--brief]    builds the binary that is released, optimised by what it does at work; with --brief the same
+                                        steps without optimisation, which shows that they work
        cargo xtask reproducible         builds twice, in two places, and compares; with --counted FILE optimised by what `release`
                                         left beside its binary, with --brief Keyward's own crates, without optimisation
        cargo xtask bench [NAME...]      what that binary costs beside nginx, and HAProxy and Envoy where they are: every measurement,
@@ -48,7 +49,8 @@ fn main() -> ExitCode {
             println!("{USAGE}");
             Ok(())
         }
-        ["release"] => release::build().map(|binary| println!("{}", binary.display())),
+        ["release"] => release::build(false).map(|binary| println!("{}", binary.display())),
+        ["release", "--brief"] => release::build(true).map(|binary| println!("{}", binary.display())),
         ["reproducible", ref options @ ..] => {
             reproducible::Options::read(options).ok_or_else(|| USAGE.to_owned()).and_then(|it| reproducible::run(&it))
         }

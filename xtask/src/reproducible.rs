@@ -46,7 +46,9 @@ pub(crate) fn run(options: &Options) -> Result<(), String> {
         let directory = directory.join(name);
         let built = match options.brief {
             true => own_crates(root)?,
-            false => Building { root, directory: &directory.join("built"), flags: flags.clone() }.build()?,
+            false => {
+                Building { root, directory: &directory.join("built"), optimised: true, flags: flags.clone() }.build()?
+            }
         };
         let kept = directory.join("keyward");
         fs::create_dir_all(&directory).map_err(|error| problem(&directory, error))?;

@@ -51,7 +51,7 @@ impl Options {
     /// The binary, built if need be.
     pub(super) fn binary(&self) -> Result<PathBuf, String> {
         match &self.binary {
-            Binary::Released => release::build(),
+            Binary::Released => release::build(false),
             Binary::Plain => plain_binary(),
             Binary::At(path) => path.canonicalize().map_err(|error| format!("{}: {error}", path.display())),
         }

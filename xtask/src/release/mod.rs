@@ -10,9 +10,10 @@ use std::process::Command;
 
 use crate::building::{Building, output, succeed};
 
-/// Builds it and says where it is.
-pub(crate) fn build() -> Result<PathBuf, String> {
-    let directory = crate::target_directory().join("profiled");
+/// Builds it and says where it is. Briefly, each step is gone through and nothing is optimised: that shows that what is
+/// released can be built, and makes nothing that is worth to be released.
+pub(crate) fn build(brief: bool) -> Result<PathBuf, String> {
+    let directory = crate::target_directory().join(if brief { "profiled-briefly" } else { "profiled" });
     let counts = directory.join("counts");
     // Counts of another build would be of other functions.
     let _ = fs::remove_dir_all(&counts);
@@ -22,11 +23,12 @@ pub(crate) fn build() -> Result<PathBuf, String> {
 
     eprintln!("building with counters");
     let build = |name: &str, flag: String| {
-        Building { root: &crate::root(), directory: &directory.join(name), flags: vec![flag] }.build()
+        Building { root: &crate::root(), directory: &directory.join(name), optimised: !brief, flags: vec![flag] }
+            .build()
     };
     let counting = build("counting", format!("-Cprofile-generate={}", counts.display()))?;
     eprintln!("training");
-    training::serve(&counting)?;
+    training::serve(&counting, if brief { training::FEW_ROUNDS } else { training::ROUNDS })?;
     let profile = counts.join("merged.profdata");
     let mut merging = Command::new(merge);
     merging.arg("merge").arg("-o").arg(&profile).arg(&counts);

@@ -10,17 +10,20 @@ use crate::workload::{Caller, start};
 /// Callers at the same time.
 const CALLERS: usize = 16;
 /// Rounds of one caller, each with a token of its own; a round is one of each kind and many of the common one.
-const ROUNDS: usize = 150;
+pub(super) const ROUNDS: usize = 150;
+/// Enough for everything to be counted once.
+pub(super) const FEW_ROUNDS: usize = 3;
 const COMMON_IN_A_ROUND: usize = 20;
 /// Less than all of their tokens take, so that new ones push others out.
 const TOKEN_CACHE_BYTES: &str = "2097152";
+
 /// Serves the training load with a binary, which writes its counts when it ends.
-pub(super) fn serve(binary: &Path) -> Result<(), String> {
+pub(super) fn serve(binary: &Path, rounds: usize) -> Result<(), String> {
     let keyward = Keyward::new(binary).env("SERVE_PROXY_LIMITS_TOKEN_CACHE_BYTES", TOKEN_CACHE_BYTES);
-    let (mut running, tokens) = start(keyward, CALLERS * ROUNDS)?;
+    let (mut running, tokens) = start(keyward, CALLERS * rounds)?;
     let outcome = std::thread::scope(|scope| {
         let callers: Vec<_> = tokens
-            .chunks(ROUNDS)
+            .chunks(rounds)
             .map(|tokens| {
                 let running = &running;
                 scope.spawn(move || call(running, tokens))
