@@ -59,6 +59,12 @@ pub(crate) fn run(options: &Options) -> Result<(), String> {
     // What was built from an earlier copy is stale without it; otherwise Cargo would take it for a build of these sources.
     let _ = fs::remove_dir_all(&elsewhere);
     let (first, its_path) = build(&crate::root(), "first")?;
+    if let Some(day) = day_of_building(&first) {
+        return Err(format!(
+            "{} says that it was built on {day}; is it still so after `cargo clean`?",
+            its_path.display()
+        ));
+    }
     // Only now, so that it is newer than what was built, and built again.
     copy(&crate::root(), &elsewhere)?;
     let (second, others_path) = build(&elsewhere, "second")?;
@@ -96,6 +102,21 @@ fn first_difference(first: &[u8], second: &[u8]) -> Option<usize> {
     }
     let same = first.iter().zip(second).take_while(|(one, other)| one == other).count();
     Some(same)
+}
+
+/// A day as C's `__DATE__` has it, such as `Nov 30 2026`, of this century. `SOURCE_DATE_EPOCH` (`.cargo/config.toml`)
+/// makes it one of the last.
+fn day_of_building(binary: &[u8]) -> Option<String> {
+    const MONTHS: [&[u8; 4]; 12] =
+        [b"Jan ", b"Feb ", b"Mar ", b"Apr ", b"May ", b"Jun ", b"Jul ", b"Aug ", b"Sep ", b"Oct ", b"Nov ", b"Dec "];
+    let is_day = |text: &[u8]| match text {
+        [_, _, _, _, tens, ones, b' ', b'2', b'0', tail @ ..] => {
+            (*tens == b' ' || tens.is_ascii_digit()) && ones.is_ascii_digit() && tail.iter().all(u8::is_ascii_digit)
+        }
+        _ => false,
+    };
+    let found = binary.windows(11).find(|text| MONTHS.iter().any(|month| text.starts_with(*month)) && is_day(text));
+    found.map(|text| String::from_utf8_lossy(text).into_owned())
 }
 
 /// Copies sources: everything but what was built and what version control keeps.
@@ -141,6 +162,21 @@ mod tests {
             [(b"abc", b"abc", None), (b"abc", b"abd", Some(2)), (b"abc", b"ab", Some(2)), (b"", b"a", Some(0))];
         for (first, second, expected) in rows {
             assert_eq!(first_difference(first, second), expected);
+        }
+    }
+
+    #[test]
+    fn a_binary_that_says_when_it_was_built_is_known() {
+        let rows: [(&[u8], Option<&str>); 6] = [
+            (b"\0built on Nov 30 2026, 10:00\0", Some("Nov 30 2026")),
+            (b"Feb  1 2031", Some("Feb  1 2031")),
+            (b"\0Jan  1 1970\0", None),
+            (b"Nov 30 20", None),
+            (b"Nov 30 20xx", None),
+            (b"May be 2026", None),
+        ];
+        for (binary, day) in rows {
+            assert_eq!(day_of_building(binary).as_deref(), day, "{}", String::from_utf8_lossy(binary));
         }
     }
 
