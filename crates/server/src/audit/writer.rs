@@ -18,6 +18,7 @@ use super::sink::{Prepared, Sink};
 use super::state::AuditState;
 use crate::config::settings::audit::AuditSettings;
 use crate::redaction;
+use crate::upstream::outbound::Outbound;
 
 /// Batches that may wait for the writer.
 pub(super) const QUEUE: usize = 64;
@@ -36,8 +37,8 @@ pub struct AuditLog {
 impl AuditLog {
     /// Opens the sink and starts the writer. A sink that cannot be opened is an error: nothing starts
     /// without its audit log.
-    pub fn start(settings: &AuditSettings) -> Result<Self, Diagnostic> {
-        let Prepared { sink, off, blocks } = Prepared::new(settings)?;
+    pub fn start(settings: &AuditSettings, outbound: &Outbound) -> Result<Self, Diagnostic> {
+        let Prepared { sink, off, blocks } = Prepared::new(settings, outbound)?;
         let state = Arc::new(AuditState::new(off, blocks));
         let (sender, receiver) = sync_channel(QUEUE);
         let shared = state.clone();
@@ -74,7 +75,7 @@ impl AuditLog {
 }
 
 struct Writer {
-    sink: Sink,
+    sink: Box<dyn Sink>,
     state: Arc<AuditState>,
     reported_lost: u64,
     /// The last line was given up in its middle.
@@ -83,6 +84,7 @@ struct Writer {
 
 impl Writer {
     fn run(mut self, receiver: &Receiver<Batch>) {
+        self.tend();
         loop {
             match receiver.recv_timeout(Duration::from_secs(1)) {
                 Ok(batch) => {
@@ -91,6 +93,7 @@ impl Writer {
                 }
                 Err(RecvTimeoutError::Timeout) => {
                     self.take_up_next();
+                    self.tend();
                     self.report_gap();
                 }
                 Err(RecvTimeoutError::Disconnected) => break,
@@ -99,6 +102,27 @@ impl Writer {
         self.take_up_next();
         self.report_gap();
         let _ = self.sink.flush();
+    }
+
+    /// Lets the sink do what is due, so that one that fails is known before there is something to write.
+    fn tend(&mut self) {
+        match self.sink.tend() {
+            Some(Ok(())) => self.succeeded(),
+            Some(Err(error)) => self.failed(&error.to_string()),
+            None => {}
+        }
+    }
+
+    fn succeeded(&self) {
+        if self.state.set_failing(false) {
+            tracing::info!("audit records are written again");
+        }
+    }
+
+    fn failed(&self, cause: &str) {
+        if !self.state.set_failing(true) {
+            tracing::error!(cause, "audit records cannot be written");
+        }
     }
 
     /// Goes over to the sink that is to come next, if there is one.
@@ -146,10 +170,7 @@ impl Writer {
                 Ok(count) if count > 0 => done += count,
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
                 failed => {
-                    if !self.state.set_failing(true) {
-                        let cause = failed.err().map_or("nothing was written".to_owned(), |error| error.to_string());
-                        tracing::error!(cause, "audit records cannot be written");
-                    }
+                    self.failed(&failed.err().map_or("nothing was written".to_owned(), |error| error.to_string()));
                     if self.take_up_next() {
                         // The new sink gets the line from its beginning.
                         done = bytes[..done].iter().rposition(|byte| *byte == b'\n').map_or(0, |end| end + 1);
@@ -167,9 +188,7 @@ impl Writer {
         }
         if done == bytes.len() {
             let _ = self.sink.flush();
-            if self.state.set_failing(false) {
-                tracing::info!("audit records are written again");
-            }
+            self.succeeded();
         }
         done
     }
@@ -182,18 +201,15 @@ mod tests {
 
     use super::*;
     use crate::audit::record::AuditRecord;
+    use crate::audit::sink::tests::{file as settings, outbound};
     use crate::config::settings::audit::AuditSink;
-
-    fn settings(path: &std::path::Path, blocks: bool) -> AuditSettings {
-        AuditSettings { sink: AuditSink::File(path.to_owned()), blocks }
-    }
 
     #[test]
     fn every_record_is_in_the_file_after_shutdown_and_only_the_owner_reads_it() {
         use std::os::unix::fs::PermissionsExt;
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path().join("audit.log");
-        let log = AuditLog::start(&settings(&path, true)).unwrap();
+        let log = AuditLog::start(&settings(&path, true), &outbound()).unwrap();
         let handles: Vec<AuditHandle> = (0..2).map(|_| log.handle()).collect();
         for n in 0..1000_u16 {
             handles[usize::from(n % 2)].write(&AuditRecord { status: n, ..AuditRecord::default() });
@@ -223,6 +239,8 @@ mod tests {
         }
     }
 
+    impl Sink for Small {}
+
     #[test]
     fn a_line_that_was_given_up_in_its_middle_spoils_no_other() {
         let sink = Small::default();
@@ -245,13 +263,13 @@ mod tests {
     fn a_change_of_sink_loses_no_record_and_rescues_what_a_full_disk_holds_up() {
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path().join("audit.log");
-        let log = AuditLog::start(&settings(std::path::Path::new("/dev/full"), true)).unwrap();
+        let log = AuditLog::start(&settings(std::path::Path::new("/dev/full"), true), &outbound()).unwrap();
         let handle = log.handle();
         for n in 0..10 {
             handle.write(&AuditRecord { status: n, ..AuditRecord::default() });
         }
         handle.flush();
-        log.state().switch(Prepared::new(&settings(&path, false)).unwrap());
+        log.state().switch(Prepared::new(&settings(&path, false), &outbound()).unwrap());
         handle.write(&AuditRecord { status: 10, ..AuditRecord::default() });
         let off = AuditSettings { sink: AuditSink::Off, blocks: true };
         handle.flush();
@@ -259,7 +277,7 @@ mod tests {
         while log.state().written() < 11 && begun.elapsed() < Duration::from_secs(5) {
             std::thread::sleep(Duration::from_millis(5));
         }
-        log.state().switch(Prepared::new(&off).unwrap());
+        log.state().switch(Prepared::new(&off, &outbound()).unwrap());
         handle.write(&AuditRecord { status: 11, ..AuditRecord::default() });
         drop(handle);
         assert_eq!((log.state().written(), log.state().lost()), (11, 0));
@@ -274,6 +292,6 @@ mod tests {
 
     #[test]
     fn a_sink_that_cannot_be_opened_stops_the_start() {
-        assert!(AuditLog::start(&settings(std::path::Path::new("/nonexistent/audit.log"), true)).is_err());
+        assert!(AuditLog::start(&settings(std::path::Path::new("/nonexistent/audit.log"), true), &outbound()).is_err());
     }
 }

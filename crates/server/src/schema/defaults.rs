@@ -70,6 +70,8 @@ fn table() -> Vec<(&'static str, Value)> {
         ("log.level", json!("info")),
         ("log.format", json!("text")),
         ("audit.sink", json!("stdout")),
+        ("audit.syslog.facility", json!("local0")),
+        ("audit.syslog.app_name", json!("keyward")),
         ("audit.policy", json!("block")),
     ]
 }
