@@ -117,3 +117,22 @@ impl Sink for LogFile {
         None
     }
 }
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+
+    #[test]
+    fn a_file_that_the_sink_before_has_rotated_is_not_written_to() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("audit.log");
+        let rotation = Rotation { max_bytes: Some(1), every: None, keep: None };
+        let mut before = LogFile::open(&path, Some(&rotation)).unwrap();
+        let mut after = LogFile::open(&path, None).unwrap();
+        before.write_all(b"a\n").unwrap();
+        before.write_all(b"b\n").unwrap();
+        after.write_all(b"c\n").unwrap();
+        assert_eq!(std::fs::read_to_string(&path).unwrap(), "b\nc\n");
+    }
+}
