@@ -73,10 +73,16 @@ fn table() -> Vec<(&'static str, Value)> {
                 {
                     "if": {"properties": {"sink": {"const": "file"}}, "required": ["sink"]},
                     "then": {"properties": {"path": {"type": "string", "minLength": 1}}, "required": ["path"]},
+                    "else": {"properties": {"rotate": {"type": "null"}}},
                 },
                 {
                     "if": {"properties": {"sink": {"enum": ["syslog", "tcp"]}}, "required": ["sink"]},
                     "then": {"properties": {"url": {"type": "string"}}, "required": ["url"]},
+                    "else": {"properties": {"url": {"type": "null"}}},
+                },
+                {
+                    "if": {"properties": {"sink": {"const": "syslog"}}, "required": ["sink"]},
+                    "else": {"properties": {"syslog": {"type": "null"}}},
                 },
             ]}),
         ),

@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
+use keyward_core::diagnostic::Diagnostic;
 use keyward_core::document::duration::GoDuration;
 use keyward_core::rule::upstream::{Upstream, UpstreamOrigin};
 
@@ -72,6 +73,12 @@ pub struct Syslog {
 
 impl Check<'_> {
     pub(super) fn audit(&mut self, file: Audit) -> AuditSettings {
+        let named = file.sink.unwrap_or(AuditSinkName::Stdout);
+        let is_collector = matches!(named, AuditSinkName::Syslog | AuditSinkName::Tcp);
+        self.belongs("rotate", file.rotate.is_none() || named == AuditSinkName::File, "only the sink `file` rotates");
+        self.belongs("url", file.url.is_none() || is_collector, "only the sinks `syslog` and `tcp` have a collector");
+        let is_syslog = named == AuditSinkName::Syslog;
+        self.belongs("syslog", file.syslog.is_none() || is_syslog, "only the sink `syslog` sends such messages");
         let rotation = file.rotate.and_then(|rotate| self.rotation(&rotate));
         let syslog = self.syslog(file.syslog.unwrap_or_default());
         let missing = file.url.is_none();
@@ -79,9 +86,6 @@ impl Check<'_> {
             let origin = origin_of(&url).map_err(|problem| self.refuse("audit.url", problem)).ok()?;
             Some(CollectorSettings { url, origin, syslog: None })
         });
-        if rotation.is_some() && file.sink != Some(AuditSinkName::File) {
-            self.warn("audit.rotate", "has no effect: only files are rotated");
-        }
         let mut collector = |check: &mut Self, name: &str, syslog: Option<Syslog>| match written.take() {
             Some(collector) => AuditSink::Collector(CollectorSettings { syslog, ..collector }),
             None => {
@@ -91,20 +95,29 @@ impl Check<'_> {
                 AuditSink::Off
             }
         };
-        let sink = match file.sink {
-            Some(AuditSinkName::Off) => AuditSink::Off,
-            Some(AuditSinkName::File) => match file.path {
+        let sink = match named {
+            AuditSinkName::Off => AuditSink::Off,
+            AuditSinkName::File => match file.path {
                 Some(path) if !path.is_empty() => AuditSink::File(path.into(), rotation),
                 _ => {
                     self.refuse("audit", "the file sink needs `path`");
                     AuditSink::Off
                 }
             },
-            Some(AuditSinkName::Syslog) => collector(self, "syslog", Some(syslog)),
-            Some(AuditSinkName::Tcp) => collector(self, "tcp", None),
-            Some(AuditSinkName::Stdout) | None => AuditSink::Stdout,
+            AuditSinkName::Syslog => collector(self, "syslog", Some(syslog)),
+            AuditSinkName::Tcp => collector(self, "tcp", None),
+            AuditSinkName::Stdout => AuditSink::Stdout,
         };
         AuditSettings { sink, blocks: file.policy != Some(AuditPolicyName::Drop) }
+    }
+
+    /// Refuses a setting of another sink: what it promises would not come about.
+    fn belongs(&mut self, key: &str, is_right: bool, problem: &str) {
+        if !is_right {
+            let path = format!("audit.{key}");
+            let finding = Diagnostic::error(format!("`{path}`: {problem}")).at(&self.place_of_key(&path));
+            self.errors.push(finding.hint(format!("remove `{key}`, or name another sink")));
+        }
     }
 
     fn rotation(&mut self, file: &AuditRotation) -> Option<Rotation> {
