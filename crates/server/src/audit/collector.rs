@@ -112,7 +112,9 @@ impl Write for Collector {
             }
         };
         let (at, problem) = self.connection.send(&self.chunk.frames, from);
-        let ((line_end, frame_end), next) = self.chunk.split_at(at);
+        // As long as some of the last record is still here, it is not taken.
+        let taken = if problem.is_some() { at.min(self.chunk.frames.len().saturating_sub(1)) } else { at };
+        let ((line_end, frame_end), next) = self.chunk.split_at(taken);
         if self.connection.is_open() {
             self.begun = next.map(|frame| (frame.to_vec(), at - frame_end));
         }

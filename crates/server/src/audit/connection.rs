@@ -6,16 +6,16 @@ use std::io::{self, ErrorKind};
 use std::time::{Duration, Instant};
 
 use keyward_core::rule::upstream::UpstreamOrigin;
-use socket2::SockRef;
+use socket2::{SockRef, TcpKeepalive};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::runtime::{Builder, Runtime};
-use tokio::time::timeout;
+use tokio::time::{timeout, timeout_at};
 
 use crate::backoff::Backoff;
 use crate::upstream::connect::UpstreamStream;
 use crate::upstream::outbound::Connector;
 
-/// How long a collector may take nothing before that is a failure.
+/// How long a collector may take for some records, 32 KiB or one that is longer, before that is a failure.
 const STALL: Duration = Duration::from_secs(1);
 /// How long it may go on like that before another connection is tried.
 const GIVEN_UP: Duration = Duration::from_secs(60);
@@ -24,6 +24,12 @@ const FIRST_PAUSE: Duration = Duration::from_millis(200);
 const LONGEST_PAUSE: Duration = Duration::from_secs(10);
 /// A connection that lasts as long was a good one: the next is not put off.
 const GOOD: Duration = Duration::from_secs(10);
+/// When, without a record, a collector is asked whether it is still there, and then how often: what lies between may forget a
+/// connection on which nothing goes, and the next record with it.
+const KEEP_ALIVE: TcpKeepalive =
+    TcpKeepalive::new().with_time(Duration::from_secs(60)).with_interval(Duration::from_secs(10)).with_retries(6);
+/// How often it is read before a record; a collector that does not stop talking is listened to later.
+const MOST_READS: usize = 16;
 /// What the system holds of what was sent, as asked for; Linux takes twice that. With a connection that breaks it is gone, so it is not
 /// much.
 const SEND_BUFFER: usize = 64 * 1024;
@@ -73,7 +79,7 @@ impl Connection {
             return Err(io::Error::new(ErrorKind::NotConnected, format!("{}: {cause}", self.url)));
         }
         let opened = wait(&mut self.runtime, self.connector.connect(&self.origin))?;
-        match opened.and_then(|stream| with_small_buffer(stream).map_err(|error| error.to_string())) {
+        match opened.and_then(|stream| prepared(stream).map_err(|error| error.to_string())) {
             Ok(stream) => {
                 tracing::info!(collector = self.url, "audit records have a connection");
                 self.next = None;
@@ -97,13 +103,14 @@ impl Connection {
         self.open.is_some()
     }
 
-    /// Sends bytes from a place on. Up to which it has got them, and why no further. After that there is no connection, or there is
-    /// one whose collector takes nothing at the moment.
+    /// Sends bytes from a place on, for about a second. Up to which the connection has got them, and why no further, or, after the last
+    /// one, why some of them are still here. Where there is a problem there is no connection afterwards, or one whose collector takes
+    /// little or nothing at the moment.
     pub(super) fn send(&mut self, bytes: &[u8], from: usize) -> (usize, Option<io::Error>) {
         let Some(mut open) = self.open.take() else { return (from, Some(ErrorKind::NotConnected.into())) };
         let sent = wait(&mut self.runtime, push(&mut open.stream, bytes, from));
         let (at, problem) = sent.unwrap_or_else(|error| (from, Some(error)));
-        if at > from {
+        if at > from || problem.is_none() {
             open.stalled = None;
         }
         let is_over = problem.as_ref().is_some_and(|error| {
@@ -130,7 +137,10 @@ impl Connection {
 
 impl Drop for Connection {
     fn drop(&mut self) {
-        self.open = None;
+        if let Some(mut open) = self.open.take() {
+            // A system that has something unread ends the connection with a reset, which takes along what was sent last.
+            let _ = wait(&mut self.runtime, end_of(&mut open.stream));
+        }
         // A name server that does not answer holds nothing up.
         if let Some(runtime) = self.runtime.take() {
             runtime.shutdown_background();
@@ -156,20 +166,22 @@ async fn end_of(stream: &mut UpstreamStream) -> Option<io::Error> {
     // So that what came meanwhile is known of.
     tokio::task::yield_now().await;
     let mut said = [0; 1024];
-    loop {
+    for _ in 0..MOST_READS {
         match timeout(Duration::ZERO, stream.read(&mut said)).await {
-            Err(_) => return None,
+            Err(_) => break,
             Ok(Ok(0)) => return Some(io::Error::new(ErrorKind::ConnectionReset, "the collector closed it")),
             Ok(Ok(_)) => {}
             Ok(Err(error)) => return Some(error),
         }
     }
+    None
 }
 
+/// However little a collector takes at a time, it takes no longer than that: there may be another sink to go over to.
 async fn push(stream: &mut UpstreamStream, bytes: &[u8], from: usize) -> (usize, Option<io::Error>) {
-    let mut at = from;
+    let (end, mut at) = (tokio::time::Instant::now() + STALL, from);
     while at < bytes.len() {
-        match timeout(STALL, stream.write(&bytes[at..])).await {
+        match timeout_at(end, stream.write(&bytes[at..])).await {
             Ok(Ok(0)) => return (at, Some(ErrorKind::WriteZero.into())),
             Ok(Ok(count)) => at += count,
             Ok(Err(error)) => return (at, Some(error)),
@@ -177,18 +189,38 @@ async fn push(stream: &mut UpstreamStream, bytes: &[u8], from: usize) -> (usize,
         }
     }
     // With TLS some of it is still here.
-    match timeout(STALL, stream.flush()).await {
+    match timeout_at(end, stream.flush()).await {
         Ok(Ok(())) => (at, None),
         Ok(Err(error)) => (at, Some(error)),
         Err(_) => (at, Some(stalled())),
     }
 }
 
-fn with_small_buffer(stream: UpstreamStream) -> io::Result<UpstreamStream> {
+fn prepared(stream: UpstreamStream) -> io::Result<UpstreamStream> {
     let tcp = match &stream {
         UpstreamStream::Plain(tcp) => tcp,
         UpstreamStream::Tls(tls) => tls.get_ref().0,
     };
-    SockRef::from(tcp).set_send_buffer_size(SEND_BUFFER)?;
+    let socket = SockRef::from(tcp);
+    socket.set_send_buffer_size(SEND_BUFFER)?;
+    socket.set_tcp_keepalive(&KEEP_ALIVE)?;
     Ok(stream)
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use tokio::net::{TcpListener, TcpStream};
+
+    use super::*;
+
+    #[tokio::test]
+    async fn a_connection_is_kept_alive_and_holds_little() {
+        let listener = TcpListener::bind(("127.0.0.1", 0)).await.unwrap();
+        let tcp = TcpStream::connect(listener.local_addr().unwrap()).await.unwrap();
+        let UpstreamStream::Plain(tcp) = &prepared(UpstreamStream::Plain(tcp)).unwrap() else { panic!("it is plain") };
+        let socket = SockRef::from(tcp);
+        assert!(socket.keepalive().unwrap() && socket.tcp_keepalive_time().unwrap() == Duration::from_secs(60));
+        assert_eq!(socket.send_buffer_size().unwrap(), 2 * SEND_BUFFER);
+    }
 }
