@@ -44,7 +44,7 @@ impl AuditLog {
         let shared = state.clone();
         let thread = std::thread::Builder::new()
             .name("audit".to_owned())
-            .spawn(move || Writer { sink, state: shared, reported_lost: 0, torn: false }.run(&receiver))
+            .spawn(move || Writer::new(sink, shared).run(&receiver))
             .map_err(|error| Diagnostic::error(format!("the audit thread cannot be started: {error}")))?;
         Ok(Self { state, sender, thread })
     }
@@ -78,11 +78,17 @@ struct Writer {
     sink: Box<dyn Sink>,
     state: Arc<AuditState>,
     reported_lost: u64,
+    /// What is reported at the moment: such a line may have gone out in part.
+    reporting: Option<u64>,
     /// The last line was given up in its middle.
     torn: bool,
 }
 
 impl Writer {
+    fn new(sink: Box<dyn Sink>, state: Arc<AuditState>) -> Self {
+        Self { sink, state, reported_lost: 0, reporting: None, torn: false }
+    }
+
     fn run(mut self, receiver: &Receiver<Batch>) {
         self.tend();
         loop {
@@ -92,7 +98,6 @@ impl Writer {
                     self.state.take_back(batch.bytes);
                 }
                 Err(RecvTimeoutError::Timeout) => {
-                    self.take_up_next();
                     self.tend();
                     self.report_gap();
                 }
@@ -106,9 +111,12 @@ impl Writer {
 
     /// Lets the sink do what is due, so that one that fails is known before there is something to write.
     fn tend(&mut self) {
+        let is_new = self.take_up_next();
         match self.sink.tend() {
             Some(Ok(())) => self.succeeded(),
             Some(Err(error)) => self.failed(&error.to_string()),
+            // What was wrong with the one before is over.
+            None if is_new => self.succeeded(),
             None => {}
         }
     }
@@ -150,15 +158,22 @@ impl Writer {
         self.state.count_lost(batch.records.saturating_sub(lines));
     }
 
+    /// Tells what was lost since that was told last. A line that was given up is told first, as it was, since a collector that has got
+    /// a part of it may still get the whole; then what was lost meanwhile.
     fn report_gap(&mut self) {
-        let lost = self.state.lost();
-        if lost == self.reported_lost {
-            return;
-        }
-        let start = if self.torn { "\n" } else { "" };
-        let line = format!("{start}{{\"audit\":\"gap\",\"lost\":{}}}\n", lost - self.reported_lost);
-        if self.push(line.as_bytes(), false) == line.len() {
+        for _ in 0..2 {
+            let lost = self.reporting.unwrap_or_else(|| self.state.lost());
+            if lost == self.reported_lost {
+                return;
+            }
+            self.reporting = Some(lost);
+            let start = if self.torn { "\n" } else { "" };
+            let line = format!("{start}{{\"audit\":\"gap\",\"lost\":{}}}\n", lost - self.reported_lost);
+            if self.push(line.as_bytes(), false) < line.len() {
+                return;
+            }
             self.reported_lost = lost;
+            self.reporting = None;
         }
     }
 
@@ -245,7 +260,7 @@ mod tests {
     fn a_line_that_was_given_up_in_its_middle_spoils_no_other() {
         let sink = Small::default();
         let state = Arc::new(AuditState::default());
-        let mut writer = Writer { sink: Box::new(sink.clone()), state: state.clone(), reported_lost: 0, torn: false };
+        let mut writer = Writer::new(Box::new(sink.clone()), state.clone());
         let batch = Batch { bytes: b"{\"a\":1}\n{\"a\":2}\n{\"a\":3}\n".to_vec(), records: 3 };
         for room in [11, 11, 14, 1000] {
             sink.0.lock().unwrap().1 = room;
@@ -256,7 +271,42 @@ mod tests {
         let whole = lines.iter().filter(|line| line.starts_with("{\"a\"") && line.ends_with('}')).count();
         assert_eq!((state.written(), state.lost()), (4, 8), "{text}");
         assert_eq!(whole, 4, "{text}");
-        assert!(text.contains("\n{\"audit\":\"gap\",\"lost\":8}\n"), "{text}");
+        let gaps = "\n{\"audit\":\"gap\",\"lost\":2}\n{\"audit\":\"gap\",\"lost\":6}\n{\"a\":1}\n";
+        assert!(text.contains(gaps), "{text}");
+    }
+
+    /// Shows what it was given; takes it or not.
+    #[derive(Clone, Default)]
+    struct Shown(Arc<std::sync::Mutex<(String, bool)>>);
+
+    impl Write for Shown {
+        fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+            let mut inner = self.0.lock().unwrap();
+            inner.0.push_str(std::str::from_utf8(bytes).unwrap());
+            if inner.1 { Ok(bytes.len()) } else { Err(io::ErrorKind::TimedOut.into()) }
+        }
+
+        fn flush(&mut self) -> io::Result<()> {
+            Ok(())
+        }
+    }
+
+    impl Sink for Shown {}
+
+    /// A collector may have got the first half of such a line, and gets the second later.
+    #[test]
+    fn a_gap_that_was_not_told_is_told_as_it_was_and_what_is_lost_meanwhile_after_it() {
+        let sink = Shown::default();
+        let state = Arc::new(AuditState::default());
+        let mut writer = Writer::new(Box::new(sink.clone()), state.clone());
+        let rows: [(u64, bool, &[u64]); 4] = [(3, false, &[3]), (2, true, &[3, 2]), (0, true, &[]), (4, true, &[4])];
+        for (lost, takes, told) in rows {
+            state.count_lost(lost);
+            *sink.0.lock().unwrap() = (String::new(), takes);
+            writer.report_gap();
+            let lines: String = told.iter().map(|lost| format!("{{\"audit\":\"gap\",\"lost\":{lost}}}\n")).collect();
+            assert_eq!(sink.0.lock().unwrap().0, lines);
+        }
     }
 
     #[test]
