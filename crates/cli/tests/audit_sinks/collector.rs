@@ -2,17 +2,19 @@
 
 use std::io::{ErrorKind, Read};
 use std::net::{TcpListener, TcpStream};
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use keyward_testkit::ports::{ReservedPort, reserve};
+use keyward_testkit::process::PATIENCE;
 use serde_json::Value;
 use tokio_rustls::rustls::{ServerConfig, ServerConnection, StreamOwned};
 
 use crate::frames::Frame;
 
+const CHUNK: usize = 64 * 1024;
 const PAUSE: Duration = Duration::from_millis(5);
 
 /// A port, and the collector that listens there, or not.
@@ -29,6 +31,8 @@ struct Shared {
     /// The bytes of each connection.
     connections: Mutex<Vec<Vec<u8>>>,
     paused: AtomicBool,
+    /// How many bytes of a connection are read before it ends; 0 is any number.
+    most: AtomicUsize,
     epochs: Mutex<Epochs>,
 }
 
@@ -96,18 +100,13 @@ impl Collector {
             listening.store(false, Ordering::Relaxed);
         }
         self.end_connections();
-        // Until nobody listens there.
-        while TcpListener::bind(("127.0.0.1", self.port.number())).is_err() {
-            thread::sleep(PAUSE);
-        }
+        eventually(|| TcpListener::bind(("127.0.0.1", self.port.number())).is_ok());
     }
 
     /// Ends what is open, and goes on listening.
     pub(crate) fn end_connections(&self) {
         let epoch = self.shared.next_epoch();
-        while self.shared.epochs.lock().unwrap().open.iter().any(|open| *open < epoch) {
-            thread::sleep(PAUSE);
-        }
+        eventually(|| self.shared.epochs.lock().unwrap().open.iter().all(|open| *open >= epoch));
     }
 
     /// Reads nothing, or reads again.
@@ -115,9 +114,23 @@ impl Collector {
         self.shared.paused.store(paused, Ordering::Relaxed);
     }
 
+    /// Ends each connection, from now on, when as many bytes of it were read and the last of them is not that of a record; 0 is any
+    /// number.
+    pub(crate) fn vanish_after(&self, bytes: usize) {
+        self.shared.most.store(bytes, Ordering::Relaxed);
+    }
+
     /// The bytes of each connection so far.
     pub(crate) fn bytes(&self) -> Vec<Vec<u8>> {
         self.shared.connections.lock().unwrap().clone()
+    }
+
+    /// The records of all connections, as a sink of this name sends them.
+    pub(crate) fn records(&self, sink: &str) -> Vec<Value> {
+        match sink {
+            "syslog" => self.frames().into_iter().map(|frame| frame.record).collect(),
+            _ => self.lines(),
+        }
     }
 
     /// The records of lines, of all connections; a connection that was cut off may end within one.
@@ -134,6 +147,15 @@ impl Collector {
     /// The messages of all connections; a connection that was cut off may end within one.
     pub(crate) fn frames(&self) -> Vec<Frame> {
         self.bytes().iter().flat_map(|bytes| Frame::read_all(bytes)).collect()
+    }
+}
+
+/// Waits until something is so.
+fn eventually(is_so: impl Fn() -> bool) {
+    let begun = Instant::now();
+    while !is_so() {
+        assert!(begun.elapsed() < 6 * PATIENCE);
+        thread::sleep(PAUSE);
     }
 }
 
@@ -173,14 +195,28 @@ impl Shared {
         }
     }
 
+    /// How many bytes are to be read now, unless it is to vanish.
+    fn room(&self, place: usize) -> Option<usize> {
+        let most = self.most.load(Ordering::Relaxed);
+        let connections = self.connections.lock().unwrap();
+        let bytes = &connections[place];
+        match most.checked_sub(bytes.len()) {
+            _ if most == 0 => Some(CHUNK),
+            Some(left @ 1..) => Some(left),
+            _ if matches!(bytes.last(), Some(b'}' | b'\n')) => Some(1),
+            _ => None,
+        }
+    }
+
     fn read_all(&self, epoch: usize, place: usize, mut stream: impl Read) {
-        let mut buffer = vec![0; 64 * 1024];
+        let mut buffer = vec![0; CHUNK];
         while self.epochs.lock().unwrap().present == epoch {
             if self.paused.load(Ordering::Relaxed) {
                 thread::sleep(PAUSE);
                 continue;
             }
-            match stream.read(&mut buffer) {
+            let Some(room) = self.room(place) else { return };
+            match stream.read(&mut buffer[..room.min(CHUNK)]) {
                 Ok(0) => return,
                 Ok(count) => self.connections.lock().unwrap()[place].extend_from_slice(&buffer[..count]),
                 Err(error) if matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::TimedOut) => {}

@@ -6,8 +6,10 @@ mod away;
 mod collector;
 mod frames;
 mod rotation;
+mod rotation_disk;
 mod rotation_faults;
 mod settings;
+mod stalled;
 
 use std::collections::BTreeSet;
 use std::io::BufReader;
@@ -85,4 +87,32 @@ fn served(records: &[Value]) -> (BTreeSet<String>, u64) {
 /// What reached the upstream since the last call.
 fn forwarded(upstream: &Recorder) -> BTreeSet<String> {
     upstream.take().iter().map(|request| request["target"].as_str().unwrap().to_owned()).collect()
+}
+
+/// Requests, at most, until nothing more is taken.
+const MANY: usize = 30_000;
+/// Long, so that few records fill much.
+const PATH_LENGTH: usize = 3000;
+
+fn long_path(number: usize) -> String {
+    format!("/{number:0>PATH_LENGTH$}")
+}
+
+/// Asks until an answer is 503. The paths of what was served.
+fn fill(running: &Running) -> BTreeSet<String> {
+    let (mut caller, mut served) = (Caller::connect(running), BTreeSet::new());
+    for number in 0..MANY {
+        let path = long_path(number);
+        let answer = caller.ask(&path);
+        if answer.status() != 200 {
+            assert_eq!((answer.status(), answer.header("retry-after")), (503, Some("1")), "{number}");
+            return served;
+        }
+        served.insert(path);
+    }
+    panic!("{MANY} requests were served")
+}
+
+fn serves_again(running: &Running, path: &str) {
+    running.until("serving again", |running| running.get(path, &[]).status() == 200);
 }
