@@ -39,7 +39,7 @@ fn compiled(schema: &Value) -> Validator {
 }
 
 /// (a configuration, whether it can be used)
-const CONFIGURATIONS: [(&str, bool); 76] = [
+const CONFIGURATIONS: [(&str, bool); 97] = [
     ("serve: {proxy: {limits: {queue_time: 0s}}}\n", true),
     ("serve: {proxy: {limits: {queue_time: 000ms}}}\n", true),
     ("serve: {proxy: {limits: {queue_time: 5ms}}}\n", true),
@@ -90,6 +90,27 @@ const CONFIGURATIONS: [(&str, bool); 76] = [
     ("audit: {sink: file, path: \"\"}\n", false),
     ("audit: {sink: file, path: a.log}\n", true),
     ("audit: {sink: stdout}\n", true),
+    ("audit: {sink: file, path: a.log, rotate: {max_bytes: 65536, keep: 1}}\n", true),
+    ("audit: {sink: file, path: a.log, rotate: {every: 24h}}\n", true),
+    ("audit: {sink: file, path: a.log, rotate: }\n", true),
+    ("audit: {sink: file, path: a.log, rotate: {}}\n", false),
+    ("audit: {sink: file, path: a.log, rotate: {keep: 3}}\n", false),
+    ("audit: {sink: file, path: a.log, rotate: {max_bytes: 65535}}\n", false),
+    ("audit: {sink: file, path: a.log, rotate: {every: daily}}\n", false),
+    ("audit: {sink: file, path: a.log, rotate: {every: 24h, keep: 0}}\n", false),
+    ("audit: {sink: tcp, url: \"tcp://127.0.0.1:9\"}\n", true),
+    ("audit: {sink: syslog, url: \"tls://127.0.0.1:9\", syslog: {facility: local7, app_name: a}}\n", true),
+    ("audit: {sink: stdout, rotate: {every: 24h}}\n", false),
+    ("audit: {rotate: {every: 24h}}\n", false),
+    ("audit: {sink: stdout, rotate: , url: , syslog: }\n", true),
+    ("audit: {sink: file, path: a.log, url: \"tcp://127.0.0.1:9\"}\n", false),
+    ("audit: {sink: tcp, url: \"tcp://127.0.0.1:9\", syslog: {app_name: a}}\n", false),
+    ("audit: {sink: tcp}\n", false),
+    ("audit: {sink: syslog}\n", false),
+    ("audit: {sink: syslog, url: \"udp://127.0.0.1:9\"}\n", false),
+    ("audit: {sink: tcp, url: 127.0.0.1:9}\n", false),
+    ("audit: {sink: syslog, url: \"tcp://127.0.0.1:9\", syslog: {facility: local8}}\n", false),
+    ("audit: {sink: syslog, url: \"tcp://127.0.0.1:9\", syslog: {app_name: \"a b\"}}\n", false),
     ("serve: {proxy: {host: 127.0.0.1}, api: {host: \"::1\"}, prometheus: {host: localhost}}\n", true),
     ("serve: {proxy: {host: proxy.example}}\n", false),
     ("serve: {proxy: {workers: 0}}\n", false),

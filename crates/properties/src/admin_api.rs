@@ -126,11 +126,11 @@ impl Port {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
         let inside = runtime.enter();
         let outbound = Outbound::new(&settings.proxy.upstream).unwrap();
-        let serving = Arc::new(Serving::new(&settings, outbound).unwrap());
+        let serving = Arc::new(Serving::new(&settings, outbound.clone()).unwrap());
         let outside = world::outside();
         let built = Snapshot::build(&settings, &Documents::offline(), 4455, &outside, 1, &Courtesy::none()).unwrap();
         assert_eq!(built.snapshot.rules.rules().len(), 1);
-        let audit = AuditLog::start(&settings.audit).unwrap();
+        let audit = AuditLog::start(&settings.audit, &outbound).unwrap();
         let api = Api {
             live: Arc::new(ArcSwap::from_pointee(Live { snapshot: built.snapshot, serving })),
             keys: Arc::new(KeySetRegistry::offline()),

@@ -136,7 +136,7 @@ impl App {
             let live = live.clone();
             Rc::new(move || port(&live.load().serving).clone())
         };
-        let audit = AuditLog::start(&settings.audit)?;
+        let audit = AuditLog::start(&settings.audit, &outbound)?;
 
         let serve = |listener, port, handler| {
             tokio::task::spawn_local(http_server::serve(listener, in_force(port), handler, begun.clone()));

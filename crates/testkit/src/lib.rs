@@ -5,6 +5,7 @@
 pub mod canaries;
 pub mod clouds;
 pub mod conformance;
+pub mod disk;
 pub mod dns;
 pub mod documents;
 pub mod hostile;

@@ -16,6 +16,8 @@ use crate::wire::{self, Message};
 
 /// How long anything may take that should take no time.
 pub const PATIENCE: Duration = Duration::from_secs(10);
+/// How long a state may take to come about: long, for pauses between attempts, and machines that have much else to do.
+const DEADLINE: Duration = Duration::from_secs(60);
 
 /// A server about to be started.
 pub struct Keyward {
@@ -292,7 +294,7 @@ impl Running {
     pub fn until(&self, what: &str, condition: impl Fn(&Self) -> bool) {
         let begun = Instant::now();
         while !condition(self) {
-            assert!(begun.elapsed() < PATIENCE, "{what} did not happen:\n{}", self.log());
+            assert!(begun.elapsed() < DEADLINE, "{what} did not happen:\n{}", self.log());
             std::thread::sleep(Duration::from_millis(20));
         }
     }
@@ -327,7 +329,7 @@ impl Running {
             if let Some(status) = self.child.try_wait().unwrap() {
                 return status;
             }
-            assert!(begun.elapsed() < PATIENCE, "it does not end:\n{}", self.log());
+            assert!(begun.elapsed() < DEADLINE, "it does not end:\n{}", self.log());
             std::thread::sleep(Duration::from_millis(10));
         }
     }

@@ -10,6 +10,7 @@ use std::process::Command;
 use std::thread;
 
 use keyward_testkit::conformance::recorder::Recorder;
+use keyward_testkit::disk::SmallDisk;
 use keyward_testkit::process::{Keyward, Running};
 use serde_json::Value;
 
@@ -63,32 +64,12 @@ fn forwarded(upstream: &Recorder) -> BTreeSet<String> {
     upstream.take().iter().map(|request| request["target"].as_str().unwrap().to_owned()).collect()
 }
 
-/// A disk of its own, of 8 MiB, where one can be mounted.
-struct SmallDisk<'a>(&'a Path);
-
-impl<'a> SmallDisk<'a> {
-    fn mount(at: &'a Path) -> Option<Self> {
-        fs::create_dir(at).unwrap();
-        let mount = Command::new("mount").args(["-t", "tmpfs", "-o", "size=8m", "keyward"]).arg(at).output();
-        mount.is_ok_and(|mount| mount.status.success()).then_some(Self(at))
-    }
-}
-
-impl Drop for SmallDisk<'_> {
-    fn drop(&mut self) {
-        // Lazily: the server may still have a file open there.
-        let _ = Command::new("umount").arg("-l").arg(self.0).status();
-    }
-}
-
 #[test]
 fn a_disk_that_fills_up_stops_requests_until_there_is_room_and_loses_no_record() {
     let upstream = Recorder::start(true);
     let keyward = keyward(upstream.port);
     let directory = keyward.path("disk");
-    let Some(disk) = SmallDisk::mount(&directory) else {
-        return eprintln!("SKIPPED: no file system can be mounted here");
-    };
+    let Some(disk) = SmallDisk::mount(&directory, "size=8m") else { return };
     let (log, filler) = (directory.join("audit.log"), directory.join("filler"));
     fs::write(&filler, vec![b'x'; 7 << 20]).unwrap();
     let running = keyward.env("AUDIT_PATH", &log.display().to_string()).start();
@@ -107,7 +88,7 @@ fn a_disk_that_fills_up_stops_requests_until_there_is_room_and_loses_no_record()
     let (paths, gaps, torn) = recorded(&[&log]);
     assert_eq!((paths, gaps.len(), torn.len()), (before, 0, 0));
     assert_eq!(metric(&running, "keyward_audit_records_lost"), 0.0);
-    drop((running, disk));
+    drop((disk, running));
 }
 
 /// The way out where no room can be made: the log is moved away, and SIGHUP begins another.

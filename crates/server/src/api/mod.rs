@@ -180,6 +180,7 @@ impl Api {
         self.repositories.measure(&self.metrics.repositories);
         self.metrics.audit_written.set(self.audit_state.written());
         self.metrics.audit_lost.set(self.audit_state.lost());
+        self.metrics.audit_failing.set(i64::from(self.audit_state.is_failing()));
         let accepts = headers.get(header::ACCEPT).and_then(|value| value.to_str().ok()).unwrap_or_default();
         let open_metrics = accepts.contains("application/openmetrics-text");
         let media_type = if open_metrics {

@@ -96,12 +96,14 @@ impl Drop for AuditHandle {
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used)]
+    use std::path::Path;
+
+    use super::super::sink::tests::{file, outbound};
     use super::super::writer::{AuditLog, QUEUE};
     use super::*;
-    use crate::config::settings::audit::{AuditSettings, AuditSink};
 
     fn full_disk(blocks: bool) -> AuditLog {
-        AuditLog::start(&AuditSettings { sink: AuditSink::File("/dev/full".into()), blocks }).unwrap()
+        AuditLog::start(&file(Path::new("/dev/full"), blocks), &outbound()).unwrap()
     }
 
     #[test]

@@ -1,88 +1,77 @@
-//! Where records go: a file, standard output, nowhere.
+//! Where records go: a file, standard output, a collector, nowhere.
 
-use std::fs::{File, OpenOptions};
-use std::io::{self, Write};
-use std::os::unix::fs::{FileExt, FileTypeExt, OpenOptionsExt};
-use std::path::Path;
+use std::io::{self, Stdout, Write};
 
-use keyward_core::diagnostic::{Diagnostic, Origin};
-use rustix::fs::{Mode, OFlags};
-use rustix::io::Errno;
+use keyward_core::diagnostic::Diagnostic;
 
+use super::collector::Collector;
+use super::file::LogFile;
 use crate::config::settings::audit::{AuditSettings, AuditSink};
+use crate::upstream::outbound::Outbound;
 
-pub(super) type Sink = Box<dyn Write + Send>;
+/// What takes lines. How many bytes of what it is given it took says where to go on; what it fails to take it is given again.
+pub(super) trait Sink: Write + Send {
+    /// Does what is due though nothing is written; called about once a second. Whether it would take something, where it
+    /// can say so.
+    fn tend(&mut self) -> Option<io::Result<()>> {
+        None
+    }
+}
+
+impl Sink for io::Sink {}
+impl Sink for Stdout {}
 
 /// A sink that is open, and a policy: what a change of settings comes to.
 pub struct Prepared {
-    pub(super) sink: Sink,
+    pub(super) sink: Box<dyn Sink>,
     pub(super) off: bool,
     pub(super) blocks: bool,
 }
 
 impl Prepared {
     /// Opens the sink; a file is opened anew also when it is the same, so that it can be moved away and
-    /// begun again.
-    pub fn new(settings: &AuditSettings) -> Result<Self, Diagnostic> {
-        let sink: Sink = match &settings.sink {
+    /// begun again. A collector is connected to later, by who writes.
+    pub fn new(settings: &AuditSettings, outbound: &Outbound) -> Result<Self, Diagnostic> {
+        let sink: Box<dyn Sink> = match &settings.sink {
             AuditSink::Off => Box::new(io::sink()),
             AuditSink::Stdout => Box::new(io::stdout()),
-            AuditSink::File(path) => Box::new(open(path)?),
+            AuditSink::File(path, rotation) => Box::new(LogFile::open(path, rotation.as_ref())?),
+            AuditSink::Collector(collector) => Box::new(Collector::new(collector, outbound.connector())),
         };
         Ok(Self { sink, off: matches!(settings.sink, AuditSink::Off), blocks: settings.blocks })
     }
 }
 
-fn open(path: &Path) -> Result<LogFile, Diagnostic> {
-    let refuse = |problem: String, hint| {
-        Diagnostic::error(format!("`audit.path`: {problem}")).at(&Origin::whole(path.display().to_string())).hint(hint)
-    };
-    // To open a pipe that nobody reads takes until somebody does, unless that is asked not to be waited for. Kept for as
-    // long as the other one is opened: a reader must not find that nobody writes.
-    let is_pipe = std::fs::metadata(path).is_ok_and(|of| of.file_type().is_fifo());
-    let tried = is_pipe.then(|| rustix::fs::open(path, OFlags::WRONLY | OFlags::NONBLOCK, Mode::empty()));
-    if let Some(Err(Errno::NXIO)) = tried {
-        return Err(refuse("nobody reads the pipe".to_owned(), "start what reads it first"));
-    }
-    let file = OpenOptions::new().create(true).append(true).mode(0o600).open(path).map_err(|error| {
-        refuse(format!("the file cannot be opened: {error}"), "make its directory, and let this user write there")
-    })?;
-    let is_file = file.metadata().is_ok_and(|of| of.is_file());
-    // Where it may not be read, its end is taken for that of a line.
-    let before = is_file.then(|| File::open(path).ok()).flatten();
-    Ok(LogFile { before, file })
-}
+#[cfg(test)]
+pub(super) mod tests {
+    #![allow(clippy::unwrap_used)]
+    use std::path::Path;
+    use std::sync::Arc;
+    use std::time::Duration;
 
-/// A file whose records begin on a line of their own, wherever the process that wrote there before was killed.
-struct LogFile {
-    /// To look at what is there before the first write.
-    before: Option<File>,
-    file: File,
-}
+    use super::*;
+    use crate::config::settings::proxy::UpstreamSettings;
+    use crate::upstream::addresses::AddressPolicy;
+    use crate::upstream::tls::install_provider;
 
-impl LogFile {
-    fn is_torn(before: &File) -> io::Result<bool> {
-        let mut last = [b'\n'];
-        if let Some(place) = before.metadata()?.len().checked_sub(1) {
-            before.read_exact_at(&mut last, place)?;
-        }
-        Ok(last != [b'\n'])
-    }
-}
-
-impl Write for LogFile {
-    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        // Now, not when it was opened: another sink may have been writing there until now.
-        if let Some(before) = &self.before {
-            if Self::is_torn(before).unwrap_or_default() && self.file.write(b"\n")? == 0 {
-                return Ok(0);
-            }
-            self.before = None;
-        }
-        self.file.write(bytes)
+    /// Settings for a file.
+    pub(in crate::audit) fn file(path: &Path, blocks: bool) -> AuditSettings {
+        AuditSettings { sink: AuditSink::File(path.to_owned(), None), blocks }
     }
 
-    fn flush(&mut self) -> io::Result<()> {
-        self.file.flush()
+    /// A way out, as it is where nothing is configured.
+    pub(in crate::audit) fn outbound() -> Arc<Outbound> {
+        install_provider();
+        let limit = Duration::from_secs(3);
+        let settings = UpstreamSettings {
+            ca_files: Vec::new(),
+            resolve: Vec::new(),
+            addresses: AddressPolicy::default(),
+            connect_timeout: limit,
+            idle_timeout: limit,
+            response_header_timeout: limit,
+            stream_idle_timeout: limit,
+        };
+        Outbound::new(&settings).unwrap()
     }
 }

@@ -20,7 +20,7 @@ pub struct AuditState {
     off: AtomicBool,
     blocks: AtomicBool,
     /// The sink that the writer is to take up.
-    next: Mutex<Option<Sink>>,
+    next: Mutex<Option<Box<dyn Sink>>>,
     /// Emptied buffers, to be filled again.
     spare: Mutex<Vec<Vec<u8>>>,
 }
@@ -75,7 +75,7 @@ impl AuditState {
     }
 
     /// The sink to take up, once.
-    pub(super) fn next(&self) -> Option<Sink> {
+    pub(super) fn next(&self) -> Option<Box<dyn Sink>> {
         self.next.lock().unwrap_or_else(PoisonError::into_inner).take()
     }
 

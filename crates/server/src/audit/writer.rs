@@ -18,6 +18,7 @@ use super::sink::{Prepared, Sink};
 use super::state::AuditState;
 use crate::config::settings::audit::AuditSettings;
 use crate::redaction;
+use crate::upstream::outbound::Outbound;
 
 /// Batches that may wait for the writer.
 pub(super) const QUEUE: usize = 64;
@@ -36,14 +37,14 @@ pub struct AuditLog {
 impl AuditLog {
     /// Opens the sink and starts the writer. A sink that cannot be opened is an error: nothing starts
     /// without its audit log.
-    pub fn start(settings: &AuditSettings) -> Result<Self, Diagnostic> {
-        let Prepared { sink, off, blocks } = Prepared::new(settings)?;
+    pub fn start(settings: &AuditSettings, outbound: &Outbound) -> Result<Self, Diagnostic> {
+        let Prepared { sink, off, blocks } = Prepared::new(settings, outbound)?;
         let state = Arc::new(AuditState::new(off, blocks));
         let (sender, receiver) = sync_channel(QUEUE);
         let shared = state.clone();
         let thread = std::thread::Builder::new()
             .name("audit".to_owned())
-            .spawn(move || Writer { sink, state: shared, reported_lost: 0, torn: false }.run(&receiver))
+            .spawn(move || Writer::new(sink, shared).run(&receiver))
             .map_err(|error| Diagnostic::error(format!("the audit thread cannot be started: {error}")))?;
         Ok(Self { state, sender, thread })
     }
@@ -74,15 +75,22 @@ impl AuditLog {
 }
 
 struct Writer {
-    sink: Sink,
+    sink: Box<dyn Sink>,
     state: Arc<AuditState>,
     reported_lost: u64,
+    /// What is reported at the moment: such a line may have gone out in part.
+    reporting: Option<u64>,
     /// The last line was given up in its middle.
     torn: bool,
 }
 
 impl Writer {
+    fn new(sink: Box<dyn Sink>, state: Arc<AuditState>) -> Self {
+        Self { sink, state, reported_lost: 0, reporting: None, torn: false }
+    }
+
     fn run(mut self, receiver: &Receiver<Batch>) {
+        self.tend();
         loop {
             match receiver.recv_timeout(Duration::from_secs(1)) {
                 Ok(batch) => {
@@ -90,7 +98,7 @@ impl Writer {
                     self.state.take_back(batch.bytes);
                 }
                 Err(RecvTimeoutError::Timeout) => {
-                    self.take_up_next();
+                    self.tend();
                     self.report_gap();
                 }
                 Err(RecvTimeoutError::Disconnected) => break,
@@ -99,6 +107,30 @@ impl Writer {
         self.take_up_next();
         self.report_gap();
         let _ = self.sink.flush();
+    }
+
+    /// Lets the sink do what is due, so that one that fails is known before there is something to write.
+    fn tend(&mut self) {
+        let is_new = self.take_up_next();
+        match self.sink.tend() {
+            Some(Ok(())) => self.succeeded(),
+            Some(Err(error)) => self.failed(&error.to_string()),
+            // What was wrong with the one before is over.
+            None if is_new => self.succeeded(),
+            None => {}
+        }
+    }
+
+    fn succeeded(&self) {
+        if self.state.set_failing(false) {
+            tracing::info!("audit records are written again");
+        }
+    }
+
+    fn failed(&self, cause: &str) {
+        if !self.state.set_failing(true) {
+            tracing::error!(cause, "audit records cannot be written");
+        }
     }
 
     /// Goes over to the sink that is to come next, if there is one.
@@ -126,15 +158,22 @@ impl Writer {
         self.state.count_lost(batch.records.saturating_sub(lines));
     }
 
+    /// Tells what was lost since that was told last. A line that was given up is told first, as it was, since a collector that has got
+    /// a part of it may still get the whole; then what was lost meanwhile.
     fn report_gap(&mut self) {
-        let lost = self.state.lost();
-        if lost == self.reported_lost {
-            return;
-        }
-        let start = if self.torn { "\n" } else { "" };
-        let line = format!("{start}{{\"audit\":\"gap\",\"lost\":{}}}\n", lost - self.reported_lost);
-        if self.push(line.as_bytes(), false) == line.len() {
+        for _ in 0..2 {
+            let lost = self.reporting.unwrap_or_else(|| self.state.lost());
+            if lost == self.reported_lost {
+                return;
+            }
+            self.reporting = Some(lost);
+            let start = if self.torn { "\n" } else { "" };
+            let line = format!("{start}{{\"audit\":\"gap\",\"lost\":{}}}\n", lost - self.reported_lost);
+            if self.push(line.as_bytes(), false) < line.len() {
+                return;
+            }
             self.reported_lost = lost;
+            self.reporting = None;
         }
     }
 
@@ -146,10 +185,7 @@ impl Writer {
                 Ok(count) if count > 0 => done += count,
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
                 failed => {
-                    if !self.state.set_failing(true) {
-                        let cause = failed.err().map_or("nothing was written".to_owned(), |error| error.to_string());
-                        tracing::error!(cause, "audit records cannot be written");
-                    }
+                    self.failed(&failed.err().map_or("nothing was written".to_owned(), |error| error.to_string()));
                     if self.take_up_next() {
                         // The new sink gets the line from its beginning.
                         done = bytes[..done].iter().rposition(|byte| *byte == b'\n').map_or(0, |end| end + 1);
@@ -167,9 +203,7 @@ impl Writer {
         }
         if done == bytes.len() {
             let _ = self.sink.flush();
-            if self.state.set_failing(false) {
-                tracing::info!("audit records are written again");
-            }
+            self.succeeded();
         }
         done
     }
@@ -182,18 +216,15 @@ mod tests {
 
     use super::*;
     use crate::audit::record::AuditRecord;
+    use crate::audit::sink::tests::{file as settings, outbound};
     use crate::config::settings::audit::AuditSink;
-
-    fn settings(path: &std::path::Path, blocks: bool) -> AuditSettings {
-        AuditSettings { sink: AuditSink::File(path.to_owned()), blocks }
-    }
 
     #[test]
     fn every_record_is_in_the_file_after_shutdown_and_only_the_owner_reads_it() {
         use std::os::unix::fs::PermissionsExt;
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path().join("audit.log");
-        let log = AuditLog::start(&settings(&path, true)).unwrap();
+        let log = AuditLog::start(&settings(&path, true), &outbound()).unwrap();
         let handles: Vec<AuditHandle> = (0..2).map(|_| log.handle()).collect();
         for n in 0..1000_u16 {
             handles[usize::from(n % 2)].write(&AuditRecord { status: n, ..AuditRecord::default() });
@@ -223,11 +254,13 @@ mod tests {
         }
     }
 
+    impl Sink for Small {}
+
     #[test]
     fn a_line_that_was_given_up_in_its_middle_spoils_no_other() {
         let sink = Small::default();
         let state = Arc::new(AuditState::default());
-        let mut writer = Writer { sink: Box::new(sink.clone()), state: state.clone(), reported_lost: 0, torn: false };
+        let mut writer = Writer::new(Box::new(sink.clone()), state.clone());
         let batch = Batch { bytes: b"{\"a\":1}\n{\"a\":2}\n{\"a\":3}\n".to_vec(), records: 3 };
         for room in [11, 11, 14, 1000] {
             sink.0.lock().unwrap().1 = room;
@@ -238,20 +271,55 @@ mod tests {
         let whole = lines.iter().filter(|line| line.starts_with("{\"a\"") && line.ends_with('}')).count();
         assert_eq!((state.written(), state.lost()), (4, 8), "{text}");
         assert_eq!(whole, 4, "{text}");
-        assert!(text.contains("\n{\"audit\":\"gap\",\"lost\":8}\n"), "{text}");
+        let gaps = "\n{\"audit\":\"gap\",\"lost\":2}\n{\"audit\":\"gap\",\"lost\":6}\n{\"a\":1}\n";
+        assert!(text.contains(gaps), "{text}");
+    }
+
+    /// Shows what it was given; takes it or not.
+    #[derive(Clone, Default)]
+    struct Shown(Arc<std::sync::Mutex<(String, bool)>>);
+
+    impl Write for Shown {
+        fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+            let mut inner = self.0.lock().unwrap();
+            inner.0.push_str(std::str::from_utf8(bytes).unwrap());
+            if inner.1 { Ok(bytes.len()) } else { Err(io::ErrorKind::TimedOut.into()) }
+        }
+
+        fn flush(&mut self) -> io::Result<()> {
+            Ok(())
+        }
+    }
+
+    impl Sink for Shown {}
+
+    /// A collector may have got the first half of such a line, and gets the second later.
+    #[test]
+    fn a_gap_that_was_not_told_is_told_as_it_was_and_what_is_lost_meanwhile_after_it() {
+        let sink = Shown::default();
+        let state = Arc::new(AuditState::default());
+        let mut writer = Writer::new(Box::new(sink.clone()), state.clone());
+        let rows: [(u64, bool, &[u64]); 4] = [(3, false, &[3]), (2, true, &[3, 2]), (0, true, &[]), (4, true, &[4])];
+        for (lost, takes, told) in rows {
+            state.count_lost(lost);
+            *sink.0.lock().unwrap() = (String::new(), takes);
+            writer.report_gap();
+            let lines: String = told.iter().map(|lost| format!("{{\"audit\":\"gap\",\"lost\":{lost}}}\n")).collect();
+            assert_eq!(sink.0.lock().unwrap().0, lines);
+        }
     }
 
     #[test]
     fn a_change_of_sink_loses_no_record_and_rescues_what_a_full_disk_holds_up() {
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path().join("audit.log");
-        let log = AuditLog::start(&settings(std::path::Path::new("/dev/full"), true)).unwrap();
+        let log = AuditLog::start(&settings(std::path::Path::new("/dev/full"), true), &outbound()).unwrap();
         let handle = log.handle();
         for n in 0..10 {
             handle.write(&AuditRecord { status: n, ..AuditRecord::default() });
         }
         handle.flush();
-        log.state().switch(Prepared::new(&settings(&path, false)).unwrap());
+        log.state().switch(Prepared::new(&settings(&path, false), &outbound()).unwrap());
         handle.write(&AuditRecord { status: 10, ..AuditRecord::default() });
         let off = AuditSettings { sink: AuditSink::Off, blocks: true };
         handle.flush();
@@ -259,7 +327,7 @@ mod tests {
         while log.state().written() < 11 && begun.elapsed() < Duration::from_secs(5) {
             std::thread::sleep(Duration::from_millis(5));
         }
-        log.state().switch(Prepared::new(&off).unwrap());
+        log.state().switch(Prepared::new(&off, &outbound()).unwrap());
         handle.write(&AuditRecord { status: 11, ..AuditRecord::default() });
         drop(handle);
         assert_eq!((log.state().written(), log.state().lost()), (11, 0));
@@ -274,6 +342,6 @@ mod tests {
 
     #[test]
     fn a_sink_that_cannot_be_opened_stops_the_start() {
-        assert!(AuditLog::start(&settings(std::path::Path::new("/nonexistent/audit.log"), true)).is_err());
+        assert!(AuditLog::start(&settings(std::path::Path::new("/nonexistent/audit.log"), true), &outbound()).is_err());
     }
 }

@@ -127,6 +127,8 @@ pub struct Metrics {
     pub audit_written: Gauge<u64, AtomicU64>,
     /// Audit records lost.
     pub audit_lost: Gauge<u64, AtomicU64>,
+    /// Whether audit records cannot be written.
+    pub audit_failing: Gauge64,
     paths: Mutex<HashSet<String>>,
 }
 
@@ -226,6 +228,11 @@ impl Metrics {
                 "keyward_audit_records_lost",
                 "Audit records lost",
                 Gauge::<u64, AtomicU64>::default()
+            ),
+            audit_failing: register!(
+                "keyward_audit_failing",
+                "Whether audit records cannot be written at the moment",
+                Gauge64::default()
             ),
             secrets: SecretMetrics::new(&mut registry),
             paths: Mutex::default(),

@@ -240,7 +240,7 @@ impl Reloader {
             }
             _ => None,
         };
-        let audit = Prepared::new(&settings.audit)?;
+        let audit = Prepared::new(&settings.audit, &outbound)?;
 
         telemetry::apply(settings.log);
         log(&warnings);

@@ -5,6 +5,7 @@ use keyward_handlers::TABLES;
 use serde_json::{Value, json};
 
 use super::settings;
+use crate::config::settings::audit::{APP_NAME_PATTERN, COLLECTOR_PATTERN, LEAST_ROTATED_BYTES};
 use crate::config::settings::proxy::MOST_ECHO_BYTES;
 use crate::config::yaml::MAX_BYTES;
 
@@ -68,11 +69,37 @@ fn table() -> Vec<(&'static str, Value)> {
         ("serve.api.cors.exposed_headers[]", text()),
         (
             "audit",
+            json!({"allOf": [
+                {
+                    "if": {"properties": {"sink": {"const": "file"}}, "required": ["sink"]},
+                    "then": {"properties": {"path": {"type": "string", "minLength": 1}}, "required": ["path"]},
+                    "else": {"properties": {"rotate": {"type": "null"}}},
+                },
+                {
+                    "if": {"properties": {"sink": {"enum": ["syslog", "tcp"]}}, "required": ["sink"]},
+                    "then": {"properties": {"url": {"type": "string"}}, "required": ["url"]},
+                    "else": {"properties": {"url": {"type": "null"}}},
+                },
+                {
+                    "if": {"properties": {"sink": {"const": "syslog"}}, "required": ["sink"]},
+                    "else": {"properties": {"syslog": {"type": "null"}}},
+                },
+            ]}),
+        ),
+        (
+            "audit.rotate",
             json!({
-                "if": {"properties": {"sink": {"const": "file"}}, "required": ["sink"]},
-                "then": {"properties": {"path": {"type": "string", "minLength": 1}}, "required": ["path"]},
+                "if": {"type": "object"},
+                "then": {"anyOf": [
+                    {"properties": {"max_bytes": {"type": "integer"}}, "required": ["max_bytes"]},
+                    {"properties": {"every": {"type": "string"}}, "required": ["every"]},
+                ]},
             }),
         ),
+        ("audit.rotate.max_bytes", json!({"minimum": LEAST_ROTATED_BYTES})),
+        ("audit.rotate.keep", some()),
+        ("audit.url", json!({"pattern": COLLECTOR_PATTERN})),
+        ("audit.syslog.app_name", json!({"pattern": APP_NAME_PATTERN})),
         (
             "issuer",
             json!({

@@ -70,6 +70,8 @@ fn table() -> Vec<(&'static str, Value)> {
         ("log.level", json!("info")),
         ("log.format", json!("text")),
         ("audit.sink", json!("stdout")),
+        ("audit.syslog.facility", json!("local0")),
+        ("audit.syslog.app_name", json!("keyward")),
         ("audit.policy", json!("block")),
     ]
 }
@@ -99,11 +101,18 @@ mod tests {
 
     #[test]
     fn writing_a_default_changes_nothing() {
-        let nothing = checked(&json!({}));
         let mut schema = super::super::configuration();
         for (key, default) in table() {
-            let written = key.rsplit('.').fold(default, |value, key| json!({ key: value }));
-            assert_eq!(checked(&written), nothing, "{key}");
+            let mut written = key.rsplit('.').fold(default, |value, key| json!({ key: value }));
+            let mut nothing = json!({});
+            if key.starts_with("audit.syslog.") {
+                // Beside another sink it is refused.
+                for file in [&mut written, &mut nothing] {
+                    file["audit"]["sink"] = json!("syslog");
+                    file["audit"]["url"] = json!("tcp://127.0.0.1:601");
+                }
+            }
+            assert_eq!(checked(&written), checked(&nothing), "{key}");
             let place = format!("/properties/{}/default", key.replace('.', "/properties/"));
             assert!(schema.pointer_mut(&place).is_some(), "{key} is no key of the configuration");
         }

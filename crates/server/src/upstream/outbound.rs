@@ -4,10 +4,14 @@
 use std::path::PathBuf;
 use std::rc::Rc;
 use std::sync::Arc;
+use std::time::Duration;
 
 use aws_lc_rs::digest::{Context, SHA256};
 use keyward_core::diagnostic::Diagnostic;
+use keyward_core::rule::upstream::UpstreamOrigin;
+use rustls::ClientConfig;
 
+use super::connect::{UpstreamStream, connect};
 use super::forward::{Forwarder, UpstreamTls};
 use super::pool::Pool;
 use super::resolve::Resolver;
@@ -60,10 +64,32 @@ impl Outbound {
         )
     }
 
+    /// A way to servers that are spoken to in another protocol than HTTP.
+    pub fn connector(&self) -> Connector {
+        let mut tls = self.tls.http1.as_ref().clone();
+        tls.alpn_protocols.clear();
+        let resolver = Resolver::new(self.settings.resolve.clone(), self.settings.addresses.clone());
+        Connector { resolver, tls: Arc::new(tls), limit: self.settings.connect_timeout }
+    }
+
     /// A client for documents: a copy of one and the same, since whoever signs in keeps what that gave for as long
     /// as the client is the same.
     pub fn http_client(&self) -> HttpClient {
         self.documents.clone()
+    }
+}
+
+/// Opens connections, one at a time.
+pub struct Connector {
+    resolver: Resolver,
+    tls: Arc<ClientConfig>,
+    limit: Duration,
+}
+
+impl Connector {
+    /// Connects; TLS where the scheme is that of HTTP over TLS. What went wrong is for the operator.
+    pub async fn connect(&self, to: &UpstreamOrigin) -> Result<UpstreamStream, String> {
+        connect(to, &self.resolver, &self.tls, self.limit).await.map_err(|error| error.to_string())
     }
 }
 

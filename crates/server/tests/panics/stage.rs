@@ -136,10 +136,10 @@ impl Core {
         let upstream = Recorder::start(true);
         let snapshot = snapshot(&mut settings, upstream.port);
         let outbound = Outbound::new(&settings.proxy.upstream).unwrap();
-        let serving = Arc::new(Serving::new(&settings, outbound).unwrap());
+        let serving = Arc::new(Serving::new(&settings, outbound.clone()).unwrap());
         let metrics = Metrics::new(&settings.metrics);
         let (shutdown, begun) = watch::channel(false);
-        let log = AuditLog::start(&settings.audit).unwrap();
+        let log = AuditLog::start(&settings.audit, &outbound).unwrap();
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         listener.set_nonblocking(true).unwrap();
         let port = listener.local_addr().unwrap().port();

@@ -130,12 +130,34 @@ mirror! {
     }
     /// The audit log.
     Audit {
-        /// stdout, file, or off.
+        /// stdout, file, syslog, tcp, or off.
         sink: AuditSinkName,
         /// The file of the file sink.
         path: String,
+        /// When the file is rotated; never by default.
+        rotate: AuditRotation,
+        /// The collector of the syslog and tcp sinks: `tcp://host:port` or `tls://host:port`.
+        url: String,
+        /// What the messages of the syslog sink say of themselves.
+        syslog: AuditSyslog,
         /// What happens when records cannot be written: block (nothing is forwarded) or drop.
         policy: AuditPolicyName,
+    }
+    /// When the file of audit records is rotated, and what is kept.
+    AuditRotation {
+        /// Another file is begun before this one would have more bytes; at least 65536.
+        max_bytes: u64,
+        /// Another file is begun when as much time is over, in UTC: `24h` at midnight, `1h` at the full hour.
+        every: GoDuration,
+        /// How many rotated files are kept; all of them by default.
+        keep: usize,
+    }
+    /// What messages of syslog say of themselves.
+    AuditSyslog {
+        /// The facility, which collectors sort by.
+        facility: SyslogFacility,
+        /// What sends them, in at most 48 printable ASCII characters.
+        app_name: String,
     }
 }
 
@@ -223,6 +245,39 @@ names! {
         Off,
         /// Standard output.
         Stdout,
+        /// Send messages of syslog (RFC 5424, RFC 6587) to a collector.
+        Syslog,
+        /// Send lines to a collector.
+        Tcp,
+    }
+    /// `audit.syslog.facility`
+    SyslogFacility {
+        /// 1
+        User,
+        /// 3
+        Daemon,
+        /// 4
+        Auth,
+        /// 10
+        Authpriv,
+        /// 13
+        Audit,
+        /// 16
+        Local0,
+        /// 17
+        Local1,
+        /// 18
+        Local2,
+        /// 19
+        Local3,
+        /// 20
+        Local4,
+        /// 21
+        Local5,
+        /// 22
+        Local6,
+        /// 23
+        Local7,
     }
     /// `audit.policy`
     AuditPolicyName {
