@@ -16,8 +16,11 @@ fn every_alert_has_its_runbook_and_every_runbook_its_alert() {
         named.push(name);
     }
     let page = read("docs/operations.md");
-    let explained: Vec<&str> =
-        page.lines().filter_map(|line| line.strip_prefix("### ")).filter(|title| title.starts_with("Keyward")).collect();
+    let explained: Vec<&str> = page
+        .lines()
+        .filter_map(|line| line.strip_prefix("### "))
+        .filter(|title| title.starts_with("Keyward"))
+        .collect();
     assert!(named.len() > 15);
     let missing = |these: &[&str], those: &[&str]| these.iter().filter(|it| !those.contains(it)).count();
     assert_eq!(missing(&named, &explained), 0, "without a runbook, among {named:?}");

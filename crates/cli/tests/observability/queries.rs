@@ -32,7 +32,10 @@ impl Asked {
                 let end = at + tokens[at..].iter().position(|token| token == ")").unwrap();
                 asked.grouped.extend(tokens[at + 2..end].iter().filter(|token| *token != ",").cloned());
                 at = end;
-            } else if is_metric(token) && next != Some("(") && !matches!(token, "and" | "or" | "unless" | "bool") {
+            } else if is_metric(token)
+                && !matches!(next, Some("(" | "by" | "without"))
+                && !matches!(token, "and" | "or" | "unless" | "bool")
+            {
                 let mut matchers = Vec::new();
                 if next == Some("{") {
                     let end = at + tokens[at..].iter().position(|token| token == "}").unwrap();

@@ -8,7 +8,7 @@ use serde_json::Value;
 
 use crate::keyward;
 
-const HANDLERS: &str = "authenticators: {anonymous: {enabled: true}, jwt: {enabled: true, config: {jwks_urls: [\"http://127.0.0.1:PORT/keys\"]}}}\n\
+const HANDLERS: &str = "authenticators: {anonymous: {enabled: true}, jwt: {enabled: true, config: {jwks_urls: [\"http://127.0.0.1:1/keys\"]}}}\n\
                         authorizers: {allow: {enabled: true}}\nmutators: {header: {enabled: true}}\n";
 
 fn rule(authenticator: &str, header: &str) -> String {
@@ -65,7 +65,7 @@ fn a_source_of_secrets_that_is_missing_is_named_with_the_remedy() {
 #[test]
 fn a_key_set_that_cannot_be_had_is_named_with_the_remedy() {
     let closed = reserve();
-    let config = HANDLERS.replace("PORT", &closed.number().to_string());
+    let config = HANDLERS.replace(":1/keys", &format!(":{}/keys", closed.number()));
     let location = format!("http://127.0.0.1:{}/keys", closed.number());
     let told = ["not fetched yet: ", &*location, "check the URL, that this machine reaches it"];
     assert_told(keyward().with(&config, &rule("jwt", "x")), "key_sets", &told);
