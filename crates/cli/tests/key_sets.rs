@@ -148,7 +148,9 @@ fn readiness_names_each_set_and_how_it_is_doing() {
     running.until("the good one", |_| is(&location("good"), "fresh"));
     assert!(is(&late, "missing") && source(&late)["problem"].as_str().unwrap().contains("status 404"));
     assert_eq!((ready("").status(), ready("?verbose").status()), (503, 503));
-    assert!(ready("").text().contains(&format!("\"key_sets\":\"not fetched yet: {late}\"")));
+    let told = ready("").text();
+    assert!(told.contains(&format!("\"key_sets\":\"not fetched yet: {late}: ")), "{told}");
+    assert!(told.contains("status 404") && told.contains(" (check the URL"), "{told}");
     let endpoint = format!("http://127.0.0.1:{}", running.api);
     let command =
         || Keyward::new(env!("CARGO_BIN_EXE_keyward")).run(&["health", "ready", "--verbose", "--endpoint", &endpoint]);

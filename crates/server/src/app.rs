@@ -71,6 +71,7 @@ pub struct App {
     shutdown: watch::Sender<bool>,
     workers: Vec<JoinHandle<()>>,
     audit: AuditLog,
+    health: Rc<Api>,
 }
 
 impl App {
@@ -183,7 +184,7 @@ impl App {
         tracing::info!(%proxy, api = %api_at, metrics = %metrics_at, cores = workers.len(), "serving");
         tokio::task::spawn_local(shedding::warn(metrics.clone()));
         serve(metrics_listener, |serving| &serving.metrics, api.clone().metrics_handler());
-        serve(api_listener, |serving| &serving.api, api.handler());
+        serve(api_listener, |serving| &serving.api, api.clone().handler());
         if let Some(origin) = origin {
             let reloader = Reloader {
                 files: origin.files,
@@ -209,12 +210,20 @@ impl App {
                 }
             });
         }
-        Ok(Self { proxy, api: api_at, metrics: metrics_at, issuer: issuer_at, shutdown, workers, audit })
+        let (api, health, metrics) = (api_at, api, metrics_at);
+        Ok(Self { proxy, api, metrics, issuer: issuer_at, shutdown, workers, audit, health })
+    }
+
+    /// What keeps it from being ready, and what to do about it, on one line; nothing while it is ready.
+    pub fn unready(&self) -> Option<String> {
+        self.health.unready()
     }
 
     /// Drains: no new connections, requests in flight finish, every record is written.
     pub async fn stop(self) {
-        let Self { shutdown, workers, audit, .. } = self;
+        let Self { shutdown, workers, audit, health, .. } = self;
+        // It could write records of decisions, and the log of them waits for all who could.
+        drop(health);
         // Nobody listening any more is as good as told.
         let _ = shutdown.send(true);
         let drained = tokio::task::spawn_blocking(move || {

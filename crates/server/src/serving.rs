@@ -16,7 +16,7 @@ use crate::echo::EchoPolicy;
 use crate::metrics::PathLabels;
 use crate::proxy::connection::ConnectionOptions;
 use crate::proxy::service::BodyLimits;
-use crate::proxy::tls::server_config;
+use crate::proxy::tls::{Identity, identity};
 use crate::snapshot::Snapshot;
 use crate::upstream::outbound::Outbound;
 
@@ -64,6 +64,8 @@ pub struct Serving {
     pub metrics: Port,
     /// The issuer's port.
     pub issuer: Port,
+    /// Until when the certificates of listeners are good, in seconds since 1970, by the listener's key.
+    pub expiries: Vec<(&'static str, i64)>,
 }
 
 /// What new connections of a port that is not the proxy's get: nothing written is plain HTTP.
@@ -80,9 +82,19 @@ impl Serving {
     pub fn new(settings: &Settings, outbound: Arc<Outbound>) -> Result<Self, Diagnostic> {
         let proxy = &settings.proxy;
         let enough = Enough::for_settings(proxy);
+        let mut expiries = Vec::new();
+        let mut tls = |listener: Option<&ListenerSettings>| -> Result<Tls, Diagnostic> {
+            let Some((listener, files)) = listener.and_then(|it| Some((it, it.tls.as_ref()?))) else { return Ok(None) };
+            let Identity { config, expiry } = identity(files, listener.key)?;
+            expiries.extend(expiry.map(|expiry| (listener.key, expiry)));
+            Ok(Some(config))
+        };
+        let (proxy_tls, api_tls) = (tls(Some(&proxy.listener))?, tls(Some(&settings.api.listener))?);
+        let metrics_tls = tls(Some(&settings.metrics.listener))?;
+        let issuer_tls = tls(settings.issuer.as_ref().map(|issuer| &issuer.listener))?;
         Ok(Self {
             connections: Arc::new(ConnectionOptions {
-                tls: tls(&proxy.listener)?,
+                tls: proxy_tls,
                 header_timeout: proxy.header_timeout,
                 handshake_timeout: proxy.handshake_timeout,
                 idle_timeout: proxy.idle_timeout,
@@ -103,9 +115,10 @@ impl Serving {
             shutdown_timeout: proxy.shutdown_timeout,
             labels: settings.metrics.labels,
             outbound,
-            api: port(Some(&settings.api.listener), settings.api.timeouts)?,
-            metrics: port(Some(&settings.metrics.listener), PortTimeouts::default())?,
-            issuer: port(settings.issuer.as_ref().map(|issuer| &issuer.listener), PortTimeouts::default())?,
+            api: Port { tls: api_tls, timeouts: settings.api.timeouts },
+            metrics: Port { tls: metrics_tls, timeouts: PortTimeouts::default() },
+            issuer: Port { tls: issuer_tls, timeouts: PortTimeouts::default() },
+            expiries,
         })
     }
 }
@@ -113,13 +126,4 @@ impl Serving {
 /// All that the gate lets in, and so much more that most of what it refuses gets there, where it is counted and recorded.
 fn field_section(gate: &GatePolicy) -> u32 {
     u32::try_from(gate.largest_field_section().saturating_add(TO_BE_REFUSED)).unwrap_or(u32::MAX)
-}
-
-fn port(listener: Option<&ListenerSettings>, timeouts: PortTimeouts) -> Result<Port, Diagnostic> {
-    let tls = listener.map(tls).transpose()?.flatten();
-    Ok(Port { tls, timeouts })
-}
-
-fn tls(listener: &ListenerSettings) -> Result<Tls, Diagnostic> {
-    listener.tls.as_ref().map(|files| server_config(files, listener.key)).transpose()
 }

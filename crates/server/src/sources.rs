@@ -16,6 +16,8 @@ pub struct SourceReport {
     pub age: Option<Duration>,
     /// What is wrong with it, for the operator: why the last attempt failed, as a rule. Absent when nothing is.
     pub problem: Option<String>,
+    /// What to do about it.
+    pub remedy: Option<String>,
 }
 
 /// What there is of a source.

@@ -12,7 +12,7 @@ use keyward_server::issuer::routes::Issuer;
 use keyward_server::issuer::settings::{IssuerMode, IssuerSettings};
 use keyward_server::memory::without_tracing;
 use keyward_server::proxy::listener::{address, bind};
-use keyward_server::proxy::tls::server_config;
+use keyward_server::proxy::tls::identity;
 use keyward_server::secrets::EnvironmentSecrets;
 use keyward_server::serving::Port;
 use keyward_server::telemetry;
@@ -85,7 +85,7 @@ fn serve(settings: &IssuerSettings, env_dir: Option<PathBuf>) -> Result<(), Diag
     let issuer = Rc::new(Issuer::new(settings, &EnvironmentSecrets::new(env_dir))?);
     let listener = bind(address(&settings.listener)?, settings.listener.key, false)?;
     install_provider();
-    let tls = settings.listener.tls.as_ref().map(|files| server_config(files, settings.listener.key));
+    let tls = settings.listener.tls.as_ref().map(|files| identity(files, settings.listener.key).map(|it| it.config));
     let port = Port { tls: tls.transpose()?, ..Port::default() };
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(failed)?;
     LocalSet::new().block_on(&runtime, async {

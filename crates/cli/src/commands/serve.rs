@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-use keyward_core::diagnostic::Diagnostic;
+use keyward_core::diagnostic::{Diagnostic, Severity};
 use keyward_server::app::{App, Origin, asked_to_stop};
 use keyward_server::config::load::load;
 use keyward_server::memory::without_tracing;
@@ -48,7 +48,7 @@ pub(crate) fn run(arguments: &Arguments, files: Vec<PathBuf>) -> ExitCode {
         Ok(loaded) => loaded,
         Err(findings) => {
             report(&findings);
-            complain("the configuration cannot be used; nothing was started\n");
+            complain(&format!("the configuration cannot be used, nothing was started: {}\n", first(&findings)));
             return ExitCode::from(EXIT_USAGE);
         }
     };
@@ -76,16 +76,35 @@ pub(crate) fn run(arguments: &Arguments, files: Vec<PathBuf>) -> ExitCode {
     let served = LocalSet::new().block_on(&runtime, async {
         let app = App::start(loaded, Some(Origin { files, variables })).await?;
         asked_to_stop().await;
+        let unready = app.unready();
         tracing::info!("draining: no new connections, requests in flight finish");
         app.stop().await;
-        tracing::info!("stopped");
+        // The last line is what one looks at when a pod was ended for never becoming ready.
+        match unready {
+            None => tracing::info!("stopped"),
+            Some(cause) => tracing::error!(cause, "stopped, and was not ready"),
+        }
         Ok::<_, Vec<_>>(())
     });
     match served {
         Ok(()) => ExitCode::SUCCESS,
         Err(findings) => {
             report(&findings);
+            tracing::error!(cause = first(&findings), "not started");
             ExitCode::FAILURE
         }
     }
+}
+
+/// The first error, with its place and what to do, on one line.
+fn first(findings: &[Diagnostic]) -> String {
+    let errors = || findings.iter().filter(|finding| finding.severity == Severity::Error);
+    let Some(finding) = errors().next() else { return String::new() };
+    let place = finding.origin.as_ref().map_or_else(String::new, |origin| format!("{origin}: "));
+    let hint = finding.hint.as_ref().map_or_else(String::new, |hint| format!(" ({hint})"));
+    let more = match errors().count() {
+        1 => String::new(),
+        count => format!(", and {} more", count - 1),
+    };
+    format!("{place}{}{hint}{more}", finding.message)
 }

@@ -1,10 +1,12 @@
 //! The API port: health, version, rules, decisions, key set, metrics (serving spec 7).
 
+mod accept;
 mod decisions;
 mod health;
 mod not_found;
 mod panics;
 mod rules;
+mod scrape;
 mod well_known;
 
 use std::borrow::Cow;
@@ -14,7 +16,7 @@ use std::time::{Duration, Instant};
 
 use arc_swap::ArcSwap;
 use bytes::Bytes;
-use http::{HeaderMap, Method, Request, Response, StatusCode, header};
+use http::{Method, Request, Response, StatusCode};
 use http_body_util::Full;
 use hyper::body::Incoming;
 use keyward_core::gate::path::{PathError, canonicalize};
@@ -26,11 +28,10 @@ use crate::audit::handle::AuditHandle;
 use crate::audit::ids::RequestIds;
 use crate::audit::state::AuditState;
 use crate::cors;
-use crate::http_server::{Arrived, Handler, json as json_answer, typed};
+use crate::http_server::{Arrived, Handler, json as json_answer};
 use crate::keys::KeySetRegistry;
 use crate::metrics::Metrics;
 use crate::metrics::worker::Finished;
-use crate::redaction;
 use crate::repository::standing::Standings;
 use crate::serving::Live;
 use crate::sources::SourceReports;
@@ -172,24 +173,6 @@ impl Api {
                 None => not_found::page(request.headers()),
             },
         }
-    }
-
-    fn scrape(&self, headers: &HeaderMap) -> Response<Full<Bytes>> {
-        self.metrics.key_sets_ready.set(i64::try_from(self.keys.in_force()).unwrap_or(i64::MAX));
-        self.metrics.key_sets.show(&self.keys.reports(None), &self.keys.failures());
-        self.repositories.measure(&self.metrics.repositories);
-        self.metrics.audit_written.set(self.audit_state.written());
-        self.metrics.audit_lost.set(self.audit_state.lost());
-        self.metrics.audit_failing.set(i64::from(self.audit_state.is_failing()));
-        let accepts = headers.get(header::ACCEPT).and_then(|value| value.to_str().ok()).unwrap_or_default();
-        let open_metrics = accepts.contains("application/openmetrics-text");
-        let media_type = if open_metrics {
-            "application/openmetrics-text; version=1.0.0; charset=utf-8"
-        } else {
-            "text/plain; version=0.0.4; charset=utf-8"
-        };
-        let text = self.metrics.render(open_metrics);
-        typed(StatusCode::OK, media_type, redaction::known().text(&text).into_owned())
     }
 }
 

@@ -4,6 +4,7 @@ use bytes::Bytes;
 use http::{HeaderMap, Response, StatusCode, header};
 use http_body_util::Full;
 
+use super::accept::fit;
 use crate::http_server::typed;
 
 const REASON: &str = "The requested route does not exist. Make sure you are using the right path, domain, and port.";
@@ -33,33 +34,12 @@ fn preferred(accept: &str) -> &'static str {
     const OFFERED: [&str; 3] = ["text/html", "text/plain", "application/json"];
     let mut best = ("text/html", 0.0_f32);
     for offered in OFFERED {
-        let quality = quality_of(accept, offered);
+        let quality = fit(accept, offered, None).quality;
         if quality > best.1 {
             best = (offered, quality);
         }
     }
     best.0
-}
-
-/// What the most specific range that fits says.
-fn quality_of(accept: &str, offered: &str) -> f32 {
-    let family = offered.split('/').next().unwrap_or_default();
-    let mut found = (0, 0.0);
-    for range in accept.split(',') {
-        let mut parts = range.split(';').map(str::trim);
-        let name = parts.next().unwrap_or_default();
-        let quality = parts.find_map(|part| part.strip_prefix("q=")).map_or(1.0, |text| text.parse().unwrap_or(0.0));
-        let specificity = match name {
-            name if name.eq_ignore_ascii_case(offered) => 3,
-            name if name.strip_suffix("/*").is_some_and(|start| start.eq_ignore_ascii_case(family)) => 2,
-            "*/*" => 1,
-            _ => continue,
-        };
-        if specificity > found.0 {
-            found = (specificity, quality);
-        }
-    }
-    found.1
 }
 
 #[cfg(test)]

@@ -22,6 +22,9 @@ const REFRESH_INTERVAL: Duration = Duration::from_secs(10);
 const FIRST_RETRY: Duration = Duration::from_millis(500);
 const LAST_RETRY: Duration = Duration::from_secs(30);
 
+/// What to do about a set that cannot be had or used.
+const REMEDY: &str = "check the URL, that this machine reaches it, and that a JSON Web Key Set is there";
+
 /// What a document at a location is read as.
 pub(super) trait Document: Send + Sync + Sized + 'static {
     fn parse(document: &[u8]) -> Result<Self, String>;
@@ -181,7 +184,9 @@ impl<D: Document> Source<D> {
             None => (None, None, SourceState::Missing),
         };
         let name = shown_url(&self.url).into_owned();
-        SourceReport { kind: "key_set", name, state, age, problem: failure.or(shortcoming) }
+        let problem = failure.or(shortcoming);
+        let remedy = problem.is_some().then(|| REMEDY.to_owned());
+        SourceReport { kind: "key_set", name, state, age, problem, remedy }
     }
 
     async fn refreshed(&self) {

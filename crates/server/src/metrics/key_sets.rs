@@ -4,7 +4,7 @@
 use prometheus_client::encoding::EncodeLabelSet;
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
-use prometheus_client::registry::Registry;
+use prometheus_client::registry::{Registry, Unit};
 
 use super::Gauge64;
 use crate::sources::SourceReport;
@@ -24,7 +24,7 @@ impl KeySetMetrics {
     pub(super) fn register(registry: &mut Registry) -> Self {
         let (ages, failures) = (Family::default(), Family::default());
         let help = "How long ago each key set in force was last fetched";
-        registry.register("keyward_key_set_age_seconds", help, Family::clone(&ages));
+        registry.register_with_unit("keyward_key_set_age", help, Unit::Seconds, Family::clone(&ages));
         let help = "Failed fetches of each key set in use";
         registry.register("keyward_key_set_fetch_failures", help, Family::clone(&failures));
         Self { ages, failures }

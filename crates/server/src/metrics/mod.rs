@@ -4,16 +4,20 @@
 //! number and then become `other`; queries and subjects are never labels. A core resolves a label set
 //! once and keeps the handles.
 
+mod certificates;
+pub mod exposition;
 pub mod faults;
 mod key_sets;
 mod process;
+mod readiness;
 pub mod repositories;
+mod rules;
 mod secrets;
 pub mod shed;
 pub mod worker;
 
 use std::collections::HashSet;
-use std::sync::atomic::{AtomicI64, AtomicU64};
+use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -25,11 +29,17 @@ use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::metrics::histogram::Histogram;
-use prometheus_client::registry::Registry;
+use prometheus_client::metrics::info::Info;
+use prometheus_client::registry::{Registry, Unit};
 
+use self::certificates::CertificateMetrics;
+use self::exposition::Exposition;
 use self::faults::FaultMetrics;
 use self::key_sets::KeySetMetrics;
+use self::process::Process;
+use self::readiness::ReadinessMetrics;
 use self::repositories::RepositoryMetrics;
+use self::rules::RuleMetrics;
 use self::secrets::SecretMetrics;
 use self::shed::ShedMetrics;
 use self::worker::Finished;
@@ -59,12 +69,6 @@ struct DurationLabels {
 }
 
 #[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
-struct RuleLabels {
-    rule: String,
-    outcome: &'static str,
-}
-
-#[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
 struct ReasonLabels {
     reason: &'static str,
 }
@@ -88,7 +92,6 @@ pub struct Metrics {
     requests: Family<RequestLabels, Counter>,
     durations: Family<DurationLabels, Histogram, fn() -> Histogram>,
     duration: Histogram,
-    rules: Family<RuleLabels, Counter>,
     denials: Family<ReasonLabels, Counter>,
     refusals: Family<ReasonLabels, Counter>,
     upstream_seconds: Histogram,
@@ -109,6 +112,8 @@ pub struct Metrics {
     pub shed: ShedMetrics,
     /// Panics caught.
     pub panics: Counter,
+    /// Requests by rule.
+    pub rules: RuleMetrics,
     /// Rules in the set in use.
     pub rules_loaded: Gauge64,
     /// Rules of it that deny everything.
@@ -123,10 +128,12 @@ pub struct Metrics {
     pub key_set_failures: Counter,
     /// How each key set is doing.
     pub key_sets: KeySetMetrics,
-    /// Audit records written.
-    pub audit_written: Gauge<u64, AtomicU64>,
-    /// Audit records lost.
-    pub audit_lost: Gauge<u64, AtomicU64>,
+    /// Whether it is ready.
+    pub readiness: ReadinessMetrics,
+    /// Until when certificates are good.
+    pub certificates: CertificateMetrics,
+    audit_written: Counter,
+    audit_lost: Counter,
     /// Whether audit records cannot be written.
     pub audit_failing: Gauge64,
     paths: Mutex<HashSet<String>>,
@@ -166,25 +173,33 @@ impl Metrics {
                 registry.register($name, $help, metric.clone());
                 metric
             }};
+            ($name:expr, $help:literal, $unit:expr, $metric:expr) => {{
+                let metric = $metric;
+                registry.register_with_unit($name, $help, $unit, metric.clone());
+                metric
+            }};
         }
         let metrics = Self {
             requests: register!(format!("{prefix}requests"), "Total number of requests", Family::default()),
             durations: register!(
-                format!("{prefix}requests_duration_seconds"),
+                format!("{prefix}requests_duration"),
                 "Time spent serving requests",
+                Unit::Seconds,
                 Family::new_with_constructor(histogram as fn() -> Histogram)
             ),
             duration: register!(
-                format!("{prefix}request_duration_seconds"),
+                format!("{prefix}request_duration"),
                 "Time from a request's arrival to the end of its answer",
+                Unit::Seconds,
                 histogram()
             ),
-            rules: register!("keyward_rule_requests", "Requests by rule and outcome", Family::default()),
+            rules: RuleMetrics::register(&mut registry),
             denials: register!("keyward_denials", "Denied requests by reason", Family::default()),
             refusals: register!("keyward_gate_refusals", "Requests refused by the gate, by reason", Family::default()),
             upstream_seconds: register!(
-                "keyward_upstream_seconds",
+                "keyward_upstream",
                 "Time until the head of an upstream's answer",
+                Unit::Seconds,
                 histogram()
             ),
             upstream_errors: register!("keyward_upstream_errors", "Upstream failures by kind", Family::default()),
@@ -219,41 +234,37 @@ impl Metrics {
                 Family::default()
             ),
             repositories: RepositoryMetrics::register(&mut registry),
-            audit_written: register!(
-                "keyward_audit_records_written",
-                "Audit records written",
-                Gauge::<u64, AtomicU64>::default()
-            ),
-            audit_lost: register!(
-                "keyward_audit_records_lost",
-                "Audit records lost",
-                Gauge::<u64, AtomicU64>::default()
-            ),
+            audit_written: register!("keyward_audit_records_written", "Audit records written", Counter::default()),
+            audit_lost: register!("keyward_audit_records_lost", "Audit records lost", Counter::default()),
             audit_failing: register!(
                 "keyward_audit_failing",
                 "Whether audit records cannot be written at the moment",
                 Gauge64::default()
             ),
+            readiness: ReadinessMetrics::register(&mut registry),
+            certificates: CertificateMetrics::register(&mut registry),
             secrets: SecretMetrics::new(&mut registry),
             paths: Mutex::default(),
             registry: Registry::default(),
         };
+        registry.register("keyward_build", "What runs", Info::new([("version", env!("CARGO_PKG_VERSION"))]));
+        registry.register_collector(Box::new(Process));
         Arc::new(Self { registry, ..metrics })
     }
 
-    /// The scrape: OpenMetrics text, or Prometheus text without its end mark.
-    pub fn render(&self, open_metrics: bool) -> String {
+    /// The scrape.
+    pub fn render(&self, exposition: Exposition) -> String {
         let mut text = String::new();
         // Encoding into a string cannot fail.
         let _ = encode(&mut text, &self.registry);
-        if !open_metrics {
-            text = text.replace("# EOF\n", "");
-        }
-        process::render(&mut text);
-        if open_metrics {
-            text = text.replace("# EOF\n", "") + "# EOF\n";
-        }
-        text
+        exposition.of(text)
+    }
+
+    /// Says how many audit records were written and lost since the start.
+    pub fn audited(&self, written: u64, lost: u64) {
+        // They are counted where they are written, and never count backwards.
+        self.audit_written.inner().store(written, Ordering::Relaxed);
+        self.audit_lost.inner().store(lost, Ordering::Relaxed);
     }
 
     /// Counts a denial.
@@ -326,7 +337,7 @@ impl Metrics {
             requests: self.requests.get_or_create(&labels).clone(),
             durations: self.durations.get_or_create(&durations).clone(),
             duration: self.duration.clone(),
-            rule: rule.map(|rule| self.rules.get_or_create(&RuleLabels { rule: rule.to_owned(), outcome }).clone()),
+            rule: rule.map(|rule| self.rules.counter(rule, outcome)),
         }
     }
 }

@@ -7,7 +7,7 @@ use prometheus_client::encoding::EncodeLabelSet;
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::Gauge;
-use prometheus_client::registry::Registry;
+use prometheus_client::registry::{Registry, Unit};
 
 #[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
 struct Labels {
@@ -35,7 +35,7 @@ impl RepositoryMetrics {
         let metrics = Self::default();
         let Self { age, stale, copied, failures, copy_failures } = &metrics;
         let help = "Seconds since the source last confirmed the rules in force";
-        registry.register("keyward_repository_age_seconds", help, age.clone());
+        registry.register_with_unit("keyward_repository_age", help, Unit::Seconds, age.clone());
         registry.register("keyward_repository_stale", "1 while the source fails or nothing is in force", stale.clone());
         let help = "1 while the rules in force are a copy from disk";
         registry.register("keyward_repository_from_copy", help, copied.clone());

@@ -3,7 +3,7 @@
 use prometheus_client::encoding::EncodeLabelSet;
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
-use prometheus_client::registry::Registry;
+use prometheus_client::registry::{Registry, Unit};
 
 use super::Gauge64;
 use crate::sources::SourceReport;
@@ -36,9 +36,10 @@ impl SecretMetrics {
             "Attempts at sources of secrets by outcome",
             metrics.attempts.clone(),
         );
-        registry.register(
-            "keyward_secret_age_seconds",
+        registry.register_with_unit(
+            "keyward_secret_age",
             "Time since a source of secrets last gave everything that is wanted of it",
+            Unit::Seconds,
             metrics.ages.clone(),
         );
         registry.register("keyward_secrets_missing", "Secrets that have no usable value", metrics.missing.clone());
@@ -56,6 +57,9 @@ impl SecretMetrics {
         let gone = before.iter().filter(|old| !now.iter().any(|new| new.name == old.name));
         gone.for_each(|old| {
             self.ages.remove(&SourceLabels { source: old.name.clone() });
+            for outcome in ["ok", "failed"] {
+                self.attempts.remove(&AttemptLabels { source: old.name.clone(), outcome });
+            }
         });
         for report in now {
             if let Some(age) = report.age {

@@ -63,7 +63,7 @@ fn requests_are_counted_by_path_by_first_segment_or_together() {
         for path in ["/", "/hello", "/hello/world", "/hello/world"] {
             worker.finished(&finished(path, PathLabels { hide, collapse }));
         }
-        let text = metrics.render(false);
+        let text = metrics.render(Exposition::Prometheus);
         let begin = format!("{prefix}requests_total{{");
         assert_eq!(text.lines().filter(|line| line.starts_with(&begin)).count(), counts.len(), "{text}");
         for (label, count) in counts {
@@ -79,7 +79,7 @@ fn a_scrape_has_the_documented_names() {
     let metrics = metrics("ory_oathkeeper_");
     let worker = WorkerMetrics::new(metrics.clone());
     worker.finished(&finished("/jira/x", COLLAPSED));
-    let text = metrics.render(false);
+    let text = metrics.render(Exposition::Prometheus);
     for expected in [
         "ory_oathkeeper_requests_total{service=\"oathkeeper-proxy\",method=\"GET\",request=\"/jira\",status_code=\"200\",outcome=\"allowed\"} 1",
         "ory_oathkeeper_request_duration_seconds_bucket{le=\"0.005\"} 1",
@@ -89,5 +89,5 @@ fn a_scrape_has_the_documented_names() {
     ] {
         assert!(text.contains(expected), "{expected}\n{text}");
     }
-    assert!(!text.contains("# EOF") && metrics.render(true).ends_with("# EOF\n"));
+    assert!(!text.contains("# EOF") && metrics.render(Exposition::OpenMetrics).ends_with("# EOF\n"));
 }

@@ -19,8 +19,16 @@ use zeroize::Zeroizing;
 use crate::config::settings::listeners::TlsFiles;
 use crate::metrics::faults::Fault;
 
+/// What a listener shows its callers.
+pub struct Identity {
+    /// How TLS is spoken.
+    pub config: Arc<ServerConfig>,
+    /// Until when its certificate is good, and the rest of the chain: seconds since 1970.
+    pub expiry: Option<i64>,
+}
+
 /// Loads certificate and key, and checks that they belong together.
-pub fn server_config(files: &TlsFiles, key: &str) -> Result<Arc<ServerConfig>, Diagnostic> {
+pub fn identity(files: &TlsFiles, key: &str) -> Result<Identity, Diagnostic> {
     let refuse = |part: &str, message: String| Diagnostic::error(format!("`{key}.tls.{part}`: {message}"));
     let (cert, private) = match files {
         TlsFiles::Paths { cert, key: private } => {
@@ -48,6 +56,7 @@ pub fn server_config(files: &TlsFiles, key: &str) -> Result<Arc<ServerConfig>, D
     if chain.is_empty() {
         return Err(refuse("cert", "it holds no certificate".to_owned()));
     }
+    let expiry = chain.iter().filter_map(|certificate| expiry(certificate)).min();
     let private = PrivateKeyDer::from_pem_slice(&private)
         .map_err(|_| refuse("key", "it holds no private key in PEM".to_owned()))?;
     let mut config = ServerConfig::builder()
@@ -55,7 +64,12 @@ pub fn server_config(files: &TlsFiles, key: &str) -> Result<Arc<ServerConfig>, D
         .with_single_cert(chain, private)
         .map_err(|error| refuse("cert", format!("certificate and key are not usable together: {error}")))?;
     config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
-    Ok(Arc::new(config))
+    Ok(Identity { config: Arc::new(config), expiry })
+}
+
+fn expiry(certificate: &CertificateDer<'_>) -> Option<i64> {
+    let (_, certificate) = x509_parser::parse_x509_certificate(certificate).ok()?;
+    Some(certificate.validity().not_after.timestamp())
 }
 
 /// What the reference answers to plain HTTP, byte for byte.

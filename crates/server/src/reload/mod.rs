@@ -88,6 +88,7 @@ pub fn announce(snapshot: &Snapshot, metrics: &Metrics) {
     let (rules, broken) = (snapshot.rules.rules().len(), snapshot.broken_rules());
     metrics.rules_loaded.set(i64::try_from(rules).unwrap_or(i64::MAX));
     metrics.rules_broken.set(i64::try_from(broken).unwrap_or(i64::MAX));
+    metrics.rules.keep(&snapshot.rules.rules().iter().map(|rule| &**rule.id()).collect());
     tracing::info!(rules, broken, version = snapshot.rules.version(), "rules are in force");
     if rules == 0 {
         let hint = "name their files in `access_rules.repositories`";

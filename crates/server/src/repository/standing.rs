@@ -10,6 +10,9 @@ use crate::metrics::repositories::RepositoryMetrics;
 use crate::snapshot::Built;
 use crate::sources::{SourceReport, SourceState};
 
+/// What to do about a source that fails.
+const REMEDY: &str = "check the URL, what is there, and that this machine may read it";
+
 /// Every repository of the configuration in force, in its order.
 #[derive(Default)]
 pub struct Standings(Mutex<Vec<Standing>>);
@@ -120,6 +123,7 @@ impl Standings {
             state: it.state(),
             age: it.confirmed.map(Confirmed::age),
             problem: it.problem.clone(),
+            remedy: it.problem.is_some().then(|| REMEDY.to_owned()),
         };
         each.iter().map(report).collect()
     }

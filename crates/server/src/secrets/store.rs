@@ -84,12 +84,14 @@ impl Source {
             (true, _) => SourceState::Fresh,
             (false, _) => SourceState::Stale,
         };
+        let (problem, remedy) = self.problem().map(|(text, remedy)| (text, remedy.map(str::to_owned))).unzip();
         SourceReport {
             kind: "secret",
             name: self.shown(),
             state,
             age: self.known.complete.map(|at| now.saturating_duration_since(at)),
-            problem: self.problem().map(|(text, _)| text),
+            problem,
+            remedy: remedy.flatten(),
         }
     }
 }

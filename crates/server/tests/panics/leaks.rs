@@ -7,6 +7,7 @@ use std::path::Path;
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
+use keyward_server::metrics::exposition::Exposition;
 use keyward_server::telemetry;
 use keyward_testkit::canaries::{Canaries, assert_clean};
 use keyward_testkit::http2_frames::{END_STREAM, Frame, PREFACE, headers, settings};
@@ -26,7 +27,7 @@ fn serve(directory: &Path) {
     fs::write(directory.join("port.new"), core.port.to_string()).unwrap();
     fs::rename(directory.join("port.new"), directory.join("port")).unwrap();
     std::io::stdin().read_to_end(&mut Vec::new()).unwrap();
-    fs::write(directory.join("metrics"), core.metrics.render(false)).unwrap();
+    fs::write(directory.join("metrics"), core.metrics.render(Exposition::Prometheus)).unwrap();
     core.end();
 }
 

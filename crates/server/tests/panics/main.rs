@@ -10,6 +10,7 @@ use std::fs;
 use std::io::{BufReader, Write};
 use std::net::TcpStream;
 
+use keyward_server::metrics::exposition::Exposition;
 use keyward_testkit::process::PATIENCE;
 use keyward_testkit::wire::{Message, read_response};
 use serde_json::json;
@@ -50,7 +51,11 @@ fn a_panic_is_answered_in_the_usual_shape_and_the_connection_and_the_core_go_on(
         }
         core.upstream.take();
     }
-    assert!(core.metrics.render(false).contains("keyward_panics_total 2"), "{}", core.metrics.render(false));
+    assert!(
+        core.metrics.render(Exposition::Prometheus).contains("keyward_panics_total 2"),
+        "{}",
+        core.metrics.render(Exposition::Prometheus)
+    );
 
     drop((first, second));
     core.end();

@@ -42,7 +42,11 @@ fn row(source: &Value) -> [String; 5] {
         shown.chars().map(|char| if char.is_control() { ' ' } else { char }).collect()
     };
     let age = source["age_seconds"].as_u64().map_or_else(|| "-".to_owned(), |seconds| format!("{seconds}s"));
-    [text("kind"), text("name"), text("state"), age, text("problem")]
+    let problem = match source["remedy"].as_str() {
+        Some(_) => format!("{} ({})", text("problem"), text("remedy")),
+        None => text("problem"),
+    };
+    [text("kind"), text("name"), text("state"), age, problem]
 }
 
 #[cfg(test)]
@@ -58,14 +62,15 @@ mod tests {
             "status": "ok",
             "rules": {"version": "8c59", "loaded": 2, "broken": 0},
             "sources": [
-                {"kind": "key_set", "name": "https://issuer/jwks.json", "state": "stale", "age_seconds": 61, "problem": "status\n500"},
+                {"kind": "key_set", "name": "https://issuer/jwks.json", "state": "stale", "age_seconds": 61, "problem": "status\n500",
+                    "remedy": "check the URL"},
                 {"kind": "secret", "name": "jira", "state": "missing", "age_seconds": null, "problem": null},
             ],
         });
         let text = take(body.as_object_mut().unwrap()).unwrap();
         let expected = "rules 8c59: 2 loaded, 0 of them broken\n\n\
                         KIND     NAME                      STATE    AGE  PROBLEM\n\
-                        key_set  https://issuer/jwks.json  stale    61s  status 500\n\
+                        key_set  https://issuer/jwks.json  stale    61s  status 500 (check the URL)\n\
                         secret   jira                      missing  -    -\n\n";
         assert_eq!((text.as_str(), body), (expected, json!({"status": "ok"})));
         assert!(take(json!({"status": "ok"}).as_object_mut().unwrap()).is_none());

@@ -140,8 +140,11 @@ impl Check<'_> {
         if file.metrics_path.is_some_and(|path| path != "/metrics") {
             self.warn("serve.prometheus.metrics_path", "has no effect: metrics are at `/metrics`, as in the reference");
         }
+        let key = "serve.prometheus.metric_name_prefix";
         if !metrics.prefix.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_') {
-            self.refuse("serve.prometheus.metric_name_prefix", "only letters, digits and `_` can be in a metric name");
+            self.refuse(key, "only letters, digits and `_` can be in a metric name");
+        } else if metrics.prefix.starts_with(|first: char| first.is_ascii_digit()) {
+            self.refuse(key, "a metric name cannot begin with a digit");
         }
         metrics
     }
