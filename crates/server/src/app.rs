@@ -46,6 +46,7 @@ use crate::secrets::store::SecretStore;
 use crate::serving::{Live, Port, Serving};
 use crate::snapshot::Snapshot;
 use crate::sources::SourceReports;
+use crate::traces::tracer::Tracer;
 use crate::upstream::outbound::Outbound;
 use crate::upstream::tls::install_provider;
 
@@ -71,6 +72,7 @@ pub struct App {
     shutdown: watch::Sender<bool>,
     workers: Vec<JoinHandle<()>>,
     audit: AuditLog,
+    live: Arc<ArcSwap<Live>>,
 }
 
 impl App {
@@ -88,7 +90,8 @@ impl App {
         let (shutdown, begun) = watch::channel(false);
 
         let outbound = Outbound::new(&settings.proxy.upstream)?;
-        let serving = Serving::new(&settings, outbound.clone())?;
+        let tracer = Tracer::following(None, settings.tracing.as_ref(), &outbound.http_client(), &metrics.traces)?;
+        let serving = Serving::new(&settings, outbound.clone(), tracer)?;
         descriptors::tell(&settings.proxy);
         // No port is opened before the rules are there.
         let cache = settings.cache_dir.as_deref().map(CacheDirectory::open).transpose()?.map(Arc::new);
@@ -189,7 +192,7 @@ impl App {
                 files: origin.files,
                 variables: origin.variables,
                 own_port: proxy.port(),
-                live,
+                live: live.clone(),
                 lasting,
                 metrics,
                 audit: audit.state().clone(),
@@ -209,12 +212,13 @@ impl App {
                 }
             });
         }
-        Ok(Self { proxy, api: api_at, metrics: metrics_at, issuer: issuer_at, shutdown, workers, audit })
+        Ok(Self { proxy, api: api_at, metrics: metrics_at, issuer: issuer_at, shutdown, workers, audit, live })
     }
 
-    /// Drains: no new connections, requests in flight finish, every record is written.
+    /// Drains: no new connections, requests in flight finish, every record is written, and traces are exported as far as
+    /// the collector takes them.
     pub async fn stop(self) {
-        let Self { shutdown, workers, audit, .. } = self;
+        let Self { shutdown, workers, audit, live, .. } = self;
         // Nobody listening any more is as good as told.
         let _ = shutdown.send(true);
         let drained = tokio::task::spawn_blocking(move || {
@@ -222,7 +226,11 @@ impl App {
                 // A core that panicked has said so itself.
                 let _ = worker.join();
             }
+            let tracer = live.load().serving.tracer.clone();
+            tracer.iter().for_each(|tracer| tracer.close());
+            let closed = Instant::now();
             audit.finish();
+            tracer.iter().for_each(|tracer| tracer.finish(closed));
         });
         if drained.await.is_err() {
             tracing::error!("the drain was interrupted");

@@ -18,6 +18,7 @@ use crate::proxy::connection::ConnectionOptions;
 use crate::proxy::service::BodyLimits;
 use crate::proxy::tls::server_config;
 use crate::snapshot::Snapshot;
+use crate::traces::tracer::Tracer;
 use crate::upstream::outbound::Outbound;
 
 /// How far a field section of HTTP/2 may go beyond what the gate lets in.
@@ -58,6 +59,8 @@ pub struct Serving {
     pub labels: PathLabels,
     /// The way out.
     pub outbound: Arc<Outbound>,
+    /// Makes traces, where they are exported.
+    pub tracer: Option<Arc<Tracer>>,
     /// The API port.
     pub api: Port,
     /// The metrics port.
@@ -77,7 +80,7 @@ pub struct Port {
 
 impl Serving {
     /// Reads certificates. An error means that the settings cannot be used, and names the file.
-    pub fn new(settings: &Settings, outbound: Arc<Outbound>) -> Result<Self, Diagnostic> {
+    pub fn new(settings: &Settings, outbound: Arc<Outbound>, tracer: Option<Arc<Tracer>>) -> Result<Self, Diagnostic> {
         let proxy = &settings.proxy;
         let enough = Enough::for_settings(proxy);
         Ok(Self {
@@ -103,6 +106,7 @@ impl Serving {
             shutdown_timeout: proxy.shutdown_timeout,
             labels: settings.metrics.labels,
             outbound,
+            tracer,
             api: port(Some(&settings.api.listener), settings.api.timeouts)?,
             metrics: port(Some(&settings.metrics.listener), PortTimeouts::default())?,
             issuer: port(settings.issuer.as_ref().map(|issuer| &issuer.listener), PortTimeouts::default())?,

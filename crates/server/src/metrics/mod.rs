@@ -10,6 +10,7 @@ mod process;
 pub mod repositories;
 mod secrets;
 pub mod shed;
+pub mod traces;
 pub mod worker;
 
 use std::collections::HashSet;
@@ -32,6 +33,7 @@ use self::key_sets::KeySetMetrics;
 use self::repositories::RepositoryMetrics;
 use self::secrets::SecretMetrics;
 use self::shed::ShedMetrics;
+use self::traces::TraceMetrics;
 use self::worker::Finished;
 use crate::config::settings::listeners::MetricsSettings;
 use crate::echo::Echoed;
@@ -107,6 +109,8 @@ pub struct Metrics {
     pub faults: FaultMetrics,
     /// What was turned away.
     pub shed: ShedMetrics,
+    /// What became of traces.
+    pub traces: TraceMetrics,
     /// Panics caught.
     pub panics: Counter,
     /// Rules in the set in use.
@@ -199,6 +203,7 @@ impl Metrics {
             ),
             faults: FaultMetrics::register(&mut registry),
             shed: ShedMetrics::register(&mut registry),
+            traces: TraceMetrics::register(&mut registry),
             panics: register!("keyward_panics", "Panics caught in requests", Counter::default()),
             rules_loaded: register!("keyward_rules", "Rules in use", Gauge64::default()),
             rules_broken: register!("keyward_rules_broken", "Rules that deny everything", Gauge64::default()),
@@ -354,8 +359,13 @@ fn first_segment(path: &str) -> &str {
 }
 
 fn method_label(method: &Method) -> &'static str {
+    known_method(method).unwrap_or("other")
+}
+
+/// A method that everybody knows. Others are what callers make of them.
+pub(crate) fn known_method(method: &Method) -> Option<&'static str> {
     const KNOWN: [&str; 9] = ["GET", "POST", "PUT", "PATCH", "DELETE", "HEAD", "OPTIONS", "CONNECT", "TRACE"];
-    KNOWN.iter().find(|known| **known == method.as_str()).copied().unwrap_or("other")
+    KNOWN.iter().find(|known| **known == method.as_str()).copied()
 }
 
 #[cfg(test)]
