@@ -170,7 +170,7 @@ fn what_has_no_effect_is_said_and_stops_nothing() {
     let server = keyward();
     let config = format!(
         "{}sqa: {{opt_out: true}}\nprofiling: cpu\nversion: v0.40.6\n\
-         tracing: {{provider: otel, providers: {{otlp: {{server_url: \"h:4318\", insecure: true, authorization_header: s3cr3t}}}}}}\n\
+         tracing: {{provider: jaeger, providers: {{otlp: {{server_url: \"h:4318\", insecure: true, authorization_header: s3cr3t}}}}}}\n\
          log: {{format: gelf, leak_sensitive_values: true, redaction_text: x, additional_redacted_headers: [X-A]}}\n",
         HANDLERS.replace("mutators: {", "mutators: {header: {enabled: false, note: idle, config: {nosuch: 1}}, ")
     );
@@ -180,7 +180,7 @@ fn what_has_no_effect_is_said_and_stops_nothing() {
     for said in [
         "`sqa` has no effect",
         "`profiling` has no effect",
-        "`tracing.provider` has no effect: this version exports no traces",
+        "`tracing.provider` has no effect: no traces are exported",
         "`log.leak_sensitive_values` has no effect",
         "`note` has no effect: `mutators.header` is not enabled",
     ] {

@@ -126,7 +126,7 @@ impl Port {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
         let inside = runtime.enter();
         let outbound = Outbound::new(&settings.proxy.upstream).unwrap();
-        let serving = Arc::new(Serving::new(&settings, outbound.clone()).unwrap());
+        let serving = Arc::new(Serving::new(&settings, outbound.clone(), None).unwrap());
         let outside = world::outside();
         let built = Snapshot::build(&settings, &Documents::offline(), 4455, &outside, 1, &Courtesy::none()).unwrap();
         assert_eq!(built.snapshot.rules.rules().len(), 1);

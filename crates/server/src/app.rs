@@ -46,6 +46,7 @@ use crate::secrets::store::SecretStore;
 use crate::serving::{Live, Port, Serving};
 use crate::snapshot::Snapshot;
 use crate::sources::SourceReports;
+use crate::traces::tracer::Tracer;
 use crate::upstream::outbound::Outbound;
 use crate::upstream::tls::install_provider;
 
@@ -72,6 +73,7 @@ pub struct App {
     workers: Vec<JoinHandle<()>>,
     audit: AuditLog,
     health: Rc<Api>,
+    live: Arc<ArcSwap<Live>>,
 }
 
 impl App {
@@ -89,7 +91,8 @@ impl App {
         let (shutdown, begun) = watch::channel(false);
 
         let outbound = Outbound::new(&settings.proxy.upstream)?;
-        let serving = Serving::new(&settings, outbound.clone())?;
+        let tracer = Tracer::following(None, settings.tracing.as_ref(), &outbound.http_client(), &metrics.traces)?;
+        let serving = Serving::new(&settings, outbound.clone(), tracer)?;
         descriptors::tell(&settings.proxy);
         // No port is opened before the rules are there.
         let cache = settings.cache_dir.as_deref().map(CacheDirectory::open).transpose()?.map(Arc::new);
@@ -190,7 +193,7 @@ impl App {
                 files: origin.files,
                 variables: origin.variables,
                 own_port: proxy.port(),
-                live,
+                live: live.clone(),
                 lasting,
                 metrics,
                 audit: audit.state().clone(),
@@ -211,7 +214,7 @@ impl App {
             });
         }
         let (api, health, metrics) = (api_at, api, metrics_at);
-        Ok(Self { proxy, api, metrics, issuer: issuer_at, shutdown, workers, audit, health })
+        Ok(Self { proxy, api, metrics, issuer: issuer_at, shutdown, workers, audit, live, health })
     }
 
     /// What keeps it from being ready, and what to do about it, on one line; nothing while it is ready.
@@ -219,9 +222,10 @@ impl App {
         self.health.unready()
     }
 
-    /// Drains: no new connections, requests in flight finish, every record is written.
+    /// Drains: no new connections, requests in flight finish, every record is written, and traces are exported as far as
+    /// the collector takes them.
     pub async fn stop(self) {
-        let Self { shutdown, workers, audit, health, .. } = self;
+        let Self { shutdown, workers, audit, live, health, .. } = self;
         // It could write records of decisions, and the log of them waits for all who could.
         drop(health);
         // Nobody listening any more is as good as told.
@@ -231,7 +235,11 @@ impl App {
                 // A core that panicked has said so itself.
                 let _ = worker.join();
             }
+            let tracer = live.load().serving.tracer.clone();
+            tracer.iter().for_each(|tracer| tracer.close());
+            let closed = Instant::now();
             audit.finish();
+            tracer.iter().for_each(|tracer| tracer.finish(closed));
         });
         if drained.await.is_err() {
             tracing::error!("the drain was interrupted");

@@ -39,4 +39,5 @@ pub mod side_client;
 pub mod snapshot;
 pub mod sources;
 pub mod telemetry;
+pub mod traces;
 pub mod upstream;

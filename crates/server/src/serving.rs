@@ -18,6 +18,7 @@ use crate::proxy::connection::ConnectionOptions;
 use crate::proxy::service::BodyLimits;
 use crate::proxy::tls::{Identity, identity};
 use crate::snapshot::Snapshot;
+use crate::traces::tracer::Tracer;
 use crate::upstream::outbound::Outbound;
 
 /// How far a field section of HTTP/2 may go beyond what the gate lets in.
@@ -58,6 +59,8 @@ pub struct Serving {
     pub labels: PathLabels,
     /// The way out.
     pub outbound: Arc<Outbound>,
+    /// Makes traces, where they are exported.
+    pub tracer: Option<Arc<Tracer>>,
     /// The API port.
     pub api: Port,
     /// The metrics port.
@@ -79,7 +82,7 @@ pub struct Port {
 
 impl Serving {
     /// Reads certificates. An error means that the settings cannot be used, and names the file.
-    pub fn new(settings: &Settings, outbound: Arc<Outbound>) -> Result<Self, Diagnostic> {
+    pub fn new(settings: &Settings, outbound: Arc<Outbound>, tracer: Option<Arc<Tracer>>) -> Result<Self, Diagnostic> {
         let proxy = &settings.proxy;
         let enough = Enough::for_settings(proxy);
         let mut expiries = Vec::new();
@@ -119,6 +122,7 @@ impl Serving {
             metrics: Port { tls: metrics_tls, timeouts: PortTimeouts::default() },
             issuer: Port { tls: issuer_tls, timeouts: PortTimeouts::default() },
             expiries,
+            tracer,
         })
     }
 }

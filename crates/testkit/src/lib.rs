@@ -4,6 +4,7 @@
 
 pub mod canaries;
 pub mod clouds;
+pub mod collector;
 pub mod conformance;
 pub mod disk;
 pub mod dns;

@@ -127,6 +127,8 @@ fn asked(stage: &Stage, method: &'static str, target: &str, authorization: Optio
         ("Cookie", filled("sid=«caller's cookie»; other=1")),
         ("X-Api-Key", filled("«caller's key»")),
         ("Proxy-Authorization", filled("Basic «basic caller's password for a proxy»")),
+        ("Traceparent", "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01".to_owned()),
+        ("Tracestate", filled("key=«caller's state of a trace»")),
         ("Content-Type", "application/json".to_owned()),
     ];
     fields.extend(authorization.map(|value| ("Authorization", value.to_owned())));
@@ -325,7 +327,10 @@ fn no_secret_of_any_kind_gets_into_anything_that_a_server_tells() {
             })
             .collect();
         assert!(missing.is_empty(), "never used: {missing:?}\n{}", running.log());
-        for (what, text) in told.into_iter().chain([("the log of the end".to_owned(), running.log().into_bytes())]) {
+        let traces: Vec<u8> = stage.traces.exports().into_iter().flat_map(|export| export.body).collect();
+        assert!(stage.traces.spans().len() > most, "most requests are in traces");
+        let told = told.into_iter().chain([("the traces".to_owned(), traces)]);
+        for (what, text) in told.chain([("the log of the end".to_owned(), running.log().into_bytes())]) {
             assert_clean(&stage.canaries, &format!("{format}: {what}"), &text, false);
         }
     }

@@ -2,6 +2,7 @@
 
 use keyward_testkit::canaries::Canaries;
 use keyward_testkit::clouds::{Cloud, Entry};
+use keyward_testkit::collector::Collector;
 use keyward_testkit::pki::Authority;
 use keyward_testkit::ports::free_port;
 use keyward_testkit::process::{Keyward, Running};
@@ -75,6 +76,9 @@ mutators:
 errors:
   fallback: [json]
   handlers: {json: {enabled: true, config: {verbose: true}}, redirect: {enabled: true, config: {to: "http://elsewhere/"}}, www_authenticate: {enabled: true}}
+tracing:
+  provider: otel
+  providers: {otlp: {server_url: "127.0.0.1:TRACES", insecure: true, authorization_header: "Bearer «credential for traces»"}}
 issuer:
   host: 127.0.0.1
   port: ISSUER
@@ -105,6 +109,7 @@ pub(crate) struct Stage {
     pub(crate) services: Services,
     pub(crate) cloud: Cloud,
     pub(crate) vault: Double,
+    pub(crate) traces: Collector,
     pub(crate) issuer: u16,
     pub(crate) authority: Authority,
     /// Signs the tokens of callers.
@@ -132,7 +137,7 @@ impl Stage {
             ("/signed.yaml.minisig", include_str!("../signed/rules.yaml.minisig").to_owned()),
         ];
         let services = Services::start(well, documents);
-        let (cloud, vault) = (Cloud::start(), Double::start());
+        let (cloud, vault, traces) = (Cloud::start(), Double::start(), Collector::start());
         let keyward = Keyward::new(env!("CARGO_BIN_EXE_keyward"));
 
         cloud.aws_key("KEY", &canaries.of("AWS secret access key"), Some(&canaries.of("AWS session token")));
@@ -189,6 +194,7 @@ impl Stage {
             ("MOUNT", MOUNT),
             ("SIDE", &services.port.to_string()),
             ("ISSUER", &issuer.to_string()),
+            ("TRACES", &traces.port.to_string()),
         ];
         let config = places.iter().fold(canaries.filled(CONFIG), |text, (name, value)| text.replace(name, value));
         let rules = rules(&canaries, &services);
@@ -211,7 +217,7 @@ impl Stage {
         ] {
             keyward = keyward.env(name, &canaries.filled(value));
         }
-        Self { canaries, services, cloud, vault, issuer, authority, key, paths, keyward: Some(keyward) }
+        Self { canaries, services, cloud, vault, traces, issuer, authority, key, paths, keyward: Some(keyward) }
     }
 
     /// What has not been started.
@@ -230,7 +236,9 @@ impl Stage {
         let front = self.vault.front();
         let tokens = front.tokens().into_iter().collect::<Vec<_>>().join(" ");
         let logins = front.bodies().into_iter().map(|body| body.to_string()).collect::<String>();
-        [self.services.received(), asked.into_bytes(), tokens.into_bytes(), logins.into_bytes()].concat()
+        let traces = self.traces.exports().iter().map(|export| format!("{:?} ", export.headers)).collect::<String>();
+        let [asked, tokens, logins, traces] = [asked, tokens, logins, traces].map(String::into_bytes);
+        [self.services.received(), asked, tokens, logins, traces].concat()
     }
 }
 

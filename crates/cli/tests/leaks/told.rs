@@ -2,8 +2,10 @@
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
+use keyward_testkit::collector::{Collector, Seen, SpanKind};
 use keyward_testkit::conformance::recorder::Recorder;
 use keyward_testkit::process::{Keyward, Running};
+use keyward_testkit::wire::Message;
 use serde_json::{Value, json};
 
 /// What templates name, and values that are written differently nearly everywhere.
@@ -50,7 +52,7 @@ fn in_url(value: &str) -> String {
 }
 
 /// A server to be started, whose file secret has this value.
-fn keyward(format: &str, upstream: &str) -> Keyward {
+fn keyward(format: &str, upstream: &str, collector: &Collector) -> Keyward {
     let keyward = Keyward::new(env!("CARGO_BIN_EXE_keyward"));
     let [file, directory, process] = SECRETS.map(|(_, value)| value);
     let file = keyward.write("file", file);
@@ -63,8 +65,10 @@ fn keyward(format: &str, upstream: &str) -> Keyward {
     }
     let jwks = json!(format!("http://127.0.0.1:1/{}", in_url(SECRETS[0].1)));
     let config = format!(
-        "{}log: {{level: trace, format: {format}}}\nsecrets:\n  env_dir: {}\n  sources: [{{file: {}}}, {{file: {}}}]\n",
+        "{}log: {{level: trace, format: {format}}}\n\
+         tracing: {{provider: otel, providers: {{otlp: {{server_url: '127.0.0.1:{}', insecure: true}}}}}}\nsecrets:\n  env_dir: {}\n  sources: [{{file: {}}}, {{file: {}}}]\n",
         HANDLERS.replace("JWKS", &jwks.to_string()),
+        collector.port,
         keyward.path("env").display(),
         file.display(),
         short.display()
@@ -92,8 +96,14 @@ fn assert_hidden(value: &str, told: &[(&str, String)]) {
     }
 }
 
+/// Waits until so many requests are in what the collector has.
+fn until_exported(running: &Running, collector: &Collector, requests: usize) {
+    let is_server = |span: &Seen| span.kind == SpanKind::Server;
+    running.until("the export", |_| collector.spans().iter().filter(|span| is_server(span)).count() >= requests);
+}
+
 /// Everything that a server tells.
-fn told(running: &Running) -> Vec<(&'static str, String)> {
+fn told(running: &Running, collector: &Collector) -> Vec<(&'static str, String)> {
     let api = |target: &str| running.api(target).unwrap().text();
     let rules: Vec<Value> = serde_json::from_str(&api("/rules")).unwrap();
     assert_eq!(rules.len(), SECRETS.len());
@@ -103,14 +113,15 @@ fn told(running: &Running) -> Vec<(&'static str, String)> {
         ("/health/ready", api("/health/ready?verbose")),
         ("the log", running.log()),
         ("the audit log", std::fs::read_to_string(running.path("audit.log")).unwrap()),
+        ("the traces", collector.exports().iter().map(Message::text).collect()),
     ]
 }
 
 #[test]
 fn a_value_is_in_nothing_that_a_server_tells() {
     for format in ["text", "json", "json_pretty", "gelf"] {
-        let recorder = Recorder::start(true);
-        let running = keyward(format, &format!("http://127.0.0.1:{}", recorder.port)).start();
+        let (recorder, collector) = (Recorder::start(true), Collector::start());
+        let running = keyward(format, &format!("http://127.0.0.1:{}", recorder.port), &collector).start();
         let mut answers = Vec::new();
         for (number, (_, value)) in SECRETS.into_iter().enumerate() {
             assert_eq!(running.get(&format!("/{number}/a"), &[("X-Request-Id", value)]).status(), 200);
@@ -131,11 +142,12 @@ fn a_value_is_in_nothing_that_a_server_tells() {
             answers.push(("/rules/{id}", shown.to_string()));
         }
         running.audit(SECRETS.len() * 6);
+        until_exported(&running, &collector, SECRETS.len() * 6);
         for (_, value) in SECRETS {
             assert_hidden(value, &answers);
-            assert_hidden(value, &told(&running));
+            assert_hidden(value, &told(&running, &collector));
         }
-        for (what, text) in told(&running) {
+        for (what, text) in told(&running, &collector) {
             assert!(text.contains("[redacted]"), "{format}: it is not because {what} says nothing of them:\n{text}");
         }
     }
@@ -143,7 +155,7 @@ fn a_value_is_in_nothing_that_a_server_tells() {
 
 #[test]
 fn a_value_is_in_nothing_that_a_command_prints() {
-    let keyward = keyward("text", "http://127.0.0.1:1");
+    let keyward = keyward("text", "http://127.0.0.1:1", &Collector::start());
     let commands: [&[&str]; 6] = [
         &["rules", "lint"],
         &["rules", "lint", "--format", "json"],
@@ -163,8 +175,8 @@ fn a_value_is_in_nothing_that_a_command_prints() {
 
 #[test]
 fn the_old_value_and_the_new_one_are_hidden_while_one_takes_the_others_place() {
-    let recorder = Recorder::start(true);
-    let running = keyward("json", &format!("http://127.0.0.1:{}", recorder.port)).start();
+    let (recorder, collector) = (Recorder::start(true), Collector::start());
+    let running = keyward("json", &format!("http://127.0.0.1:{}", recorder.port), &collector).start();
     let mut values = Vec::new();
     for (number, name) in [(0, "file"), (1, "env/DIRECTORY")] {
         let later = [format!("s3cond-value-{number}"), format!("th1rd-value-{number}")];
@@ -184,7 +196,9 @@ fn the_old_value_and_the_new_one_are_hidden_while_one_takes_the_others_place() {
     running.until("the last record", |running| {
         std::fs::read_to_string(running.path("audit.log")).unwrap().matches("/nothing/").count() == values.len()
     });
+    let records = std::fs::read_to_string(running.path("audit.log")).unwrap().lines().count();
+    until_exported(&running, &collector, records);
     for value in &values {
-        assert_hidden(value, &told(&running));
+        assert_hidden(value, &told(&running, &collector));
     }
 }

@@ -79,8 +79,10 @@ async fn authenticate<O: Observer>(
     observer: &mut O,
 ) -> Result<Session, Denial> {
     for bound in &plan.authenticators {
+        observer.begins();
+        let answer = answer_to!(bound.handler.authenticate(request, now));
         let mut step = |outcome: Outcome<'_>| observer.step(StepKind::Authenticator, bound.id, outcome);
-        match answer_to!(bound.handler.authenticate(request, now)) {
+        match answer {
             Ok(Authentication::Established(session)) => {
                 step(Outcome::Passed(&session));
                 return Ok(session);
@@ -104,10 +106,12 @@ async fn authorize_and_mutate<O: Observer>(
     observer: &mut O,
 ) -> Result<(), Denial> {
     for bound in &plan.authorizers {
+        observer.begins();
         let allowed = answer_to!(bound.handler.authorize(request, session, now));
         observed(StepKind::Authorizer, bound.id, allowed, session, observer)?;
     }
     for bound in &plan.mutators {
+        observer.begins();
         let mutated = answer_to!(bound.handler.mutate(request, session, now));
         observed(StepKind::Mutator, bound.id, mutated, session, observer)?;
     }

@@ -17,6 +17,9 @@ use crate::rule::Rule;
 use crate::rule::upstream::{Upstream, UpstreamOrigin};
 use crate::session::{Session, spent};
 
+const TRACEPARENT: HeaderName = HeaderName::from_static("traceparent");
+const TRACESTATE: HeaderName = HeaderName::from_static("tracestate");
+
 /// Permission for one request under one rule.
 #[derive(Debug)]
 pub struct Grant {
@@ -198,6 +201,16 @@ impl CredentialedRequest {
     /// Which of its values are credentials that were put in here, and that its caller must not learn.
     pub fn injected(&self) -> &Injected {
         &self.injected
+    }
+
+    /// Makes it part of a trace, whatever its caller or its rule says of one (W3C Trace Context section 4.3): `parent` is
+    /// the value of `traceparent`; `tracestate` stays behind unless it belongs to the same trace.
+    pub fn join_trace(&mut self, parent: HeaderValue, keeps_state: bool) {
+        let headers = &mut self.outgoing.headers;
+        headers.insert(TRACEPARENT, parent);
+        if !keeps_state {
+            headers.remove(TRACESTATE);
+        }
     }
 
     /// Takes it apart, to be sent.

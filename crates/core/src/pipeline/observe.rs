@@ -27,13 +27,35 @@ pub enum Outcome<'a> {
 
 /// Told of every step that was taken, in order.
 pub trait Observer {
-    /// A handler has answered.
+    /// A handler is about to be asked.
+    fn begins(&mut self) {}
+
+    /// It has answered.
     fn step(&mut self, kind: StepKind, id: &'static str, outcome: Outcome<'_>);
 }
 
 impl<O: Observer> Observer for &mut O {
+    fn begins(&mut self) {
+        (**self).begins();
+    }
+
     fn step(&mut self, kind: StepKind, id: &'static str, outcome: Outcome<'_>) {
         (**self).step(kind, id, outcome);
+    }
+}
+
+/// Somebody who watches some decisions only.
+impl<O: Observer> Observer for Option<O> {
+    fn begins(&mut self) {
+        if let Some(observer) = self {
+            observer.begins();
+        }
+    }
+
+    fn step(&mut self, kind: StepKind, id: &'static str, outcome: Outcome<'_>) {
+        if let Some(observer) = self {
+            observer.step(kind, id, outcome);
+        }
     }
 }
 

@@ -13,7 +13,7 @@ use keyward_core::caller::Caller;
 use keyward_core::gate::{Arrival, GatedRequest, admit_forwarded};
 use keyward_core::pipeline::RequestFacts;
 use keyward_core::pipeline::answer::answer;
-use keyward_core::pipeline::decide::decide;
+use keyward_core::pipeline::decide::decide_observed;
 use keyward_core::pipeline::denial::{Denial, ErrorKind, Reason};
 use keyward_core::rule::Rule;
 
@@ -27,6 +27,7 @@ use crate::proxy::held_body::HeldBody;
 use crate::proxy::service::RULES_VERSION;
 use crate::serving::Live;
 use crate::snapshot::Snapshot;
+use crate::traces::trace::{Facts, Steps, Trace};
 
 /// What a decision came to.
 struct Verdict {
@@ -42,13 +43,13 @@ impl Api {
         let live = self.live.load_full();
         let snapshot = &live.snapshot;
         let (head, body) = request.into_parts();
-        let mut asked = Asked {
-            name: self.request_ids.name(&head.headers),
-            method: head.method.clone(),
-            path: String::new(),
-            host: String::new(),
-            peer: arrived,
-        };
+        let mut name = self.request_ids.name(&head.headers);
+        let mut trace = live.serving.tracer.as_ref().map(|tracer| tracer.begin(name.parent.as_ref(), &head.headers));
+        if let Some(trace) = &trace {
+            name.trace_id = Some(trace.id());
+        }
+        let mut asked =
+            Asked { name, method: head.method.clone(), path: String::new(), host: String::new(), peer: arrived };
         let arrival = Arrival { tls: arrived.tls, peer: arrived.peer, violation: None };
         let mut verdict = match admit_forwarded(head, &arrival, &snapshot.gate) {
             Ok(request) => {
@@ -56,7 +57,8 @@ impl Api {
                 asked.path = request.path().to_owned();
                 asked.host = request.authority().to_owned();
                 if self.audit.admits() {
-                    judge(&live, request, body, &asked.name).await
+                    let steps = trace.as_mut().and_then(|trace| trace.steps());
+                    judge(&live, request, body, &asked.name, steps).await
                 } else {
                     let kind = ErrorKind::Overloaded;
                     Verdict::without_rule(Reason::Overloaded, error(kind.status(), kind.generic_message()))
@@ -74,11 +76,18 @@ impl Api {
         if let Some(version) = &snapshot.version_header {
             verdict.response.headers_mut().insert(RULES_VERSION, version.clone());
         }
-        self.record(&live, &verdict, begun, &asked);
+        self.record(&live, &verdict, begun, &asked, trace);
         verdict.response
     }
 
-    fn record(&self, live: &Live, verdict: &Verdict, begun: (Instant, SystemTime), asked: &Asked) {
+    fn record(
+        &self,
+        live: &Live,
+        verdict: &Verdict,
+        begun: (Instant, SystemTime),
+        asked: &Asked,
+        trace: Option<Box<Trace>>,
+    ) {
         let snapshot = &live.snapshot;
         let rule = verdict.rule.and_then(|number| snapshot.rules.rule(number));
         let status = verdict.response.status();
@@ -92,6 +101,24 @@ impl Api {
             }
         };
         let took = begun.0.elapsed();
+        if let Some(trace) = trace {
+            trace.end(&Facts {
+                arrived: begun,
+                took,
+                service: "api",
+                method: &asked.method,
+                tls: asked.peer.tls,
+                target: Some((&*asked.host, &*asked.path)).filter(|_| !asked.path.is_empty()),
+                status: status.as_u16(),
+                rule_id: rule.map(|rule| rule.id()),
+                rules_version: snapshot.rules.version(),
+                outcome,
+                reason: verdict.reason.map(Reason::as_str),
+                client: asked.peer.peer.ip(),
+                upstream: None,
+                upstream_status: None,
+            });
+        }
         self.audit.write(&AuditRecord {
             ts: Some(begun.1),
             request_id: asked.name.id.as_bytes(),
@@ -130,7 +157,13 @@ struct Asked {
     peer: Arrived,
 }
 
-async fn judge(live: &Live, mut request: GatedRequest, body: Incoming, name: &RequestName) -> Verdict {
+async fn judge(
+    live: &Live,
+    mut request: GatedRequest,
+    body: Incoming,
+    name: &RequestName,
+    steps: Option<&mut Steps>,
+) -> Verdict {
     let snapshot = &live.snapshot;
     let rule = match snapshot.rules.find(&request) {
         Ok(rule) => rule,
@@ -138,7 +171,7 @@ async fn judge(live: &Live, mut request: GatedRequest, body: Incoming, name: &Re
     };
     let body = RequestBody::new(body, Rc::default(), live.serving.api.timeouts.read, None);
     let mut body = HeldBody::new(body, snapshot.max_held_body_bytes);
-    match decide(rule, &mut request, &mut body, now()).await {
+    match decide_observed(rule, &mut request, &mut body, now(), steps).await {
         Ok(_) if rule.uses_bound_secret() => {
             let denial = Denial::forbidden(Reason::Denied).detail(
                 "the rule uses a secret with `hosts`, which goes to these only and not to who asks for a decision",

@@ -3,10 +3,12 @@
 use std::cell::Cell;
 use std::ops::Deref;
 
-use http::{HeaderMap, HeaderName, HeaderValue};
+use http::{HeaderMap, HeaderName};
+
+use crate::traces::context::{Parent, TRACEPARENT};
+use crate::traces::ids::{TraceId, digits};
 
 const X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
-const TRACEPARENT: HeaderName = HeaderName::from_static("traceparent");
 
 /// The longest id of a caller that is repeated.
 const MAX_REQUEST_ID: usize = 128;
@@ -22,8 +24,10 @@ pub struct RequestIds {
 pub struct RequestName {
     /// The caller's `X-Request-Id`, or one of ours.
     pub id: RequestId,
-    /// From `traceparent`.
-    pub trace_id: Option<String>,
+    /// The trace that it is part of: what its caller says, unless traces are made here.
+    pub trace_id: Option<TraceId>,
+    /// From `traceparent`, when there is a single one and it is sound.
+    pub parent: Option<Parent>,
 }
 
 /// The id of a request. Ours are in place: they have one length, and most requests get one.
@@ -70,19 +74,21 @@ impl RequestIds {
 
     /// The name of a request with these headers. One walk over them: most have neither field.
     pub fn name(&self, headers: &HeaderMap) -> RequestName {
-        let (mut id, mut parent) = (None, None);
+        let (mut id, mut parent, mut parents) = (None, None, 0);
         for (name, value) in headers {
             if *name == X_REQUEST_ID {
                 id.get_or_insert(value);
             } else if *name == TRACEPARENT {
-                parent.get_or_insert(value);
+                parent = Some(value);
+                parents += 1;
             }
         }
         let id = id
             .and_then(|value| value.to_str().ok())
             .filter(|id| !id.is_empty() && id.len() <= MAX_REQUEST_ID)
             .map_or_else(|| self.next(), |id| RequestId(Source::Caller(id.into())));
-        RequestName { id, trace_id: parent.and_then(trace_id) }
+        let parent = parent.filter(|_| parents == 1).and_then(Parent::parse);
+        RequestName { id, trace_id: parent.map(|parent| parent.trace_id), parent }
     }
 
     /// The next one of ours.
@@ -96,26 +102,16 @@ impl RequestIds {
     }
 }
 
-fn digits(number: u64) -> [u8; 16] {
-    std::array::from_fn(|place| b"0123456789abcdef"[(number >> (60 - place * 4) & 15) as usize])
-}
-
 impl Default for RequestIds {
     fn default() -> Self {
         Self::new()
     }
 }
 
-/// The trace id of a `traceparent` (W3C Trace Context section 3.2.2).
-fn trace_id(parent: &HeaderValue) -> Option<String> {
-    let id = parent.to_str().ok()?.split('-').nth(1)?;
-    let is_valid =
-        id.len() == 32 && id.bytes().all(|byte| byte.is_ascii_hexdigit()) && id.bytes().any(|byte| byte != b'0');
-    is_valid.then(|| id.to_ascii_lowercase())
-}
-
 #[cfg(test)]
 mod tests {
+    use http::HeaderValue;
+
     use super::*;
 
     fn with(name: &'static str, value: &str) -> HeaderMap {
@@ -132,18 +128,14 @@ mod tests {
     }
 
     #[test]
-    fn trace_ids() {
+    fn a_trace_has_one_parent() {
         let id = "0af7651916cd43dd8448eb211c80319c";
-        let rows = [
-            (format!("00-{id}-b7ad6b7169203331-01"), Some(id)),
-            (format!("00-{}-b7ad6b7169203331-01", id.to_uppercase()), Some(id)),
-            (format!("00-{}-b7ad6b7169203331-01", "0".repeat(32)), None),
-            ("00-xyz-1-01".to_owned(), None),
-            ("x".to_owned(), None),
-        ];
-        for (parent, expected) in rows {
-            let name = RequestIds::new().name(&with("traceparent", &parent));
-            assert_eq!(name.trace_id.as_deref(), expected, "{parent}");
-        }
+        let mut headers = with("traceparent", &format!("00-{id}-b7ad6b7169203331-01"));
+        let name = RequestIds::new().name(&headers);
+        assert_eq!((name.trace_id.as_deref(), name.parent.is_some_and(|parent| parent.is_sampled)), (Some(id), true));
+        headers.append(TRACEPARENT, headers[TRACEPARENT].clone());
+        let name = RequestIds::new().name(&headers);
+        assert_eq!((name.trace_id, name.parent), (None, None));
+        assert_eq!(RequestIds::new().name(&with("traceparent", "x")).trace_id, None);
     }
 }

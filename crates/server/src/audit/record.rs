@@ -14,7 +14,7 @@ pub struct AuditRecord<'a> {
     pub ts: Option<SystemTime>,
     /// The caller's `X-Request-Id`, or one of ours.
     pub request_id: &'a [u8],
-    /// From `traceparent`.
+    /// The trace that the request is part of.
     pub trace_id: Option<&'a str>,
     /// Who asked, who vouched for them, and what they were granted, when verified.
     pub caller: Option<&'a Caller>,

@@ -131,7 +131,13 @@ const DIFFERENCES: &[Difference] = &[
         shows: |list| has_items(list, is_web),
         says: "redirects of documents behind URLs are not followed",
     },
-    Difference { row: "tracing-off", path: "tracing.provider", shows: |_| true, says: "no traces are exported" },
+    Difference {
+        row: "tracing-otlp",
+        path: "tracing.provider",
+        shows: |_| true,
+        says: "traces are exported by `otel` only, `traceparent` and `tracestate` are the only headers of traces, and \
+               side services are sent none",
+    },
     Difference { row: "sqa-tolerated", path: "sqa", shows: |_| true, says: "it has no effect; Oathkeeper refuses it" },
 ];
 
@@ -230,7 +236,7 @@ mod tests {
                 "authorizers: {remote_json: {config: {remote: x}}}\n",
                 "side-redirects f:1:38: warning: `authorizers.remote_json",
             ),
-            ("tracing: {provider: otel}\n", "tracing-off f:1:11"),
+            ("tracing: {provider: otel}\n", "tracing-otlp f:1:11"),
         ];
         for (text, expected) in rows {
             let found = shown(text);

@@ -14,6 +14,7 @@ pub mod repositories;
 mod rules;
 mod secrets;
 pub mod shed;
+pub mod traces;
 pub mod worker;
 
 use std::collections::HashSet;
@@ -42,6 +43,7 @@ use self::repositories::RepositoryMetrics;
 use self::rules::RuleMetrics;
 use self::secrets::SecretMetrics;
 use self::shed::ShedMetrics;
+use self::traces::TraceMetrics;
 use self::worker::Finished;
 use crate::config::settings::listeners::MetricsSettings;
 use crate::echo::Echoed;
@@ -110,6 +112,8 @@ pub struct Metrics {
     pub faults: FaultMetrics,
     /// What was turned away.
     pub shed: ShedMetrics,
+    /// What became of traces.
+    pub traces: TraceMetrics,
     /// Panics caught.
     pub panics: Counter,
     /// Requests by rule.
@@ -216,6 +220,7 @@ impl Metrics {
             ),
             faults: FaultMetrics::register(&mut registry),
             shed: ShedMetrics::register(&mut registry),
+            traces: TraceMetrics::register(&mut registry),
             panics: register!("keyward_panics", "Panics caught in requests", Counter::default()),
             rules_loaded: register!("keyward_rules", "Rules in use", Gauge64::default()),
             rules_broken: register!("keyward_rules_broken", "Rules that deny everything", Gauge64::default()),
@@ -372,8 +377,13 @@ fn first_segment(path: &str) -> &str {
 }
 
 fn method_label(method: &Method) -> &'static str {
+    known_method(method).unwrap_or("other")
+}
+
+/// A method that everybody knows. Others are what callers make of them.
+pub(crate) fn known_method(method: &Method) -> Option<&'static str> {
     const KNOWN: [&str; 9] = ["GET", "POST", "PUT", "PATCH", "DELETE", "HEAD", "OPTIONS", "CONNECT", "TRACE"];
-    KNOWN.iter().find(|known| **known == method.as_str()).copied().unwrap_or("other")
+    KNOWN.iter().find(|known| **known == method.as_str()).copied()
 }
 
 #[cfg(test)]

@@ -22,6 +22,7 @@ use crate::audit::record::AuditRecord;
 use crate::echo::{Action, EchoLog, Echoed};
 use crate::metrics::worker::{Finished, WorkerMetrics};
 use crate::serving::Live;
+use crate::traces::trace::{Facts, Steps, Trace};
 
 /// One core's ends of the audit log and the metrics, and what it can still take on.
 pub struct Sinks {
@@ -77,6 +78,8 @@ pub struct Completion {
     pub reason: Option<&'static str>,
     /// The upstream's body on its way to the caller.
     pub upstream: Option<UpstreamBody>,
+    /// Its part of a trace, where traces are made.
+    pub trace: Option<Box<Trace>>,
     is_written: bool,
 }
 
@@ -127,7 +130,13 @@ impl Completion {
     ) -> Box<Self> {
         connection.active.set(connection.active.get() + 1);
         let in_flight = sinks.metrics.shared().in_flight.inc() + 1;
-        let name = sinks.request_ids.name(headers);
+        let mut name = sinks.request_ids.name(headers);
+        let tracer = in_force.live.serving.tracer.as_ref();
+        let trace = tracer.map(|tracer| {
+            let trace = tracer.begin(name.parent.as_ref(), headers);
+            name.trace_id = Some(trace.id());
+            trace
+        });
         Box::new(Self {
             sinks,
             in_force,
@@ -151,6 +160,7 @@ impl Completion {
             outcome: "error",
             reason: None,
             upstream: None,
+            trace,
             is_written: false,
         })
     }
@@ -188,6 +198,11 @@ impl Completion {
     /// The request method.
     pub fn method(&self) -> &Method {
         &self.method
+    }
+
+    /// Who notes the steps of the decision, if anybody does.
+    pub fn steps(&mut self) -> Option<&mut Steps> {
+        self.trace.as_mut()?.steps()
     }
 
     /// Payload from the caller that did not pass as a body.
@@ -276,6 +291,9 @@ impl Completion {
             self.status = if reason == Some("internal") { 500 } else { CALLER_GONE };
         }
         let took = self.completed.unwrap_or_else(Instant::now).duration_since(self.arrived);
+        if let Some(trace) = self.trace.take() {
+            self.trace_ended(*trace, took, (outcome, reason));
+        }
         let live = self.live();
         let rule = self.rule();
         let credential = rule.filter(|_| self.is_forwarded).and_then(Rule::injected);
@@ -312,6 +330,27 @@ impl Completion {
             outcome,
             took,
             upstream: self.upstream_duration,
+        });
+    }
+    fn trace_ended(&self, trace: Trace, took: Duration, verdict: (&'static str, Option<&'static str>)) {
+        trace.end(&Facts {
+            arrived: (self.arrived, self.arrived_at),
+            took,
+            service: "proxy",
+            method: &self.method,
+            tls: self.connection.tls,
+            target: match &self.asked {
+                Asked::Canonical(target) => Some((target.authority(), target.path())),
+                Asked::Refused { .. } | Asked::Unknown => None,
+            },
+            status: self.status,
+            rule_id: self.rule().map(Rule::id),
+            rules_version: self.live().snapshot.rules.version(),
+            outcome: verdict.0,
+            reason: verdict.1,
+            client: self.connection.peer.ip(),
+            upstream: self.upstream_origin().filter(|_| self.is_forwarded),
+            upstream_status: self.upstream_status,
         });
     }
 }

@@ -53,7 +53,7 @@ impl Sinks {
 
     #[cold]
     fn without_head(&self, refusal: &'static str, rules_version: &str, connection: &Connection, status: StatusCode) {
-        let name = RequestName { id: self.request_ids.next(), trace_id: None };
+        let name = RequestName { id: self.request_ids.next(), trace_id: None, parent: None };
         self.refused(refusal, &name, Version::HTTP_11, connection);
         self.audit.write(&AuditRecord {
             ts: Some(SystemTime::now()),

@@ -15,7 +15,7 @@ use http_body::Body;
 use hyper::body::Incoming;
 use hyper::upgrade::OnUpgrade;
 use keyward_core::gate::{Arrival, GatedRequest, admit};
-use keyward_core::pipeline::decide::decide;
+use keyward_core::pipeline::decide::decide_observed;
 use keyward_core::pipeline::denial::{Denial, ErrorKind};
 use keyward_core::pipeline::grant::Grant;
 use keyward_core::ports::{LocalFuture, UnixTime};
@@ -217,7 +217,8 @@ impl Service {
     ) -> LocalFuture<'static, Response<ResponseBody>> {
         Box::pin(async move {
             let now = unix(matched.record.arrived_at());
-            let decided = decide(&matched.rule, &mut matched.request, &mut matched.body, now).await;
+            let Matched { record, request, rule, body, .. } = &mut matched;
+            let decided = decide_observed(rule, request, body, now, record.steps()).await;
             let Sending { mut record, client_upgrade, begun, answer, values } =
                 match self.send(matched, decided, &in_force) {
                     Ok(sending) => sending,
@@ -286,14 +287,17 @@ impl Service {
         if body.announces_too_much() {
             return Err(BodyFault::TooLong.refuse(record));
         }
-        let credentialed = match grant.credential(request, &rule) {
+        let mut credentialed = match grant.credential(request, &rule) {
             Ok(credentialed) => credentialed,
             Err(refused) => return Err(self.deny(record, Some(&rule), &refused.0, &refused.1)),
         };
         record.is_forwarded = true;
+        let begun = Instant::now();
+        if let Some(trace) = &mut record.trace {
+            trace.forward(&mut credentialed, begun);
+        }
         let looks = in_force.live.serving.echoes.looks();
         let values = if looks { in_force.echoes.of(rule.number(), credentialed.injected()) } else { None };
-        let begun = Instant::now();
         Ok(Sending {
             record,
             client_upgrade,

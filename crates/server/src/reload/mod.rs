@@ -42,6 +42,7 @@ use crate::secrets::refresh::{Refresher, Refreshing};
 use crate::serving::{Live, Serving};
 use crate::snapshot::Snapshot;
 use crate::telemetry;
+use crate::traces::tracer::Tracer;
 
 /// Several writes of one change count as one.
 const DEBOUNCE: Duration = Duration::from_millis(100);
@@ -222,10 +223,13 @@ impl Reloader {
         let environment = environment_of(&settings);
         let before = self.live.load_full();
         let outbound = before.serving.outbound.renewed(&settings.proxy.upstream)?;
-        let serving = Serving::new(&settings, outbound.clone())?;
+        let client = outbound.http_client();
+        let running = before.serving.tracer.as_ref();
+        let tracer = Tracer::following(running, settings.tracing.as_ref(), &client, &self.metrics.traces)?;
+        let serving = Serving::new(&settings, outbound.clone(), tracer)?;
         let cache = settings.cache_dir.as_deref().map(CacheDirectory::open).transpose()?.map(Arc::new);
         let known = self.documents.borrow().clone();
-        let (repositories, client) = (&settings.repositories, outbound.http_client());
+        let repositories = &settings.repositories;
         let fetching = async {
             let beginning = Beginning::of_reload(&known, repositories, &client, cache.as_deref()).await?;
             Ok((beginning, self.secrets.store.renewed(&settings.secrets, &client).await))

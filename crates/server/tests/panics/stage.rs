@@ -136,7 +136,7 @@ impl Core {
         let upstream = Recorder::start(true);
         let snapshot = snapshot(&mut settings, upstream.port);
         let outbound = Outbound::new(&settings.proxy.upstream).unwrap();
-        let serving = Arc::new(Serving::new(&settings, outbound.clone()).unwrap());
+        let serving = Arc::new(Serving::new(&settings, outbound.clone(), None).unwrap());
         let metrics = Metrics::new(&settings.metrics);
         let (shutdown, begun) = watch::channel(false);
         let log = AuditLog::start(&settings.audit, &outbound).unwrap();

@@ -67,7 +67,7 @@ mirror! {
         errors: Errors,
         /// Diagnostics log.
         log: Log,
-        /// Accepted; no traces are exported.
+        /// Traces.
         tracing: Tracing,
         /// Accepted and without effect: nothing is ever reported anywhere.
         #[schemars(with = "Option<Json>")]

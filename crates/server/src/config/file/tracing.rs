@@ -1,4 +1,4 @@
-//! `tracing`: checked as the reference does, and otherwise without effect.
+//! `tracing`: where traces go, and what callers may say of them.
 
 use schemars::JsonSchema;
 use serde::Deserialize;
@@ -6,14 +6,16 @@ use serde::Deserialize;
 mirror! {
     /// Tracing.
     Tracing {
-        /// jaeger, otel or zipkin. No traces are exported.
+        /// Where traces go; only `otel` exports any.
         provider: TracingProvider,
-        /// Service name.
+        /// The attribute `service.name`; `ORY Oathkeeper` by default.
         service_name: String,
-        /// Environment.
+        /// The attribute `deployment.environment.name`.
         deployment_environment: String,
         /// Provider settings.
         providers: Providers,
+        /// Extension: what becomes of the trace that a caller's `traceparent` names; `follow` by default.
+        caller_context: CallerContextName,
     }
     /// `tracing.providers`
     Providers {
@@ -47,11 +49,11 @@ mirror! {
     }
     /// `tracing.providers.otlp`
     Otlp {
-        /// `host:port`.
+        /// The collector, `host:port`; or, as an extension, a URL, which may name another path than `/v1/traces`.
         server_url: String,
         /// Plain HTTP.
         insecure: bool,
-        /// How many traces.
+        /// How many of the traces that begin here; all by default.
         sampling: Sampling,
         /// Sent as `Authorization`.
         authorization_header: String,
@@ -66,11 +68,20 @@ mirror! {
 names! {
     /// `tracing.provider`
     TracingProvider {
-        /// Jaeger.
+        /// Nothing is exported.
         Jaeger,
-        /// OpenTelemetry.
+        /// An OpenTelemetry collector, or whatever takes OTLP over HTTP.
         Otel,
-        /// Zipkin.
+        /// Nothing is exported.
         Zipkin,
+    }
+    /// `tracing.caller_context`
+    CallerContextName {
+        /// It goes on; whether it is sampled, the ratio decides.
+        Continue,
+        /// It goes on, and is sampled when the caller says so.
+        Follow,
+        /// Another begins.
+        Replace,
     }
 }

@@ -8,6 +8,7 @@ pub mod log;
 pub mod proxy;
 mod rules;
 pub mod secrets;
+pub mod tracing;
 
 use std::path::PathBuf;
 
@@ -24,6 +25,7 @@ use self::listeners::{ApiSettings, MetricsSettings};
 use self::log::LogSettings;
 use self::proxy::ProxySettings;
 use self::secrets::SecretSettings;
+use self::tracing::TracingSettings;
 use super::file::{ConfigFile, MatchAuthority};
 use crate::issuer::settings::IssuerSettings;
 use crate::repository::Repository;
@@ -57,6 +59,8 @@ pub struct Settings {
     pub secrets: SecretSettings,
     /// `audit`
     pub audit: AuditSettings,
+    /// `tracing`, when traces are exported.
+    pub tracing: Option<TracingSettings>,
     /// `issuer`
     pub issuer: Option<IssuerSettings>,
     /// How key sets are kept fresh.
@@ -141,9 +145,6 @@ impl Check<'_> {
         if file.version.as_deref().is_some_and(|version| !is_version(version)) {
             self.refuse("version", "it is not a version such as `v0.40.0`");
         }
-        if file.tracing.and_then(|tracing| tracing.provider).is_some() {
-            self.warn("tracing.provider", "has no effect: this version exports no traces");
-        }
         let handlers = HandlerSettings {
             authenticators: self.handlers("authenticators", file.authenticators, &TABLES.authenticators),
             authorizers: self.handlers("authorizers", file.authorizers, &TABLES.authorizers),
@@ -171,6 +172,7 @@ impl Check<'_> {
             env_dir: secrets.env_dir.clone().filter(|path| !path.is_empty()).map(Into::into),
             secrets: self.secrets(secrets),
             audit: self.audit(file.audit.unwrap_or_default()),
+            tracing: self.tracing(file.tracing.unwrap_or_default()),
             issuer,
             empty_files: Vec::new(),
         }
