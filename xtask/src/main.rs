@@ -1,5 +1,5 @@
 //! Repository chores: `cargo xtask release`, `cargo xtask bench`, `cargo xtask guard`, `cargo xtask soak`, `cargo xtask
-//! overload`, `cargo xtask slow`, `cargo xtask hostile`, `cargo xtask reproducible`, `cargo xtask generate`. The rules of `tidy.rs` run with the tests.
+//! overload`, `cargo xtask slow`, `cargo xtask hostile`, `cargo xtask reproducible`, `cargo xtask generate`, `cargo xtask roots`. The rules of `tidy.rs` run with the tests.
 
 mod bench;
 mod building;
@@ -12,6 +12,7 @@ mod options;
 mod overload;
 mod release;
 mod reproducible;
+mod roots;
 mod slow;
 mod soak;
 mod tidy;
@@ -39,7 +40,8 @@ usage: cargo xtask release [--brief]    builds the binary that is released, opti
                                         became of them; of a release build, with --binary FILE of that one. --generated N: so many
                                         requests, and half as many tokens and as many of HTTP/2 (2000); --seed N: others (1)
        cargo xtask slow [--brief]       ten thousand connections that hardly say anything, and what becomes of others; the same
-       cargo xtask generate [--check]   schemas and generated parts of docs/; with --check, fails when they are stale";
+       cargo xtask generate [--check]   schemas and generated parts of docs/; with --check, fails when they are stale
+       cargo xtask roots                the certificates of the authorities that the web trusts, for images without a system around them";
 
 fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
@@ -70,6 +72,10 @@ fn main() -> ExitCode {
         }
         ["overload", ref options @ ..] => {
             options::Options::read(options).ok_or_else(|| USAGE.to_owned()).and_then(|it| overload::run(&it))
+        }
+        ["roots"] => {
+            print!("{}", roots::pem());
+            Ok(())
         }
         ["generate"] => generate::run(false),
         ["generate", "--check"] => generate::run(true),
