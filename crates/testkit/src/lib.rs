@@ -7,6 +7,7 @@ pub mod clouds;
 pub mod conformance;
 pub mod dns;
 pub mod documents;
+pub mod haproxy;
 pub mod hostile;
 pub mod http2_frames;
 pub mod http2_upstream;
