@@ -41,15 +41,14 @@ impl Haproxy {
         fs::write(&file, configuration).unwrap();
         let program = std::env::var("HAPROXY").unwrap_or_else(|_| "haproxy".to_owned());
         let mut command = Command::new(&program);
-        command.arg("-db").arg("-f").arg(file).stdin(Stdio::null()).stdout(Stdio::null());
+        let log = fs::File::create(directory.path().join("log")).unwrap();
+        command.arg("-db").arg("-f").arg(file).stdin(Stdio::null()).stdout(log.try_clone().unwrap()).stderr(log);
         let child = command.spawn().unwrap_or_else(|error| panic!("`{program}` cannot be run: {error}"));
         let mut haproxy = Self { child, directory, port };
         let begun = Instant::now();
         while haproxy.tell("show info").is_err() {
-            assert!(
-                haproxy.child.try_wait().unwrap().is_none() && begun.elapsed() < PATIENCE,
-                "HAProxy does not start"
-            );
+            let has_ended = haproxy.child.try_wait().unwrap().is_some();
+            assert!(!has_ended && begun.elapsed() < PATIENCE, "HAProxy does not start:\n{}", haproxy.log());
             std::thread::sleep(Duration::from_millis(10));
         }
         haproxy
@@ -70,7 +69,7 @@ impl Haproxy {
         self.set_state(server, "ready");
         let begun = Instant::now();
         while self.counter(&name(server), "status") != "UP" {
-            assert!(begun.elapsed() < PATIENCE, "server {server} is not healthy:\n{}", self.statistics());
+            assert!(begun.elapsed() < PATIENCE, "server {server} is not healthy:\n{}", self.log());
             std::thread::sleep(Duration::from_millis(10));
         }
     }
@@ -83,6 +82,11 @@ impl Haproxy {
     /// Connections that a server was given.
     pub fn given(&self, server: usize) -> u64 {
         self.counter(&name(server), "stot").parse().unwrap()
+    }
+
+    /// What it wrote so far, such as about the health of servers.
+    pub fn log(&self) -> String {
+        fs::read_to_string(self.directory.path().join("log")).unwrap()
     }
 
     fn set_state(&self, server: usize, state: &str) {

@@ -95,7 +95,7 @@ fn twenty_restarts_behind_a_load_balancer_lose_no_request_and_no_record() {
         callers.over.store(true, Ordering::Relaxed);
         restarted.unwrap_or_else(|problem| std::panic::resume_unwind(problem));
     });
-    assert_eq!(haproxy.lost(), 0);
+    assert_eq!(haproxy.lost(), 0, "{}", haproxy.log());
     for server in &mut servers {
         server.signal("TERM");
         assert!(server.wait().success());
