@@ -9,6 +9,7 @@ pub mod conformance;
 pub mod disk;
 pub mod dns;
 pub mod documents;
+pub mod haproxy;
 pub mod hostile;
 pub mod http2_frames;
 pub mod http2_upstream;

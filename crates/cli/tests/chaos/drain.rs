@@ -26,7 +26,7 @@ const PIECE: [u8; 10] = *b"0123456789";
 const PAUSE: Duration = Duration::from_millis(20);
 
 /// An upstream that takes a moment for what is small, and sends `/download` in pieces.
-fn working() -> u16 {
+pub(crate) fn working() -> u16 {
     upstream(|mut stream| {
         loop {
             let head = read_head(&mut stream);
@@ -63,12 +63,12 @@ fn keeps_asking(port: u16) -> usize {
     0
 }
 
-/// Asks on one HTTP/2 connection until it is told to go; how many answers there were.
-fn keeps_asking_over_http2(port: u16) -> usize {
+/// Asks on one HTTP/2 connection until it is told to go, or need not go on; how many answers there were.
+pub(crate) fn keeps_asking_over_http2(port: u16, goes_on: impl Fn() -> bool) -> usize {
     let answers = AtomicUsize::new(0);
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     let ask = async |mut sender: http2::SendRequest<Empty<Bytes>>| {
-        while sender.ready().await.is_ok() {
+        while goes_on() && sender.ready().await.is_ok() {
             let request = http::Request::get("http://h/small").body(Empty::new()).unwrap();
             match sender.send_request(request).await {
                 Ok(answer) => {
@@ -116,7 +116,7 @@ fn sigterm_under_load_loses_no_request_and_no_record() {
     let port = running.proxy;
     let answers: usize = thread::scope(|scope| {
         let small: Vec<_> = (0..CALLERS).map(|_| scope.spawn(move || keeps_asking(port))).collect();
-        let http2 = scope.spawn(move || keeps_asking_over_http2(port));
+        let http2 = scope.spawn(move || keeps_asking_over_http2(port, || true));
         let whole = [scope.spawn(move || uploads(port)), scope.spawn(move || downloads(port))];
         let in_flight = CALLERS + STREAMS + whole.len();
         running.until("load", |running| metric(running, "keyward_requests_in_flight ") >= in_flight as f64 / 2.0);

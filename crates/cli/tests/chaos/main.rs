@@ -11,6 +11,7 @@ mod key_outage;
 mod kill;
 mod memory;
 mod restarts;
+mod rolling;
 mod slow_upstreams;
 mod storm;
 mod vanishing;

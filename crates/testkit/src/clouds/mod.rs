@@ -25,6 +25,8 @@ pub struct Cloud {
 
 #[derive(Default)]
 struct State {
+    /// It hangs up on everybody.
+    is_down: bool,
     /// Objects by path, with their number, which is their `ETag`.
     objects: BTreeMap<String, (Vec<u8>, u32)>,
     written: u32,
@@ -125,6 +127,11 @@ impl Cloud {
         self.state.lock().unwrap().faults.push((answer.into(), true));
     }
 
+    /// Hangs up on everybody, or no longer.
+    pub fn be_down(&self, is_down: bool) {
+        self.state.lock().unwrap().is_down = is_down;
+    }
+
     /// Every request so far.
     pub fn asked(&self) -> Vec<Message> {
         self.state.lock().unwrap().asked.clone()
@@ -134,6 +141,9 @@ impl Cloud {
 impl State {
     fn answer(&mut self, request: Message) -> (Vec<u8>, bool) {
         self.asked.push(request.clone());
+        if self.is_down {
+            return (Vec::new(), false);
+        }
         if !self.faults.is_empty() {
             return self.faults.remove(0);
         }
