@@ -16,6 +16,7 @@ impl Api {
         self.metrics.key_sets.show(&self.keys.reports(None), &self.keys.failures());
         self.repositories.measure(&self.metrics.repositories);
         self.metrics.audited(self.audit_state.written(), self.audit_state.lost());
+        self.metrics.audit_failing.set(i64::from(self.audit_state.is_failing()));
         let readiness = self.readiness();
         self.metrics.readiness.show(readiness.errors.is_empty(), &readiness.reports);
         self.metrics.certificates.show(&self.live.load().serving.expiries);
