@@ -161,7 +161,7 @@ fn a_sink_that_cannot_be_opened_leaves_the_old_one() {
     change(&running, "audit: {sink: off}\n");
     running.until("the end of records", |running| running.metric("keyward_reloads_total") == Some(2.0));
     running.get("/a", &[]);
-    assert_eq!(running.metric("keyward_audit_records_lost"), Some(0.0));
+    assert_eq!(running.metric("keyward_audit_records_lost_total"), Some(0.0));
 }
 
 #[test]

@@ -70,7 +70,7 @@ fn under_drop_requests_go_on_and_what_is_lost_is_told_in_a_later_record() {
         let (upstream, mut collector) = (Recorder::start(true), Collector::away());
         let running = keyward(&upstream, &format!("{}, policy: drop", collector.sink(sink))).start();
         let before = ask(&running, 0..500);
-        running.until("losing them", |running| running.metric("keyward_audit_records_lost") == Some(500.0));
+        running.until("losing them", |running| running.metric("keyward_audit_records_lost_total") == Some(500.0));
         collector.come();
         running.until("a connection", |running| running.log().contains("audit records have a connection"));
         let after = ask(&running, 500..600);

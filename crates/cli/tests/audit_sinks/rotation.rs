@@ -38,12 +38,12 @@ pub(crate) fn records(directory: &Path, names: &[String]) -> Vec<Value> {
 
 /// Waits until as many records are written as were asked for, and reads them all.
 pub(crate) fn all(running: &Running, expected: usize) -> (Vec<String>, BTreeSet<String>) {
-    let written = |running: &Running| running.metric("keyward_audit_records_written").unwrap();
+    let written = |running: &Running| running.metric("keyward_audit_records_written_total").unwrap();
     running.until("every record", |running| written(running) >= expected as f64);
     let directory = running.path("");
     let names = names(&directory);
     let (paths, lost) = served(&records(&directory, &names));
-    assert_eq!((lost, running.metric("keyward_audit_records_lost")), (0, Some(0.0)));
+    assert_eq!((lost, running.metric("keyward_audit_records_lost_total")), (0, Some(0.0)));
     (names, paths)
 }
 
@@ -82,7 +82,7 @@ fn when_a_period_is_over_another_file_is_begun_also_where_nothing_comes() {
     // The last one is rotated though nothing more is written, and then no more.
     running.until("the last rotation", |running| {
         fs::metadata(running.path("audit.log")).unwrap().len() == 0
-            && running.metric("keyward_audit_records_written").unwrap() >= asked.len() as f64
+            && running.metric("keyward_audit_records_written_total").unwrap() >= asked.len() as f64
     });
     let (names, paths) = all(&running, asked.len());
     assert_eq!(paths, asked);
@@ -103,7 +103,7 @@ fn as_many_files_are_kept_as_wanted_and_nobody_elses_is_removed() {
     for round in 0..10 {
         ask(&running, round * 200..round * 200 + 200);
     }
-    running.until("every record", |running| running.metric("keyward_audit_records_written") == Some(2000.0));
+    running.until("every record", |running| running.metric("keyward_audit_records_written_total") == Some(2000.0));
     let kept: Vec<String> = names(&running.path("")).into_iter().filter(|name| !name.ends_with(".gz")).collect();
     assert_eq!(kept.len(), 3, "{kept:?}");
     assert!(!kept.contains(&"audit.log.20200101T000000Z".to_owned()));
@@ -126,7 +126,7 @@ fn a_file_that_is_too_large_at_a_start_is_rotated_before_anything_is_added() {
         keyward.write("audit.log", before);
         let running = keyward.start();
         ask(&running, 0..10);
-        running.until("every record", |running| running.metric("keyward_audit_records_written") == Some(10.0));
+        running.until("every record", |running| running.metric("keyward_audit_records_written_total") == Some(10.0));
         let names = names(&running.path(""));
         assert_eq!(names.len(), 2, "{names:?}");
         assert!(fs::read_to_string(running.path(&names[0])).unwrap() == expected);
@@ -174,7 +174,7 @@ fn a_log_that_somebody_else_moves_away_is_begun_again_by_a_reload_as_ever() {
     all(&running, 50);
     fs::rename(running.path("audit.log"), running.path("audit.log.20200101T000000Z")).unwrap();
     asked.extend(ask(&running, 50..60));
-    running.until("the moved file", |running| running.metric("keyward_audit_records_written") == Some(60.0));
+    running.until("the moved file", |running| running.metric("keyward_audit_records_written_total") == Some(60.0));
     assert!(!running.path("audit.log").exists());
     running.signal("HUP");
     running.until("another file", |running| running.path("audit.log").exists());

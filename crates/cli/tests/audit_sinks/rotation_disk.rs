@@ -63,7 +63,7 @@ fn a_directory_that_takes_no_other_file_costs_no_record_and_no_request() {
     let Some(disk) = SmallDisk::mount(&directory, "size=64m,nr_inodes=4") else { return };
     let mut running = keyward.start();
     let mut paths = ask(&running, 0..1000);
-    running.until("every record", |running| running.metric("keyward_audit_records_written") == Some(1000.0));
+    running.until("every record", |running| running.metric("keyward_audit_records_written_total") == Some(1000.0));
     assert_eq!(names(&directory).len(), 3);
     assert!(fs::metadata(directory.join("audit.log")).unwrap().len() > 65_536, "records go on into the same file");
     assert_eq!(running.metric("keyward_audit_failing"), Some(0.0));

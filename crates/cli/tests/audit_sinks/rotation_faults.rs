@@ -27,7 +27,8 @@ fn a_directory_that_is_not_writable_costs_no_record_and_is_told_of_now_and_then(
     let running = keyward.after(&format!("exec setpriv {} \"$0\" \"$@\"", WITHOUT_RIGHTS.join(" "))).start();
     fs::set_permissions(&directory, Permissions::from_mode(0o555)).unwrap();
     let written = |expected: f64| {
-        running.until("every record", |running| running.metric("keyward_audit_records_written") == Some(expected));
+        running
+            .until("every record", |running| running.metric("keyward_audit_records_written_total") == Some(expected));
     };
     for round in 0..10 {
         ask(&running, round * 100..round * 100 + 100);
@@ -37,7 +38,7 @@ fn a_directory_that_is_not_writable_costs_no_record_and_is_told_of_now_and_then(
     assert_eq!(fs::read_to_string(&log).unwrap().lines().count(), 1000);
     let told = running.log().matches(TOLD).count();
     assert!((1..10).contains(&told), "{told}:\n{}", running.log());
-    assert_eq!(running.metric("keyward_audit_records_lost"), Some(0.0));
+    assert_eq!(running.metric("keyward_audit_records_lost_total"), Some(0.0));
 
     fs::set_permissions(&directory, Permissions::from_mode(0o755)).unwrap();
     running.until("a rotation", |running| {

@@ -50,7 +50,7 @@ fn under_block_refusals_take_bounded_memory_however_long_a_collector_reads_nothi
     let before = running.resident_kib();
     let (mut caller, mut asked) = (Caller::connect(&running), MANY);
     // Their records have room for a while. Now and then the system has some for another one of what is let through.
-    while count(&running, "keyward_audit_records_lost") < 500 {
+    while count(&running, "keyward_audit_records_lost_total") < 500 {
         for _ in 0..100 {
             let path = long_path(asked);
             match caller.ask(&path).status() {
@@ -67,13 +67,13 @@ fn under_block_refusals_take_bounded_memory_however_long_a_collector_reads_nothi
     collector.pause(false);
     serves_again(&running, "/again");
     paths.insert("/again".to_owned());
-    let lost = count(&running, "keyward_audit_records_lost");
+    let lost = count(&running, "keyward_audit_records_lost_total");
     running.until("every record, and the gap", |_| {
         let (recorded, told) = served(&collector.lines());
         recorded.len() == paths.len() && told == lost
     });
     assert!(served(&collector.lines()) == (paths, lost), "only what was refused may have no record");
-    assert_eq!(count(&running, "keyward_audit_records_lost"), lost);
+    assert_eq!(count(&running, "keyward_audit_records_lost_total"), lost);
 }
 
 #[test]
@@ -84,7 +84,7 @@ fn under_drop_a_collector_that_reads_nothing_holds_no_request_up_and_takes_no_me
     collector.pause(true);
     let (mut caller, mut asked) = (Caller::connect(&running), 0);
     let before = running.resident_kib();
-    while count(&running, "keyward_audit_records_lost") < 2000 {
+    while count(&running, "keyward_audit_records_lost_total") < 2000 {
         for _ in 0..500 {
             assert_eq!(caller.ask(&long_path(asked)).status(), 200);
             asked += 1;
@@ -96,7 +96,7 @@ fn under_drop_a_collector_that_reads_nothing_holds_no_request_up_and_takes_no_me
     assert_eq!(running.metric("keyward_audit_failing"), Some(1.0));
     collector.pause(false);
     let total = |running: &Running| {
-        ["keyward_audit_records_written", "keyward_audit_records_lost"].map(|name| count(running, name))
+        ["keyward_audit_records_written_total", "keyward_audit_records_lost_total"].map(|name| count(running, name))
     };
     running.until("an account of each", |running| total(running).iter().sum::<u64>() == asked as u64);
     let lost = total(&running)[1];

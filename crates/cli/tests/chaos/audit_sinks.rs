@@ -87,7 +87,7 @@ fn a_disk_that_fills_up_stops_requests_until_there_is_room_and_loses_no_record()
     before.extend(forwarded(&upstream));
     let (paths, gaps, torn) = recorded(&[&log]);
     assert_eq!((paths, gaps.len(), torn.len()), (before, 0, 0));
-    assert_eq!(metric(&running, "keyward_audit_records_lost"), 0.0);
+    assert_eq!(metric(&running, "keyward_audit_records_lost_total"), 0.0);
     drop((disk, running));
 }
 
@@ -110,7 +110,7 @@ fn a_log_that_cannot_grow_is_gone_on_with_in_another_file_without_a_gap() {
     let (paths, gaps, torn) = recorded(&files);
     assert_eq!((paths, gaps.len()), (forwarded(&upstream), 0));
     assert!(torn.len() <= 1, "{} lines are torn", torn.len());
-    assert_eq!(metric(&running, "keyward_audit_records_lost"), 0.0);
+    assert_eq!(metric(&running, "keyward_audit_records_lost_total"), 0.0);
     assert_eq!(running.get("/again", &[]).status(), 200);
 }
 
@@ -124,7 +124,7 @@ fn under_drop_requests_go_on_and_the_log_says_how_many_records_are_missing() {
         assert_eq!(caller.ask(&path(asked)).unwrap().status(), 200);
         asked += 1;
     };
-    while metric(&running, "keyward_audit_records_lost") < 50.0 {
+    while metric(&running, "keyward_audit_records_lost_total") < 50.0 {
         (0..100).for_each(|_| ask(&mut caller));
     }
     rotate(&running);
@@ -135,7 +135,8 @@ fn under_drop_requests_go_on_and_the_log_says_how_many_records_are_missing() {
     let files = [running.path("audit.log.1"), running.path("audit.log")];
     let files = files.each_ref().map(|file| &**file);
     running.until("every record", |running| {
-        metric(running, "keyward_audit_records_written") + metric(running, "keyward_audit_records_lost") >= asked as f64
+        metric(running, "keyward_audit_records_written_total") + metric(running, "keyward_audit_records_lost_total")
+            >= asked as f64
     });
     let (paths, gaps, _) = recorded(&files);
     let lost: u64 = gaps.iter().map(|gap| gap["lost"].as_u64().unwrap()).sum();

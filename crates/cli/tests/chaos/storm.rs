@@ -34,7 +34,7 @@ fn a_thousand_signals_lose_no_request_and_leave_nothing_open() {
     assert!(requests > 0);
     assert_eq!(status(&running, "first"), 404);
     assert_eq!(metric(&running, "keyward_reload_failures_total"), 0.0);
-    assert_eq!(metric(&running, "keyward_audit_records_lost"), 0.0);
+    assert_eq!(metric(&running, "keyward_audit_records_lost_total"), 0.0);
     // Each reload opens the audit log anew, and what was open before is closed.
     running.until("closing what is not used", |running| running.open_files() <= open + CALLERS);
 }

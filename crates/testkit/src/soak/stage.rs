@@ -117,9 +117,11 @@ impl Stage {
 
     /// Whether nothing was lost on the way, and each request has its record.
     pub(super) fn check_end(&self, requests: usize) -> Result<(), String> {
-        for (metric, expected) in
-            [("keyward_reload_failures_total", 0.0), ("keyward_panics_total", 0.0), ("keyward_audit_records_lost", 0.0)]
-        {
+        for (metric, expected) in [
+            ("keyward_reload_failures_total", 0.0),
+            ("keyward_panics_total", 0.0),
+            ("keyward_audit_records_lost_total", 0.0),
+        ] {
             let value = self.running.metric(metric);
             if value != Some(expected) {
                 return Err(format!("{metric} is {value:?}, not {expected}"));
