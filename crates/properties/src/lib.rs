@@ -25,6 +25,7 @@ mod signed_claims;
 mod template;
 mod token;
 mod token_request;
+mod trace_context;
 mod upstream_answer;
 mod url;
 mod world;
@@ -59,6 +60,7 @@ pub const ALL: &[Property] = &[
     Property { name: "template", check: template::check },
     Property { name: "token", check: token::check },
     Property { name: "token_request", check: token_request::check },
+    Property { name: "trace_context", check: trace_context::check },
     Property { name: "upstream_answer", check: upstream_answer::check },
     Property { name: "url", check: url::check },
 ];
