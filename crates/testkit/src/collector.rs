@@ -19,8 +19,8 @@ use opentelemetry_proto::tonic::trace::v1::status::StatusCode;
 use prost::Message as _;
 use rustls::{ServerConfig, ServerConnection, StreamOwned};
 
-use crate::ports::listener;
 use crate::process::PATIENCE;
+use crate::scripted;
 use crate::wire::{self, Message};
 
 /// Runs until the process ends; connections are served by threads.
@@ -96,15 +96,9 @@ impl Collector {
     }
 
     fn launch(serve: impl Fn(&State, TcpStream) + Send + Sync + 'static) -> Self {
-        let (listener, state) = (listener(), Arc::new(State::default()));
-        let port = listener.local_addr().unwrap().port();
+        let state = Arc::new(State::default());
         let (shared, serve) = (state.clone(), Arc::new(serve));
-        thread::spawn(move || {
-            for stream in listener.incoming().flatten() {
-                let (state, serve) = (shared.clone(), serve.clone());
-                thread::spawn(move || serve(&state, stream));
-            }
-        });
+        let port = scripted::upstream(move |stream| serve(&shared, stream));
         Self { port, state }
     }
 

@@ -10,7 +10,7 @@ use std::time::Duration;
 use rustls::{ServerConfig, ServerConnection, StreamOwned};
 use serde_json::{Value, json};
 
-use crate::ports::listener;
+use crate::scripted;
 use crate::wire::{self, Message};
 
 /// Running until dropped with the process; connections are served by threads.
@@ -43,17 +43,10 @@ impl Recorder {
     }
 
     fn launch(echoes: bool, serve: impl Fn(&State, TcpStream) + Send + Sync + 'static) -> Self {
-        let listener = listener();
-        let port = listener.local_addr().unwrap().port();
         let state =
             Arc::new(State { seen: Mutex::default(), script: Mutex::default(), counts: Mutex::default(), echoes });
         let (shared, serve) = (state.clone(), Arc::new(serve));
-        thread::spawn(move || {
-            for stream in listener.incoming().flatten() {
-                let (state, serve) = (shared.clone(), serve.clone());
-                thread::spawn(move || serve(&state, stream));
-            }
-        });
+        let port = scripted::upstream(move |stream| serve(&shared, stream));
         Self { port, state }
     }
 
