@@ -189,16 +189,37 @@ fn no_port_opens_before_the_rules_are_there() {
     assert!(TcpStream::connect(("127.0.0.1", running.proxy)).is_err());
     running.until("the second", |running| running.send("GET /a HTTP/1.1\r\nHost: h\r\n\r\n").is_ok());
     assert_eq!(status(&running, "/a"), 403);
-    // Any other ends the start at once.
+    // So is any other, and a document that holds no rules.
     server.fail("HTTP/1.1 404 Gone\r\nContent-Length: 0\r\n\r\n");
-    let (code, _, err) = keyward(&server.url()).run(&["serve"]);
-    assert!(code == 1 && err.contains("the rules cannot be fetched: status 404"), "{code} {err}");
-    // So does a document that holds no rules.
+    let running = keyward(&server.url()).start_without_rules("the rules cannot be fetched: status 404");
+    running.until("the rules", |running| running.send("GET /a HTTP/1.1\r\nHost: h\r\n\r\n").is_ok());
     for document in ["<html><body>Sign in</body></html>", "{}", "- just a text\n"] {
         server.serve(document, None);
-        let (code, _, err) = keyward(&server.url()).run(&["serve"]);
-        assert!(code == 1 && err.contains("rules.yaml:1:"), "{document}: {code} {err}");
+        let running = keyward(&server.url()).start_without_rules("rules.yaml:1:");
+        let refused = "keyward_repository_fetches_total{outcome=\"refused\"}";
+        running.until("another look", |running| running.metric(refused) >= Some(2.0));
+        assert!(running.unready("rules").is_some_and(|told| told.contains("rules.yaml:1:")), "{document}");
+        server.serve(&rules(&["a"]), None);
+        running.until("the rules", |running| running.send("GET /a HTTP/1.1\r\nHost: h\r\n\r\n").is_ok());
+        assert_eq!((status(&running, "/a"), running.unready("rules")), (403, None), "{document}");
     }
+}
+
+#[test]
+fn nobody_is_judged_by_some_of_the_rules_and_a_reload_can_name_another_place() {
+    let (server, other) = (Server::start(&rules(&["a"]), None), Server::start("{}", None));
+    let keyward = keyward(&server.url()).without_env("ACCESS_RULES_REPOSITORIES");
+    let file = keyward.write("some.yaml", &rules(&["b"])).display().to_string();
+    let config = |url: &str| format!("{HANDLERS}access_rules: {{repositories: [\"file://{file}\", \"{url}\"]}}\n");
+    keyward.write("config.yaml", &config(&other.url()));
+    let running = keyward.start_without_rules("expected a list");
+    let answer = running.decision("GET", "/b", &[]);
+    assert_eq!((answer.status(), running.audit(1)[0]["reason"].as_str()), (503, Some("rules_missing")));
+    assert!(running.api("/rules").unwrap().text().contains("\"b\""), "{}", running.log());
+    running.replace("config.yaml", &config(&server.url()));
+    running.until("the rules", |running| running.send("GET /a HTTP/1.1\r\nHost: h\r\n\r\n").is_ok());
+    assert_eq!((status(&running, "/a"), status(&running, "/b"), running.unready("rules")), (403, 403, None));
+    assert_eq!(running.decision("GET", "/b", &[]).status(), 403);
 }
 
 #[test]
@@ -241,8 +262,7 @@ fn rules_come_over_tls_from_servers_that_are_trusted() {
         keyward.env("SERVE_PROXY_UPSTREAM_CA_FILES", &authority).env("SERVE_PROXY_UPSTREAM_RESOLVE", &resolve)
     };
     let other = url.replace("rules.yaml", "nosuch");
-    let (code, _, err) = trusting().env("ACCESS_RULES_REPOSITORIES", &other).run(&["serve"]);
-    assert!(code == 1 && err.contains("status 404"), "{code} {err}");
+    drop(trusting().env("ACCESS_RULES_REPOSITORIES", &other).start_without_rules("status 404"));
     assert_eq!(status(&trusting().start(), "/a"), 403);
 }
 

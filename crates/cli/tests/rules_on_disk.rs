@@ -216,8 +216,8 @@ fn a_start_while_the_source_is_down_needs_a_copy_that_can_be_believed() {
         fs::write(&copy, &whole).unwrap();
         damage();
         server.fail("HTTP/1.1 404 Gone\r\nContent-Length: 0\r\n\r\n");
-        let (code, _, error) = keyward(&url, &cache).run(&["serve"]);
-        assert!(code == 1 && error.contains(said) && error.contains("status 404"), "{said}: {code} {error}");
+        let running = keyward(&url, &cache).start_without_rules("status 404");
+        assert!(running.log().contains(said), "{said}: {}", running.log());
     }
     // With the source up it does not matter, and the copy is made anew.
     fs::write(&copy, "damaged").unwrap();
@@ -230,14 +230,19 @@ fn a_start_while_the_source_is_down_needs_a_copy_that_can_be_believed() {
     assert!(code == 1 && error.contains("`access_rules.cache_dir`: others can write to it"), "{code} {error}");
 }
 
-/// The longest wait of these tests: a server that hangs up is tried five times.
 #[test]
-fn a_start_without_a_copy_ends_when_the_source_stays_down() {
+fn a_start_without_a_copy_goes_on_asking_and_opens_its_port_when_the_source_is_back() {
     let (server, directory) = (DocumentServer::start(), tempfile::tempdir().unwrap());
+    let cache = directory.path().join("cache");
+    server.put("/rules.yaml", &rule("a"), None);
     server.be_down(true);
-    let (code, _, error) = keyward(&server.url("/rules.yaml"), &directory.path().join("cache")).run(&["serve"]);
-    assert!(code == 1 && error.contains("the rules cannot be fetched"), "{code} {error}");
-    assert_eq!(server.asked("/rules.yaml"), 5);
+    let running = keyward(&server.url("/rules.yaml"), &cache).start_without_rules("the rules cannot be fetched");
+    running.until("several attempts", |_| server.asked("/rules.yaml") >= 3);
+    assert!(running.unready("rules").is_some() && copies(&cache).is_empty(), "{}", running.log());
+    server.be_down(false);
+    running.until("the rules", |running| running.send("GET /a HTTP/1.1\r\nHost: h\r\n\r\n").is_ok());
+    assert_eq!((status(&running, "/a"), running.unready("rules")), (403, None));
+    copied(&running, &cache, &rule("a"));
 }
 
 #[test]
@@ -368,11 +373,9 @@ fn rules_behind_a_url_need_their_signature_when_a_key_is_named() {
     let refused =
         |running: &Running| running.metric("keyward_repository_fetches_total{outcome=\"refused\"}").unwrap_or_default();
     server.put("/rules.yaml", signed!("rules.yaml"), None);
-    let (code, _, error) = signed().run(&["serve"]);
-    assert!(code == 1 && error.contains("it is not signed"), "{code} {error}");
+    drop(signed().start_without_rules("it is not signed"));
     server.put("/rules.yaml.minisig", signed!("stranger.minisig"), None);
-    let (code, _, error) = signed().run(&["serve"]);
-    assert!(code == 1 && error.contains("the signature was made with another key"), "{code} {error}");
+    drop(signed().start_without_rules("the signature was made with another key"));
     server.put("/rules.yaml.minisig", signed!("rules.yaml.minisig"), None);
     let running = signed().start();
     copied(&running, &cache, signed!("rules.yaml"));
@@ -397,8 +400,8 @@ fn rules_behind_a_url_need_their_signature_when_a_key_is_named() {
     copied(&unsigned, &cache, &rule("c"));
     drop(unsigned);
     server.fail("HTTP/1.1 404 Gone\r\nContent-Length: 0\r\n\r\n");
-    let (code, _, error) = signed().run(&["serve"]);
-    assert!(code == 1 && error.contains("it carries no signature"), "{code} {error}");
+    let running = signed().start_without_rules("status 404");
+    assert!(running.log().contains("it carries no signature"), "{}", running.log());
 }
 
 #[test]

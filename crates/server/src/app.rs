@@ -29,7 +29,8 @@ use crate::issuer::routes::Issuer;
 use crate::keys::{Fetching, KeySetRegistry, Terms};
 use crate::metrics::Metrics;
 use crate::outside::Lasting;
-use crate::proxy::listener::{address, bind};
+use crate::proxy::listener::{self, address, bind};
+use crate::proxy::opening::Opening;
 use crate::proxy::shedding;
 use crate::proxy::workers::{self, WorkerSetup};
 use crate::reload::compile::RuleThread;
@@ -94,12 +95,12 @@ impl App {
         let tracer = Tracer::following(None, settings.tracing.as_ref(), &outbound.http_client(), &metrics.traces)?;
         let serving = Serving::new(&settings, outbound.clone(), tracer)?;
         descriptors::tell(&settings.proxy);
-        // No port is opened before the rules are there.
         let cache = settings.cache_dir.as_deref().map(CacheDirectory::open).transpose()?.map(Arc::new);
         let repositories = &settings.repositories;
         let mut beginning = Beginning::of_start(repositories, &outbound.http_client(), cache.as_deref()).await?;
         let listeners = proxy_listeners(&settings)?;
         let proxy = local_address(listeners.first())?;
+        let opening = Opening::new(settings.proxy.listener.key, proxy, &listeners)?;
         let api_listener = listen(&settings.api.listener)?;
         let metrics_listener = listen(&settings.metrics.listener)?;
         let issuer = issuer(&settings)?;
@@ -122,10 +123,14 @@ impl App {
         let built = loop {
             let outside = lasting.under(&settings);
             let built = Snapshot::build(&settings, &beginning.documents, proxy.port(), &outside, 1, &Courtesy::none())?;
-            if !beginning.retreat(repositories, &built)? {
+            if !beginning.retreat(repositories, &built) {
                 break built;
             }
         };
+        // Nobody would ask for them again.
+        if built.snapshot.is_unfetched && origin.is_none() {
+            return Err(built.unread.into_iter().next().unwrap_or_else(|| Diagnostic::error("rules are missing")));
+        }
         let (standings, keeper) = (Arc::new(Standings::default()), Keeper::new(metrics.clone()));
         let documents = beginning.settle(repositories, &built, &standings, &keeper, cache.as_ref());
         if let Some(cache) = &cache {
@@ -176,6 +181,7 @@ impl App {
         let setup = WorkerSetup {
             live: live.clone(),
             metrics: metrics.clone(),
+            open_for_callers: opening.state(),
             shutdown: begun.clone(),
             open: Arc::new(AtomicUsize::new(0)),
         };
@@ -184,7 +190,11 @@ impl App {
             .enumerate()
             .map(|(number, listener)| workers::start(setup.clone(), number, listener, audit.handle()))
             .collect::<Result<Vec<_>, _>>()?;
-        tracing::info!(%proxy, api = %api_at, metrics = %metrics_at, cores = workers.len(), "serving");
+        tracing::info!(api = %api_at, metrics = %metrics_at, "the API listens");
+        if live.load().snapshot.is_unfetched {
+            tracing::warn!("rules are missing: the proxy's port stays closed until they are there");
+        }
+        opening.follow(&live.load().snapshot)?;
         tokio::task::spawn_local(shedding::warn(metrics.clone()));
         serve(metrics_listener, |serving| &serving.metrics, api.clone().metrics_handler());
         serve(api_listener, |serving| &serving.api, api.clone().handler());
@@ -202,6 +212,7 @@ impl App {
                 secrets: LiveSecrets::new(&settings, secrets, view),
                 standings,
                 keeper,
+                opening,
                 started_with: Fixed::of(&settings),
                 thread: RuleThread::start()?,
             };
@@ -303,7 +314,7 @@ fn bound(listener: &TcpListener) -> Result<SocketAddr, Diagnostic> {
 }
 
 fn listen(settings: &ListenerSettings) -> Result<TcpListener, Diagnostic> {
-    let listener = bind(address(settings)?, settings.key, false)?;
+    let listener = listener::open(settings)?;
     TcpListener::from_std(listener).map_err(|error| Diagnostic::error(format!("`{}`: {error}", settings.key)))
 }
 

@@ -35,6 +35,8 @@ pub struct Snapshot {
     pub max_held_body_bytes: u64,
     /// Repositories whose rules are missing, since they could not be read.
     pub missing: Vec<String>,
+    /// One of those is behind a URL. Without it nobody is judged: who comes is to go to another server, which has all rules.
+    pub is_unfetched: bool,
     /// Documents that say nothing, not even that there are no rules.
     pub silent: Vec<Silent>,
     /// The version of the rules, where answers carry it.
@@ -90,6 +92,7 @@ impl Snapshot {
         };
         let fallback = compiler.fallback(&settings.fallback)?;
         let (mut findings, mut unread, mut missing) = (Vec::new(), Vec::new(), Vec::new());
+        let mut is_unfetched = false;
         let (mut silent, mut files) = (Vec::new(), FileTexts::new());
         let mut digest = Context::new(&SHA256);
         let (mut rules, mut places) = (Vec::new(), Vec::new());
@@ -118,6 +121,7 @@ impl Snapshot {
                     rules.truncate(rules_before);
                     places.truncate(rules_before);
                     findings.truncate(findings_before);
+                    is_unfetched |= repository.remote().is_some();
                     unread.push(problem);
                     missing.push(repository.text().to_owned());
                 }
@@ -142,6 +146,7 @@ impl Snapshot {
                 generation,
                 max_held_body_bytes: settings.proxy.max_held_body_bytes,
                 missing,
+                is_unfetched,
                 silent,
                 version_header,
                 signing,

@@ -170,6 +170,15 @@ impl Keyward {
         running
     }
 
+    /// Starts it where rules behind a URL cannot be had, and waits until readiness says so in these words. The proxy's
+    /// port is closed.
+    pub fn start_without_rules(self, said: &str) -> Running {
+        let running = self.launch();
+        running.until(said, |running| running.unready("rules").is_some_and(|told| told.contains(said)));
+        assert!(TcpStream::connect(("127.0.0.1", running.proxy)).is_err(), "{}", running.log());
+        running
+    }
+
     /// Starts serving, and waits for nothing.
     pub fn launch(self) -> Running {
         let log = fs::File::create(self.path("log")).unwrap();
@@ -258,6 +267,13 @@ impl Running {
     pub fn api(&self, target: &str) -> std::io::Result<Message> {
         let request = format!("GET {target} HTTP/1.1\r\nHost: api\r\nConnection: close\r\n\r\n");
         wire::exchange(self.api, request.as_bytes(), PATIENCE)
+    }
+
+    /// What readiness says of one kind of source while something of it is missing.
+    pub fn unready(&self, kind: &str) -> Option<String> {
+        let answer = self.api("/health/ready").ok().filter(|answer| answer.status() == 503)?;
+        let body: Value = serde_json::from_str(&answer.text()).unwrap();
+        body["errors"][kind].as_str().map(str::to_owned)
     }
 
     /// A file of its directory.

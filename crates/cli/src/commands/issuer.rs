@@ -11,7 +11,7 @@ use keyward_server::http_server;
 use keyward_server::issuer::routes::Issuer;
 use keyward_server::issuer::settings::{IssuerMode, IssuerSettings};
 use keyward_server::memory::without_tracing;
-use keyward_server::proxy::listener::{address, bind};
+use keyward_server::proxy::listener;
 use keyward_server::proxy::tls::identity;
 use keyward_server::secrets::EnvironmentSecrets;
 use keyward_server::serving::Port;
@@ -83,7 +83,7 @@ pub(crate) fn run(arguments: &Arguments, files: &[PathBuf]) -> ExitCode {
 fn serve(settings: &IssuerSettings, env_dir: Option<PathBuf>) -> Result<(), Diagnostic> {
     let failed = |error: std::io::Error| Diagnostic::error(format!("the issuer cannot be started: {error}"));
     let issuer = Rc::new(Issuer::new(settings, &EnvironmentSecrets::new(env_dir))?);
-    let listener = bind(address(&settings.listener)?, settings.listener.key, false)?;
+    let listener = listener::open(&settings.listener)?;
     install_provider();
     let tls = settings.listener.tls.as_ref().map(|files| identity(files, settings.listener.key).map(|it| it.config));
     let port = Port { tls: tls.transpose()?, ..Port::default() };

@@ -1,6 +1,7 @@
 //! `keyward serve`
 
 use std::path::{Path, PathBuf};
+use std::pin::pin;
 use std::process::ExitCode;
 
 use keyward_core::diagnostic::{Diagnostic, Severity};
@@ -73,9 +74,17 @@ pub(crate) fn run(arguments: &Arguments, files: Vec<PathBuf>) -> ExitCode {
             return ExitCode::FAILURE;
         }
     };
-    let served = LocalSet::new().block_on(&runtime, async {
-        let app = App::start(loaded, Some(Origin { files, variables })).await?;
-        asked_to_stop().await;
+    let served: Result<(), Vec<Diagnostic>> = LocalSet::new().block_on(&runtime, async {
+        let mut asked = pin!(asked_to_stop());
+        // A container's first process is not ended by a signal that it does not look at.
+        let app = tokio::select! {
+            started = App::start(loaded, Some(Origin { files, variables })) => started?,
+            () = &mut asked => {
+                tracing::info!("stopped, before anything was served");
+                return Ok(());
+            }
+        };
+        asked.await;
         let unready = app.unready();
         tracing::info!("draining: no new connections, requests in flight finish");
         app.stop().await;
@@ -84,7 +93,7 @@ pub(crate) fn run(arguments: &Arguments, files: Vec<PathBuf>) -> ExitCode {
             None => tracing::info!("stopped"),
             Some(cause) => tracing::error!(cause, "stopped, and was not ready"),
         }
-        Ok::<_, Vec<_>>(())
+        Ok(())
     });
     match served {
         Ok(()) => ExitCode::SUCCESS,

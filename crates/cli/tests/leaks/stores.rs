@@ -78,10 +78,13 @@ fn no_identity_is_in_what_is_said_when_a_store_refuses_it() {
             );
             let config = keyward.write("config.yaml", &config);
             let keyward = keyward.config(config);
-            let (code, out, err) = keyward.run(&["serve"]);
-            assert_ne!(code, 0, "{url} {variables:?}");
-            assert!(err.contains("bucket") || err.contains("file"), "{url} {variables:?}: {err}");
-            assert_clean(&canaries, &format!("{url} {variables:?}"), format!("{out}\n{err}").as_bytes(), false);
+            let mut running = keyward.start_without_rules("rules.yaml");
+            let verbose = running.api("/health/ready?verbose").unwrap().text();
+            running.signal("TERM");
+            assert!(running.wait().success(), "{url} {variables:?}");
+            let said = format!("{verbose}\n{}", running.log());
+            assert!(said.contains("bucket") || said.contains("file"), "{url} {variables:?}: {said}");
+            assert_clean(&canaries, &format!("{url} {variables:?}"), said.as_bytes(), false);
         }
     }
     let asked: String = cloud.asked().iter().map(|message| format!("{message:?} {}", message.text())).collect();

@@ -1,6 +1,8 @@
 //! A server that does not become ready says why, and what to do: while it runs, in readiness; and once it has ended, in the last line of
 //! its log.
 
+use std::net::TcpListener;
+
 use keyward_testkit::clouds::Cloud;
 use keyward_testkit::ports::reserve;
 use keyward_testkit::process::{Keyward, Running};
@@ -23,17 +25,12 @@ fn last_line(running: &Running) -> String {
     running.log().trim_end().rsplit('\n').next().unwrap_or_default().to_owned()
 }
 
-/// Readiness says each of these under a key, and so does the last line after SIGTERM.
-fn assert_told(keyward: Keyward, key: &str, told: &[&str]) {
-    let mut running = keyward.start();
-    let shown = |running: &Running| -> String {
-        let answer = running.api("/health/ready").unwrap();
-        let body: Value = serde_json::from_str(&answer.text()).unwrap();
-        assert_eq!(answer.status(), 503, "{body}");
-        body["errors"][key].as_str().unwrap_or_default().to_owned()
-    };
+/// Readiness says each of these under a key, and so does the last line after SIGTERM, which is handed back.
+fn assert_told(keyward: Keyward, key: &str, told: &[&str]) -> String {
+    let mut running = keyward.launch();
     // An attempt that is under way has no outcome yet.
-    running.until("saying why", |running| told.iter().all(|part| shown(running).contains(part)));
+    let is_told = |shown: String| told.iter().all(|part| shown.contains(part));
+    running.until("saying why", |running| running.unready(key).is_some_and(is_told));
     assert_eq!(running.metric("keyward_ready"), Some(0.0));
     running.signal("TERM");
     assert!(running.wait().success());
@@ -41,6 +38,7 @@ fn assert_told(keyward: Keyward, key: &str, told: &[&str]) {
     for part in ["stopped, and was not ready", key].iter().chain(told) {
         assert!(last.contains(part), "{part}: {last}");
     }
+    last
 }
 
 #[test]
@@ -76,9 +74,8 @@ fn a_server_without_rules_says_where_they_are_named() {
     assert_told(keyward().with(HANDLERS, "[]"), "rules_loaded", &["`access_rules.repositories`"]);
 }
 
-/// Rules behind URLs are fetched before a port is opened.
 #[test]
-fn a_bucket_that_is_not_there_is_named_in_the_last_line() {
+fn a_bucket_that_is_not_there_is_named_with_the_remedy() {
     for format in ["text", "json"] {
         let cloud = Cloud::start();
         cloud.aws_key("KEY", "key-secret", None);
@@ -91,17 +88,12 @@ fn a_bucket_that_is_not_there_is_named_in_the_last_line() {
             "config.yaml",
             &format!("{HANDLERS}log: {{format: {format}}}\naccess_rules: {{repositories: [\"s3://no-such-bucket/rules.yaml\"]}}\n"),
         );
-        let mut running = keyward
+        let keyward = keyward
             .config(path)
             .env("AWS_ACCESS_KEY_ID", "KEY")
             .env("AWS_SECRET_ACCESS_KEY", "key-secret")
-            .env("AWS_ENDPOINT_URL", &cloud.url())
-            .launch();
-        assert_eq!(running.wait().code(), Some(1), "{}", running.log());
-        let last = last_line(&running);
-        for part in ["not started", "s3://no-such-bucket/rules.yaml", "NoSuchBucket", "check the URL"] {
-            assert!(last.contains(part), "{part}: {last}");
-        }
+            .env("AWS_ENDPOINT_URL", &cloud.url());
+        let last = assert_told(keyward, "rules", &["s3://no-such-bucket/rules.yaml", "NoSuchBucket", "check the URL"]);
         assert_eq!(serde_json::from_str::<Value>(&last).is_ok(), format == "json", "{last}");
     }
 }
@@ -112,6 +104,18 @@ fn a_configuration_that_cannot_be_used_is_told_in_the_last_line() {
     let last = error.trim_end().rsplit('\n').next().unwrap_or_default();
     assert_ne!(code, 0);
     assert!(last.contains("nothing was started: ") && last.contains("config.yaml:1:"), "{last}");
+}
+
+/// As the first process of a container does only if it looks at the signal.
+#[test]
+fn a_start_that_waits_for_a_source_ends_when_it_is_asked_to() {
+    let silent = TcpListener::bind("127.0.0.1:0").unwrap();
+    let url = format!("http://{}/rules.yaml", silent.local_addr().unwrap());
+    let mut running = keyward().with(HANDLERS, "[]").env("ACCESS_RULES_REPOSITORIES", &url).launch();
+    let _asked = silent.accept().unwrap();
+    running.signal("TERM");
+    assert!(running.wait().success(), "{}", running.log());
+    assert!(last_line(&running).contains("stopped, before anything was served"), "{}", running.log());
 }
 
 #[test]

@@ -126,6 +126,8 @@ reasons! {
     SeveralRules => "several_rules",
     /// The rule could not be compiled.
     RuleBroken => "rule_broken",
+    /// The rules of a source were never had.
+    RulesMissing => "rules_missing",
     /// The pattern engine gave up.
     PatternFailed => "pattern_failed",
     /// The signature does not verify, or the algorithm is not allowed.

@@ -56,7 +56,10 @@ impl Api {
                 asked.method = request.method().clone();
                 asked.path = request.path().to_owned();
                 asked.host = request.authority().to_owned();
-                if self.audit.admits() {
+                if snapshot.is_unfetched {
+                    let kind = ErrorKind::UpstreamUnavailable;
+                    Verdict::without_rule(Reason::RulesMissing, error(kind.status(), kind.generic_message()))
+                } else if self.audit.admits() {
                     let steps = trace.as_mut().and_then(|trace| trace.steps());
                     judge(&live, request, body, &asked.name, steps).await
                 } else {

@@ -30,7 +30,10 @@ impl Api {
         let live = self.live.load();
         let reports: Vec<SourceReport> = self.sources.iter().flat_map(|reports| reports()).collect();
         let mut errors = Map::new();
-        if let Some(problem) = unusable(&live.snapshot) {
+        // Rules that were never fetched are named below.
+        if !live.snapshot.is_unfetched
+            && let Some(problem) = unusable(&live.snapshot)
+        {
             errors.insert("rules_loaded".into(), problem.into());
         }
         if !self.was_ready.get() {

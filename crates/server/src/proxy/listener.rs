@@ -5,7 +5,7 @@ use std::io;
 use std::net::{IpAddr, Ipv6Addr, SocketAddr};
 
 use keyward_core::diagnostic::Diagnostic;
-use socket2::{Domain, Protocol, Socket, Type};
+use socket2::{Domain, Protocol, SockRef, Socket, Type};
 
 use crate::config::settings::listeners::ListenerSettings;
 
@@ -27,19 +27,35 @@ pub fn address(settings: &ListenerSettings) -> Result<SocketAddr, Diagnostic> {
     Ok(SocketAddr::new(ip, settings.port))
 }
 
-/// Binds and listens. `shared` lets several sockets of this process have one port.
-pub fn bind(address: SocketAddr, key: &str, shared: bool) -> Result<std::net::TcpListener, Diagnostic> {
-    open(address, shared).map_err(|error| {
-        let hint = match error.kind() {
-            io::ErrorKind::AddrInUse => "another process listens there; choose another port",
-            io::ErrorKind::PermissionDenied => "ports below 1024 need a privilege; choose a higher one",
-            _ => "check `host` and `port`",
-        };
-        Diagnostic::error(format!("`{key}`: cannot listen on {address}: {error}")).hint(hint)
-    })
+/// Binds and listens.
+pub fn open(settings: &ListenerSettings) -> Result<std::net::TcpListener, Diagnostic> {
+    let socket = bind(address(settings)?, settings.key, false)?;
+    listen(&socket, settings.key)?;
+    Ok(socket)
 }
 
-fn open(address: SocketAddr, shared: bool) -> io::Result<std::net::TcpListener> {
+/// Binds, and does not listen yet: until then connections are refused. `shared` lets several sockets of this process have
+/// one port.
+pub fn bind(address: SocketAddr, key: &str, shared: bool) -> Result<std::net::TcpListener, Diagnostic> {
+    bound(address, shared).map_err(|error| refused(&error, key, &address))
+}
+
+/// Lets connections in.
+pub fn listen(socket: &std::net::TcpListener, key: &str) -> Result<(), Diagnostic> {
+    let address = socket.local_addr().map_or_else(|_| "its address".to_owned(), |address| address.to_string());
+    SockRef::from(socket).listen(BACKLOG.into()).map_err(|error| refused(&error, key, &address))
+}
+
+fn refused(error: &io::Error, key: &str, address: &dyn std::fmt::Display) -> Diagnostic {
+    let hint = match error.kind() {
+        io::ErrorKind::AddrInUse => "another process listens there; choose another port",
+        io::ErrorKind::PermissionDenied => "ports below 1024 need a privilege; choose a higher one",
+        _ => "check `host` and `port`",
+    };
+    Diagnostic::error(format!("`{key}`: cannot listen on {address}: {error}")).hint(hint)
+}
+
+fn bound(address: SocketAddr, shared: bool) -> io::Result<std::net::TcpListener> {
     let attempt = |address: SocketAddr| -> io::Result<std::net::TcpListener> {
         let socket = Socket::new(Domain::for_address(address), Type::STREAM, Some(Protocol::TCP))?;
         if address.is_ipv6() && address.ip().is_unspecified() {
@@ -49,7 +65,6 @@ fn open(address: SocketAddr, shared: bool) -> io::Result<std::net::TcpListener> 
         socket.set_reuse_port(shared)?;
         socket.set_nonblocking(true)?;
         socket.bind(&address.into())?;
-        socket.listen(BACKLOG.into())?;
         Ok(std::net::TcpListener::from(socket))
     };
     match attempt(address) {

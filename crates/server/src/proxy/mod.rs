@@ -14,6 +14,7 @@ mod http1;
 mod in_force;
 pub(crate) mod late_head;
 pub mod listener;
+pub mod opening;
 pub mod overload;
 pub mod pace;
 pub mod panics;

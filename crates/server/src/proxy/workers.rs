@@ -45,6 +45,8 @@ pub struct WorkerSetup {
     pub live: Arc<ArcSwap<Live>>,
     /// The metrics.
     pub metrics: Arc<Metrics>,
+    /// True once the listening sockets listen.
+    pub open_for_callers: watch::Receiver<bool>,
     /// True once the drain begins.
     pub shutdown: watch::Receiver<bool>,
     /// Open connections of all cores.
@@ -80,6 +82,12 @@ pub fn start(
 }
 
 async fn run(setup: WorkerSetup, listener: TcpListener, audit: AuditHandle) {
+    let (mut open, mut shutdown) = (setup.open_for_callers.clone(), setup.shutdown.clone());
+    tokio::select! {
+        biased;
+        _ = shutdown.wait_for(|begun| *begun) => return,
+        opened = open.wait_for(|open| *open) => if opened.is_err() { return },
+    }
     let listener = match tokio::net::TcpListener::from_std(listener) {
         Ok(listener) => listener,
         Err(error) => return tracing::error!(%error, "a listening socket cannot be used"),
@@ -95,7 +103,7 @@ async fn run(setup: WorkerSetup, listener: TcpListener, audit: AuditHandle) {
     let service = Rc::new(Service::new(setup.live.clone(), sinks.clone()));
     let upkeep = tokio::task::spawn_local(upkeep(service.clone(), sinks.clone(), setup.live.clone()));
     let (mut connections, mut turned_away) = (JoinSet::new(), TurnedAway::default());
-    let (mut shutdown, mut told) = (setup.shutdown.clone(), None::<Instant>);
+    let mut told = None::<Instant>;
     let mut admit = |connections: &mut JoinSet<()>, stream: TcpStream, peer| {
         let (options, most) = {
             let live = setup.live.load();

@@ -11,7 +11,7 @@ use crate::config::settings::Settings;
 use crate::outside::Lasting;
 use crate::repository::Repository;
 use crate::repository::documents::Documents;
-use crate::repository::polling::Arrival;
+use crate::repository::polling::{Arrival, consequence};
 use crate::repository::standing::shown;
 use crate::repository::start::Beginning;
 use crate::snapshot::Built;
@@ -30,7 +30,7 @@ impl Reloader {
         let before = self.live.load_full();
         let (side, secrets) = (before.serving.outbound.side.clone(), self.secrets.in_force());
         let lasting = Lasting { side, secrets, ..self.lasting.clone() };
-        match self.build(settings, &documents, &lasting).await {
+        match self.build(settings, &documents, &lasting, &url).await {
             Ok(built) => {
                 self.metrics.repository_fetched("changed");
                 self.metrics.reloads.inc();
@@ -47,7 +47,8 @@ impl Reloader {
                 self.metrics.repository_fetched("refused");
                 self.metrics.reload_failures.inc();
                 log(std::slice::from_ref(&problem));
-                tracing::error!(%location, "the changed rules cannot be used; the last good ones stay in force");
+                let consequence = consequence(self.documents.borrow().get(&url).is_some());
+                tracing::error!(%location, "the rules that are there now cannot be used; {consequence}");
             }
         }
     }
@@ -62,8 +63,8 @@ impl Reloader {
     ) -> Result<(Built, Beginning), Diagnostic> {
         loop {
             let built = self.compile(settings, &beginning.documents, lasting).await?;
-            if !beginning.retreat(&settings.repositories, &built)? {
-                return Ok((self.nothing_worse(built)?, beginning));
+            if !beginning.retreat(&settings.repositories, &built) {
+                return Ok((self.nothing_worse(built, None)?, beginning));
             }
         }
     }
@@ -74,16 +75,18 @@ impl Reloader {
         settings: &Arc<Settings>,
         documents: &Documents,
         lasting: &Lasting,
+        arrived: &str,
     ) -> Result<Built, Diagnostic> {
-        self.nothing_worse(self.compile(settings, documents, lasting).await?)
+        self.nothing_worse(self.compile(settings, documents, lasting).await?, Some(arrived))
     }
 
-    /// What was missing or empty before may be so again, and nothing else.
-    fn nothing_worse(&self, built: Built) -> Result<Built, Diagnostic> {
+    /// What was missing or empty before may be so again, and nothing else; what has `arrived` must not be missing.
+    fn nothing_worse(&self, built: Built, arrived: Option<&str>) -> Result<Built, Diagnostic> {
         let live = self.live.load();
         let before = &live.snapshot;
         let mut unread = built.snapshot.missing.iter().zip(&built.unread);
-        if let Some((repository, problem)) = unread.find(|(repository, _)| !before.missing.contains(repository)) {
+        let is_worse = |url: &String| arrived == Some(url) || !before.missing.contains(url);
+        if let Some((repository, problem)) = unread.find(|(repository, _)| is_worse(repository)) {
             self.standings.failed(repository, shown(problem));
             return Err(problem.clone());
         }

@@ -31,6 +31,7 @@ use crate::issuer::routes::Issuer;
 use crate::keys::Terms;
 use crate::metrics::Metrics;
 use crate::outside::Lasting;
+use crate::proxy::opening::Opening;
 use crate::repository::cache::CacheDirectory;
 use crate::repository::documents::Documents;
 use crate::repository::keeper::Keeper;
@@ -78,6 +79,8 @@ pub struct Reloader {
     pub standings: Arc<Standings>,
     /// Who keeps copies of documents.
     pub keeper: Rc<Keeper>,
+    /// When the proxy's port opens.
+    pub opening: Opening,
     /// What was started with.
     pub started_with: Fixed,
     /// Where rules are compiled.
@@ -91,7 +94,7 @@ pub fn announce(snapshot: &Snapshot, metrics: &Metrics) {
     metrics.rules_broken.set(i64::try_from(broken).unwrap_or(i64::MAX));
     metrics.rules.keep(&snapshot.rules.rules().iter().map(|rule| &**rule.id()).collect());
     tracing::info!(rules, broken, version = snapshot.rules.version(), "rules are in force");
-    if rules == 0 {
+    if rules == 0 && !snapshot.is_unfetched {
         let hint = "name their files in `access_rules.repositories`";
         tracing::warn!(hint, "there are no rules: every request is answered with 404");
     }
@@ -231,7 +234,8 @@ impl Reloader {
         let known = self.documents.borrow().clone();
         let repositories = &settings.repositories;
         let fetching = async {
-            let beginning = Beginning::of_reload(&known, repositories, &client, cache.as_deref()).await?;
+            let beginning =
+                Beginning::of_reload(&known, &before.snapshot.missing, repositories, &client, cache.as_deref()).await?;
             Ok((beginning, self.secrets.store.renewed(&settings.secrets, &client).await))
         };
         let (beginning, sources) = self.patiently(fetching, old).await.map_err(Unusable::Unreachable)?;
@@ -269,7 +273,11 @@ impl Reloader {
     /// Swaps what is in force.
     fn replace(&self, snapshot: Snapshot, serving: Arc<Serving>) {
         announce(&snapshot, &self.metrics);
-        self.thread.free(self.live.swap(Arc::new(Live { snapshot, serving })));
+        let live = Arc::new(Live { snapshot, serving });
+        self.thread.free(self.live.swap(live.clone()));
+        if let Err(problem) = self.opening.follow(&live.snapshot) {
+            log(&[problem]);
+        }
     }
 }
 

@@ -12,6 +12,8 @@ use super::remote::Document;
 #[derive(Clone, Default)]
 pub struct Documents {
     known: HashMap<String, Arc<Document>>,
+    /// Why there is none, by URL.
+    absent: HashMap<String, Diagnostic>,
     files: Option<Arc<FileTexts>>,
     offline: bool,
 }
@@ -62,8 +64,22 @@ impl Documents {
     /// The same with one document replaced.
     pub fn with(&self, url: &str, document: Arc<Document>) -> Self {
         let mut others = self.clone();
+        others.absent.remove(url);
         others.known.insert(url.to_owned(), document);
         others
+    }
+
+    /// The same without one document, which cannot be had.
+    pub(super) fn without(&self, url: &str, problem: Diagnostic) -> Self {
+        let mut others = self.clone();
+        others.known.remove(url);
+        others.absent.insert(url.to_owned(), problem);
+        others
+    }
+
+    /// Why there is no document of a remote repository.
+    pub(super) fn absent(&self, url: &str) -> Option<&Diagnostic> {
+        self.absent.get(url)
     }
 }
 

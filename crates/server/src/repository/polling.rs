@@ -22,6 +22,8 @@ use crate::serving::Live;
 
 /// No pause after a failure is longer, whatever a server asks for, unless the interval itself is.
 const LONGEST: Duration = Duration::from_secs(300);
+/// The first pause before a document is asked for again that was never had.
+const FIRST: Duration = Duration::from_secs(1);
 
 /// A document that has changed.
 pub struct Arrival {
@@ -67,11 +69,15 @@ impl Pollers {
                 let (pollers, repository, source) = (self.clone(), repository.clone(), source.clone());
                 tasks.spawn_local(async move {
                     let interval = repository.terms().refresh_interval;
+                    // Callers are turned away meanwhile, so that a change to the better should not wait for long.
+                    let mut missing = Backoff::new(FIRST, LONGEST.min(interval));
                     let mut backoff = Backoff::new(interval, LONGEST.max(interval));
-                    let mut pause = jittered(interval);
+                    let is_missing = || pollers.documents.borrow().get(repository.text()).is_none();
+                    let mut pause = if is_missing() { missing.failed(None) } else { jittered(interval) };
                     loop {
                         tokio::time::sleep(pause).await;
                         pause = match pollers.ask(&repository, &source).await {
+                            outcome if is_missing() => missing.failed(outcome.err().flatten()),
                             Ok(()) => {
                                 backoff.succeeded();
                                 jittered(interval)
@@ -107,21 +113,27 @@ impl Pollers {
             Err(error) => error,
         };
         let (location, cause, hint) = (repository.name(), &error.cause, hint(error.nature));
+        let consequence = consequence(known.is_some());
         self.standings.failed(url, cause.clone());
         // A server that answers is asked again at its usual time, whatever it says.
         match error.nature {
             Nature::Refused => {
                 self.metrics.repository_fetched("refused");
-                tracing::error!(%location, cause, hint, "the changed rules cannot be used; the last good ones stay in force");
+                tracing::error!(%location, cause, hint, "the rules that are there now cannot be used; {consequence}");
                 Ok(())
             }
             Nature::Lasting | Nature::Passing => {
                 self.metrics.repository_fetched("failed");
-                tracing::warn!(%location, cause, hint, "rules could not be fetched; the last good ones stay in force");
+                tracing::warn!(%location, cause, hint, "rules could not be fetched; {consequence}");
                 Err(error.wait)
             }
         }
     }
+}
+
+/// What becomes of it when a source fails of which a document is known, or not.
+pub(crate) fn consequence(is_known: bool) -> &'static str {
+    if is_known { "the last good ones stay in force" } else { "the proxy's port stays closed until they are there" }
 }
 
 /// What an operator can do.

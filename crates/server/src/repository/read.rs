@@ -56,7 +56,10 @@ impl Repository {
             // Its signature was checked when it was fetched.
             Location::Remote(_) => match documents.get(&self.text) {
                 Some(document) => reading.add(&document.text, &self.name(), rule)?,
-                None => return Err(absent("the rules were never fetched")),
+                None => {
+                    let problem = documents.absent(&self.text).cloned();
+                    return Err(problem.unwrap_or_else(|| absent("the rules were never fetched")));
+                }
             },
         }
         Ok(Outline { digest: reading.digest.finish(), silent: reading.silent, files: reading.files })

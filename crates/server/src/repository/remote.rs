@@ -1,5 +1,4 @@
-//! Repositories that are asked over the network: what a kind of location has to provide, and how patiently
-//! it is asked.
+//! Repositories that are asked over the network: what a kind of location has to provide, and what comes of asking.
 
 use std::fmt::Debug;
 use std::time::Duration;
@@ -12,12 +11,6 @@ use crate::http_client::HttpClient;
 
 /// One attempt by default, connecting included (serving spec 6.3).
 pub(super) const ATTEMPT_TIME: Duration = Duration::from_secs(15);
-/// Attempts at the start.
-const ATTEMPTS: u32 = 5;
-/// Before the second attempt; doubled before each further one.
-const FIRST_WAIT: Duration = Duration::from_secs(1);
-/// No wait is longer, whatever a server asks for.
-const MAX_WAIT: Duration = Duration::from_secs(30);
 
 /// A location that is asked over the network. Cheap to make: nothing is asked until it is fetched.
 pub trait RemoteRepository: Debug + Send + Sync {
@@ -145,24 +138,6 @@ impl Source {
             (None, _) => Ok(()),
             (Some((_, key)), Some(signature)) => key.check(&document.text, signature),
             (Some(_), None) => Err("it carries no signature".to_owned()),
-        }
-    }
-
-    /// The first fetch of a document, tried as often as the reference does.
-    pub async fn fetch_patiently(&self, client: &HttpClient) -> Fetched {
-        let mut wait = FIRST_WAIT;
-        let mut attempt = 1;
-        loop {
-            match self.fetch(client, None).await {
-                Err(error) if error.nature == Nature::Passing && attempt < ATTEMPTS => {
-                    let pause = error.wait.unwrap_or(wait).min(MAX_WAIT);
-                    tracing::warn!(cause = error.cause, attempt, ?pause, "rules could not be fetched; trying again");
-                    tokio::time::sleep(pause).await;
-                }
-                outcome => return outcome,
-            }
-            wait *= 2;
-            attempt += 1;
         }
     }
 }

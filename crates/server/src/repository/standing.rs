@@ -100,11 +100,13 @@ impl Standings {
         });
     }
 
-    /// What was read without asking anybody is in force, or missing from what is.
+    /// What was read without asking anybody is in force, or missing from what is, as may be what others were asked for.
     pub fn read(&self, repositories: &[Repository], built: &Built) {
-        for repository in repositories.iter().filter(|repository| repository.remote().is_none()) {
+        for repository in repositories {
             let mut unread = built.snapshot.missing.iter().zip(&built.unread);
             match unread.find(|(url, _)| *url == repository.text()) {
+                // Whether a source has confirmed what it said some time ago is known to who asked it.
+                None if repository.remote().is_some() => {}
                 None => self.confirmed(repository.text()),
                 Some((url, problem)) => self.change(url, |it| {
                     it.failures += 1;

@@ -13,12 +13,12 @@ use super::cache::{CacheDirectory, Copy};
 use super::documents::{Documents, unreachable};
 use super::keeper::Keeper;
 use super::read::says_nothing;
-use super::remote::{Fetch, FetchError, Fetched, Source};
+use super::remote::{Fetch, FetchError, Fetched};
 use super::standing::{Standings, shown};
 use crate::http_client::HttpClient;
 use crate::snapshot::Built;
 
-/// The one attempt that a source gets when there is a copy.
+/// The one attempt that nothing else waits for any longer: a start has other things to say, and a copy can serve.
 const QUICK: Duration = Duration::from_secs(5);
 
 /// What a start, or new settings, have to begin with.
@@ -39,32 +39,40 @@ enum Outcome {
 }
 
 impl Beginning {
-    /// Fetches every document, patiently where there is no copy. One that cannot be had is an error.
+    /// Asks for every document once. One that cannot be had is missing, and to be asked for again.
     pub async fn of_start(
         repositories: &[Repository],
         client: &HttpClient,
         cache: Option<&CacheDirectory>,
     ) -> Result<Self, Diagnostic> {
-        Self::fetch(&Documents::default(), repositories, client, cache, Patience::Long).await
+        Self::fetch(&Documents::default(), repositories, client, cache, QUICK).await
     }
 
     /// Those of other settings than the ones that `known` is in force under: what is known stays, if it is signed as they say;
-    /// what is new is asked for once, what is not named goes, and files are to be read anew.
+    /// what is new is asked for once, what is not named goes, and files are to be read anew. A document that is missing from
+    /// what is in force may still be; another one that cannot be had is an error.
     pub async fn of_reload(
         known: &Documents,
+        missing: &[String],
         repositories: &[Repository],
         client: &HttpClient,
         cache: Option<&CacheDirectory>,
     ) -> Result<Self, Diagnostic> {
-        Self::fetch(known, repositories, client, cache, Patience::Once).await
+        let beginning = Self::fetch(known, repositories, client, cache, Duration::MAX).await?;
+        let new = repositories.iter().map(Repository::text).filter(|url| !missing.iter().any(|missing| missing == url));
+        match new.filter_map(|url| beginning.documents.absent(url)).next() {
+            Some(problem) => Err(problem.clone()),
+            None => Ok(beginning),
+        }
     }
 
+    /// `patience` is for sources without a copy.
     async fn fetch(
         known: &Documents,
         repositories: &[Repository],
         client: &HttpClient,
         cache: Option<&CacheDirectory>,
-        patience: Patience,
+        patience: Duration,
     ) -> Result<Self, Diagnostic> {
         let (documents, spare, outcomes) = (Documents::default(), HashMap::new(), HashMap::new());
         let mut beginning = Self { documents, spare, outcomes };
@@ -78,19 +86,22 @@ impl Beginning {
             let copy = cache.and_then(|cache| cache.read(repository));
             let (repository, client) = (repository.clone(), client.clone());
             attempts.spawn_local(async move {
-                let fetched = patience.fetch(&source, &client, copy.as_ref()).await;
+                let patience = if copy.is_some() { QUICK } else { patience };
+                let fetched = source.fetch(&client, copy.as_ref().map(|copy| &copy.document));
+                let late = || FetchError::passing(format!("no complete answer within {patience:?}"));
+                let fetched = tokio::time::timeout(patience, fetched).await.unwrap_or_else(|_| Err(late()));
                 (repository, copy, fetched)
             });
         }
         while let Some(attempt) = attempts.join_next().await {
             let (repository, copy, fetched) =
                 attempt.map_err(|error| Diagnostic::error(format!("rules could not be fetched: {error}")))?;
-            beginning.take(&repository, copy, fetched)?;
+            beginning.take(&repository, copy, fetched);
         }
         Ok(beginning)
     }
 
-    fn take(&mut self, repository: &Repository, copy: Option<Copy>, fetched: Fetched) -> Result<(), Diagnostic> {
+    fn take(&mut self, repository: &Repository, copy: Option<Copy>, fetched: Fetched) {
         let url = repository.text();
         match (fetched, copy) {
             (Ok(Fetch::Document(document)), copy) => {
@@ -102,16 +113,15 @@ impl Beginning {
                 self.documents = self.documents.with(url, Arc::new(copy.document));
                 self.outcomes.insert(url.to_owned(), Outcome::Confirmed);
             }
-            (Ok(Fetch::Unchanged), None) => return Err(unreachable(repository, "no document was sent")),
+            (Ok(Fetch::Unchanged), None) => self.give_up(repository, unreachable(repository, "no document was sent")),
             (Err(error), Some(copy)) => self.fall_back(repository, copy, error.cause),
-            (Err(error), None) => return Err(unreachable(repository, &error.cause)),
+            (Err(error), None) => self.give_up(repository, unreachable(repository, &error.cause)),
         }
-        Ok(())
     }
 
-    /// Puts copies in the place of documents that hold no rules that can be read. Says whether there were any; a document
-    /// without a copy is an error: a source that never said anything of use is as good as one that cannot be reached.
-    pub fn retreat(&mut self, repositories: &[Repository], built: &Built) -> Result<bool, Diagnostic> {
+    /// Puts copies in the place of documents that hold no rules that can be read. Says whether there were any. Without a copy
+    /// a source that never said anything of use is as good as one that cannot be reached.
+    pub fn retreat(&mut self, repositories: &[Repository], built: &Built) -> bool {
         let mut has_changed = false;
         for repository in repositories.iter().filter(|repository| repository.remote().is_some()) {
             let url = repository.text();
@@ -120,7 +130,10 @@ impl Beginning {
             let is_silent = built.snapshot.silent.iter().any(|silent| silent.repository == url);
             match (unread, self.spare.remove(url)) {
                 (Some(problem), Some(copy)) => self.fall_back(repository, copy, shown(problem)),
-                (Some(problem), None) => return Err(problem.clone()),
+                (Some(problem), None) => {
+                    self.give_up(repository, problem.clone());
+                    continue;
+                }
                 (None, Some(copy)) if is_silent && !says_nothing(&copy.document.text) => {
                     self.fall_back(repository, copy, "the document is empty".to_owned());
                 }
@@ -128,7 +141,12 @@ impl Beginning {
             }
             has_changed = true;
         }
-        Ok(has_changed)
+        has_changed
+    }
+
+    fn give_up(&mut self, repository: &Repository, problem: Diagnostic) {
+        self.documents = self.documents.without(repository.text(), problem);
+        self.outcomes.remove(repository.text());
     }
 
     fn fall_back(&mut self, repository: &Repository, copy: Copy, cause: String) {
@@ -162,27 +180,5 @@ impl Beginning {
             }
         }
         self.documents.with_files(built.files.clone())
-    }
-}
-
-/// How long one waits for a source without a copy.
-#[derive(Clone, Copy)]
-enum Patience {
-    /// For one attempt.
-    Once,
-    /// For as many as the reference makes.
-    Long,
-}
-
-impl Patience {
-    async fn fetch(self, source: &Source, client: &HttpClient, copy: Option<&Copy>) -> Fetched {
-        match (copy, self) {
-            (Some(copy), _) => {
-                let quick = tokio::time::timeout(QUICK, source.fetch(client, Some(&copy.document)));
-                quick.await.unwrap_or_else(|_| Err(FetchError::passing("no complete answer within 5 s")))
-            }
-            (None, Self::Long) => source.fetch_patiently(client).await,
-            (None, Self::Once) => source.fetch(client, None).await,
-        }
     }
 }

@@ -146,6 +146,7 @@ impl Core {
         let setup = WorkerSetup {
             live: Arc::new(ArcSwap::from_pointee(Live { snapshot, serving })),
             metrics: metrics.clone(),
+            open_for_callers: watch::channel(true).1,
             shutdown: begun,
             open: Arc::new(AtomicUsize::new(0)),
         };
