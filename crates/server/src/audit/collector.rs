@@ -124,8 +124,9 @@ impl Write for Collector {
         }
     }
 
+    /// Has TLS hand over what it holds. A frame that has begun stays as it is: who wrote it may give it to another sink.
     fn flush(&mut self) -> io::Result<()> {
-        self.finish_begun()
+        self.connection.send(&[], 0).1.map_or(Ok(()), Err)
     }
 }
 

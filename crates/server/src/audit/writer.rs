@@ -137,9 +137,13 @@ impl Writer {
     fn take_up_next(&mut self) -> bool {
         let Some(next) = self.state.next() else { return false };
         let _ = self.sink.flush();
+        self.take_up(next);
+        true
+    }
+
+    fn take_up(&mut self, next: Box<dyn Sink>) {
         self.sink = next;
         self.torn = false;
-        true
     }
 
     /// Writes a batch whole, without the values of secrets: a path, say, can hold what its caller should not have. Under `block` it is tried until it is written; under `drop` what is left is
@@ -186,8 +190,9 @@ impl Writer {
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
                 failed => {
                     self.failed(&failed.err().map_or("nothing was written".to_owned(), |error| error.to_string()));
-                    if self.take_up_next() {
-                        // The new sink gets the line from its beginning.
+                    if let Some(next) = self.state.next() {
+                        self.take_up(next);
+                        // The new sink gets the line from its beginning; the old one has had its time to bring it to an end.
                         done = bytes[..done].iter().rposition(|byte| *byte == b'\n').map_or(0, |end| end + 1);
                         continue;
                     }
@@ -338,6 +343,43 @@ mod tests {
             .map(|line| serde_json::from_str::<serde_json::Value>(line).unwrap()["status"].as_u64().unwrap())
             .collect();
         assert_eq!(statuses, (0..11).collect::<Vec<u64>>());
+    }
+
+    /// Takes nothing, and counts how often it is asked to hand over what it has.
+    #[derive(Clone, Default)]
+    struct Full(Arc<std::sync::Mutex<u64>>);
+
+    impl Write for Full {
+        fn write(&mut self, _: &[u8]) -> io::Result<usize> {
+            Err(io::ErrorKind::TimedOut.into())
+        }
+
+        fn flush(&mut self) -> io::Result<()> {
+            *self.0.lock().unwrap() += 1;
+            Ok(())
+        }
+    }
+
+    impl Sink for Full {}
+
+    #[test]
+    fn a_record_that_the_next_sink_gets_is_not_brought_to_an_end_in_the_one_that_is_left() {
+        let (left, next) = (Full::default(), Shown::default());
+        next.0.lock().unwrap().1 = true;
+        let state = Arc::new(AuditState::new(false, true));
+        let mut writer = Writer::new(Box::new(left.clone()), state.clone());
+        let switching = std::thread::spawn({
+            let (state, sink) = (state.clone(), next.clone());
+            move || {
+                while !state.is_failing() {
+                    std::thread::sleep(Duration::from_millis(5));
+                }
+                state.switch(Prepared { sink: Box::new(sink), off: false, blocks: true });
+            }
+        });
+        writer.write(&Batch { bytes: b"{\"a\":1}\n".to_vec(), records: 1 });
+        switching.join().unwrap();
+        assert_eq!((next.0.lock().unwrap().0.as_str(), *left.0.lock().unwrap()), ("{\"a\":1}\n", 0));
     }
 
     #[test]
