@@ -210,9 +210,28 @@ fn prepared(stream: UpstreamStream) -> io::Result<UpstreamStream> {
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used)]
+    use keyward_core::gate::Scheme;
     use tokio::net::{TcpListener, TcpStream};
 
+    use super::super::sink::tests::outbound;
     use super::*;
+
+    #[test]
+    fn a_connection_that_ends_soon_puts_the_next_one_off_longer_each_time() {
+        let origin = UpstreamOrigin { scheme: Scheme::Http, host: "h".to_owned(), port: 1 };
+        let mut connection = Connection::new(origin, "tcp://h:1".to_owned(), outbound().connector());
+        let mut pause_after = |lasted: Duration| {
+            let begun = Instant::now();
+            connection.next = None;
+            connection.broke(begun.checked_sub(lasted).unwrap(), &ErrorKind::ConnectionReset.into());
+            connection.next.as_ref().map(|(next, _)| *next - begun)
+        };
+        assert_eq!(pause_after(GOOD), None);
+        assert!((0..3).all(|doubled| pause_after(Duration::ZERO).unwrap() > FIRST_PAUSE / 2 * (1 << doubled)));
+        // A good one is forgiven what was before.
+        assert_eq!(pause_after(GOOD), None);
+        assert!(pause_after(Duration::ZERO).is_some());
+    }
 
     #[tokio::test]
     async fn a_connection_is_kept_alive_and_holds_little() {
