@@ -1,6 +1,6 @@
 //! A collector that can be slow, go away and come back, and shows every byte that it got.
 
-use std::io::{ErrorKind, Read};
+use std::io::{ErrorKind, Read, Write};
 use std::net::{TcpListener, TcpStream};
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
@@ -10,6 +10,7 @@ use std::time::{Duration, Instant};
 use keyward_testkit::ports::{ReservedPort, reserve};
 use keyward_testkit::process::PATIENCE;
 use serde_json::Value;
+use socket2::SockRef;
 use tokio_rustls::rustls::{ServerConfig, ServerConnection, StreamOwned};
 
 use crate::frames::Frame;
@@ -21,6 +22,8 @@ const PAUSE: Duration = Duration::from_millis(5);
 pub(crate) struct Collector {
     port: ReservedPort,
     tls: Option<Arc<ServerConfig>>,
+    /// What the system holds of what was not read, as asked for; Linux takes twice that.
+    holds: Option<usize>,
     shared: Arc<Shared>,
     /// Ends what listens.
     listening: Option<Arc<AtomicBool>>,
@@ -31,6 +34,10 @@ struct Shared {
     /// The bytes of each connection.
     connections: Mutex<Vec<Vec<u8>>>,
     paused: AtomicBool,
+    /// How many bytes are read at a time, with pauses; 0 is any number, without.
+    few: AtomicUsize,
+    /// How many bytes are to be said.
+    say: AtomicUsize,
     /// How many bytes of a connection are read before it ends; 0 is any number.
     most: AtomicUsize,
     epochs: Mutex<Epochs>,
@@ -47,7 +54,7 @@ struct Epochs {
 impl Collector {
     /// One that is away.
     pub(crate) fn away() -> Self {
-        Self { port: reserve(), tls: None, shared: Arc::default(), listening: None }
+        Self { port: reserve(), tls: None, holds: None, shared: Arc::default(), listening: None }
     }
 
     /// One that listens.
@@ -65,6 +72,14 @@ impl Collector {
         collector
     }
 
+    /// Has the system hold so little, and never more, of what is sent over connections that come from now on.
+    pub(crate) fn holding(mut self, bytes: usize) -> Self {
+        self.leave();
+        self.holds = Some(bytes);
+        self.come();
+        self
+    }
+
     /// The settings of a sink that sends records here.
     pub(crate) fn sink(&self, name: &str) -> String {
         let scheme = if self.tls.is_some() { "tls" } else { "tcp" };
@@ -75,6 +90,10 @@ impl Collector {
     pub(crate) fn come(&mut self) {
         let listener = TcpListener::bind(("127.0.0.1", self.port.number())).unwrap();
         listener.set_nonblocking(true).unwrap();
+        if let Some(bytes) = self.holds {
+            // Connections have what the listener has.
+            SockRef::from(&listener).set_recv_buffer_size(bytes).unwrap();
+        }
         let listening = Arc::new(AtomicBool::new(true));
         self.listening = Some(listening.clone());
         let (shared, tls) = (self.shared.clone(), self.tls.clone());
@@ -112,6 +131,17 @@ impl Collector {
     /// Reads nothing, or reads again.
     pub(crate) fn pause(&self, paused: bool) {
         self.shared.paused.store(paused, Ordering::Relaxed);
+    }
+
+    /// Reads so many bytes at a time, with pauses; 0 is any number, without.
+    pub(crate) fn dribble(&self, bytes: usize) {
+        self.shared.few.store(bytes, Ordering::Relaxed);
+    }
+
+    /// Says so many bytes over the connection that there is, also while nothing is read.
+    pub(crate) fn say(&self, bytes: usize) {
+        self.shared.say.store(bytes, Ordering::Relaxed);
+        eventually(|| self.shared.say.load(Ordering::Relaxed) == 0);
     }
 
     /// Ends each connection, from now on, when as many bytes of it were read and the last of them is not that of a record; 0 is any
@@ -201,21 +231,32 @@ impl Shared {
         let connections = self.connections.lock().unwrap();
         let bytes = &connections[place];
         match most.checked_sub(bytes.len()) {
-            _ if most == 0 => Some(CHUNK),
+            _ if most == 0 => Some(match self.few.load(Ordering::Relaxed) {
+                0 => CHUNK,
+                few => few,
+            }),
             Some(left @ 1..) => Some(left),
             _ if matches!(bytes.last(), Some(b'}' | b'\n')) => Some(1),
             _ => None,
         }
     }
 
-    fn read_all(&self, epoch: usize, place: usize, mut stream: impl Read) {
+    fn read_all(&self, epoch: usize, place: usize, mut stream: impl Read + Write) {
         let mut buffer = vec![0; CHUNK];
         while self.epochs.lock().unwrap().present == epoch {
+            let say = self.say.load(Ordering::Relaxed);
+            if say > 0 {
+                stream.write_all(&vec![b'.'; say]).unwrap();
+                self.say.store(0, Ordering::Relaxed);
+            }
             if self.paused.load(Ordering::Relaxed) {
                 thread::sleep(PAUSE);
                 continue;
             }
             let Some(room) = self.room(place) else { return };
+            if self.few.load(Ordering::Relaxed) > 0 {
+                thread::sleep(PAUSE);
+            }
             match stream.read(&mut buffer[..room.min(CHUNK)]) {
                 Ok(0) => return,
                 Ok(count) => self.connections.lock().unwrap()[place].extend_from_slice(&buffer[..count]),

@@ -4,12 +4,15 @@
 
 mod away;
 mod collector;
+mod dribbling;
 mod frames;
+mod leftovers;
 mod rotation;
 mod rotation_disk;
 mod rotation_faults;
 mod settings;
 mod stalled;
+mod talkative;
 
 use std::collections::BTreeSet;
 use std::io::BufReader;
