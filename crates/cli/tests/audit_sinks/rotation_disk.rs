@@ -4,6 +4,8 @@ use std::cell::Cell;
 use std::collections::BTreeSet;
 use std::fs;
 use std::path::Path;
+use std::thread;
+use std::time::Duration;
 
 use keyward_testkit::conformance::recorder::Recorder;
 use keyward_testkit::disk::SmallDisk;
@@ -28,7 +30,8 @@ fn under_block_a_disk_that_fills_up_between_rotations_stops_requests_and_loses_a
         let directory = keyward.path("disk");
         let Some(disk) = SmallDisk::mount(&directory, "size=8m") else { return };
         let filler = directory.join("filler");
-        fs::write(&filler, vec![b'x'; 7 << 20]).unwrap();
+        // Some pages more than whole files take: the disk is full within a record.
+        fs::write(&filler, vec![b'x'; (7 << 20) - 5 * 4096]).unwrap();
         let mut running = keyward.start();
         let mut paths = fill(&running);
         let full = names(&directory);
@@ -37,6 +40,8 @@ fn under_block_a_disk_that_fills_up_between_rotations_stops_requests_and_loses_a
         for _ in 0..10 {
             assert_eq!(running.get("/refused", &[]).status(), 503);
         }
+        // A period ends within the record.
+        thread::sleep(Duration::from_secs(1));
         assert_eq!(forwarded(&upstream), paths, "what got 503 was forwarded");
 
         fs::remove_file(&filler).unwrap();
