@@ -1,10 +1,12 @@
 //! What `tracing` may say, and that it can change while the server runs.
 
 use std::cell::Cell;
+use std::ffi::OsString;
+use std::fs::DirEntry;
 
 use keyward_testkit::collector::Collector;
 use keyward_testkit::conformance::recorder::Recorder;
-use keyward_testkit::process::Keyward;
+use keyward_testkit::process::{Keyward, Running};
 
 use crate::stage::{SPANS, config, everything, keyward};
 
@@ -76,15 +78,24 @@ fn it_is_switched_on_and_off_and_to_another_collector_while_requests_are_served(
     // What waited when another took over got there, too.
     running.until("the rest", |_| one.spans().len() + two.spans().len() == traced.get() * SPANS);
     assert!(!one.spans().is_empty());
+    running.until("the end of who exported", |running| exporters(running).is_empty());
     let log = running.log();
     assert!(!log.contains("needs a restart") && log.contains("no traces are exported"), "{log}");
 }
 
-/// A change of something else leaves what waits where it is.
+/// The threads that export.
+fn exporters(running: &Running) -> Vec<OsString> {
+    let threads = std::fs::read_dir(format!("/proc/{}/task", running.id())).unwrap().flatten();
+    let name = |thread: &DirEntry| std::fs::read_to_string(thread.path().join("comm")).unwrap_or_default();
+    threads.filter(|thread| name(thread).trim() == "traces").map(|thread| thread.file_name()).collect()
+}
+
+/// A change of something else leaves what waits where it is, and who exports it.
 #[test]
 fn a_reload_that_changes_nothing_of_it_changes_nothing() {
     let (collector, upstream) = (Collector::start(), Recorder::start(true));
     let running = keyward(&everything(collector.port, ""), upstream.port).start();
+    let before = exporters(&running);
     for number in 0..5_u32 {
         assert_eq!(running.get("/plain", &[]).status(), 200);
         running.signal("HUP");
@@ -92,7 +103,5 @@ fn a_reload_that_changes_nothing_of_it_changes_nothing() {
         running.until("the reload", |running| running.metric("keyward_reloads_total") == Some(reloads));
     }
     collector.wait_for(5 * SPANS);
-    let threads = std::fs::read_dir(format!("/proc/{}/task", running.id())).unwrap();
-    let names = threads.flatten().map(|thread| std::fs::read_to_string(thread.path().join("comm")).unwrap_or_default());
-    assert_eq!(names.filter(|name| name.trim() == "traces").count(), 1);
+    assert_eq!((before.len(), exporters(&running)), (1, before));
 }
