@@ -124,6 +124,17 @@ fn what_waits_at_the_end_is_exported() {
     assert_eq!(collector.spans().len(), 40 * SPANS);
 }
 
+/// One attempt may be under way when the end comes, and there is one then.
+#[test]
+fn at_the_end_nothing_is_tried_again_and_again() {
+    let (mut running, _upstream, collector) = start("");
+    collector.script(&[Reply::Status(503, ""); 8]);
+    assert_eq!(running.get("/plain", &[]).status(), 200);
+    running.signal("TERM");
+    assert!(running.wait().success());
+    assert!((1..=2).contains(&collector.exports().len()), "{}", collector.exports().len());
+}
+
 /// As upstreams are trusted: by the system's authorities and `serve.proxy.upstream.ca_files`.
 #[test]
 fn a_collector_is_who_it_should_be_or_it_gets_nothing() {
