@@ -1,13 +1,15 @@
 //! What is said of a request: where it went, how long each part took, what became of it, and nothing else.
 
 use std::collections::BTreeMap;
+use std::io::{BufReader, Write};
 
-use keyward_testkit::collector::{Seen, SpanKind};
+use keyward_testkit::collector::{Collector, Seen, SpanKind};
 use keyward_testkit::conformance::recorder::Recorder;
 use keyward_testkit::process::Running;
+use keyward_testkit::{scripted, wire};
 use serde_json::json;
 
-use crate::stage::{named, start};
+use crate::stage::{SPANS, everything, keyward, named, start};
 
 /// What differs with every run: ports, and the version of the rules.
 fn attributes(span: &Seen) -> BTreeMap<&str, &str> {
@@ -203,6 +205,24 @@ fn what_becomes_of_a_request_is_in_its_spans() {
         for (place, key, value) in row.attributes {
             assert_eq!(spans[*place].get(key), *value, "{key} of {:#?}", spans[*place]);
         }
+    }
+}
+
+/// An answer that breaks off is no good one, whatever its status.
+#[test]
+fn an_answer_that_breaks_off_is_an_error_in_both_spans() {
+    let upstream = scripted::upstream(|mut stream| {
+        let _ = wire::read_request(&mut BufReader::new(&stream));
+        let _ = stream.write_all(b"HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\nnot all");
+    });
+    let collector = Collector::start();
+    let running = keyward(&everything(collector.port, ""), upstream).start();
+    // It breaks off for the caller, too.
+    let _ = running.send("GET /plain HTTP/1.1\r\nHost: h\r\n\r\n");
+    let spans = collector.wait_for(SPANS);
+    for span in [&spans[0], &spans[SPANS - 1]] {
+        let seen = (span.is_error, span.get("http.response.status_code"), span.get("error.type"));
+        assert_eq!(seen, (true, "200", "stream_broken"), "{span:#?}");
     }
 }
 
