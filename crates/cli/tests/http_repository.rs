@@ -1,4 +1,4 @@
-//! Rules behind URLs: fetched before a port is opened, asked for again, and never exchanged for anything
+//! Rules behind URLs: fetched before the proxy's port is opened, asked for again, and never exchanged for anything
 //! worse.
 
 #![allow(clippy::unwrap_used)]
@@ -160,6 +160,13 @@ fn a_failing_source_is_left_alone_as_long_as_it_asks() {
     let asked = (server.heads().len(), Instant::now());
     running.until("asking again", |_| server.heads().len() > asked.0);
     assert!(asked.1.elapsed() >= Duration::from_secs(4), "{:?}", asked.1.elapsed());
+    drop(running);
+
+    server.fail("HTTP/1.1 503 Busy\r\nRetry-After: 5\r\nContent-Length: 0\r\n\r\n");
+    let running = keyward(&server.url()).start_without_rules("status 503");
+    let asked = (server.heads().len(), Instant::now());
+    running.until("the rules", |running| running.unready("rules").is_none());
+    assert!(server.heads().len() > asked.0 && asked.1.elapsed() >= Duration::from_secs(3), "{:?}", asked.1.elapsed());
 }
 
 #[test]

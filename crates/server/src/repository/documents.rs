@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 use std::sync::Arc;
+use std::time::Duration;
 
 use keyward_core::diagnostic::{Diagnostic, Origin};
 
@@ -13,9 +14,18 @@ use super::remote::Document;
 pub struct Documents {
     known: HashMap<String, Arc<Document>>,
     /// Why there is none, by URL.
-    absent: HashMap<String, Diagnostic>,
+    absent: HashMap<String, Absence>,
     files: Option<Arc<FileTexts>>,
     offline: bool,
+}
+
+/// Why the document of a remote repository cannot be had.
+#[derive(Clone)]
+pub struct Absence {
+    /// For the operator.
+    pub problem: Diagnostic,
+    /// How long the server asks to be left alone.
+    pub wait: Option<Duration>,
 }
 
 /// What the files of each repository said when they were read, by URL, in their order.
@@ -70,15 +80,15 @@ impl Documents {
     }
 
     /// The same without one document, which cannot be had.
-    pub(super) fn without(&self, url: &str, problem: Diagnostic) -> Self {
+    pub(super) fn without(&self, url: &str, absence: Absence) -> Self {
         let mut others = self.clone();
         others.known.remove(url);
-        others.absent.insert(url.to_owned(), problem);
+        others.absent.insert(url.to_owned(), absence);
         others
     }
 
     /// Why there is no document of a remote repository.
-    pub(super) fn absent(&self, url: &str) -> Option<&Diagnostic> {
+    pub(super) fn absent(&self, url: &str) -> Option<&Absence> {
         self.absent.get(url)
     }
 }

@@ -72,12 +72,15 @@ impl Pollers {
                     // Callers are turned away meanwhile, so that a change to the better should not wait for long.
                     let mut missing = Backoff::new(FIRST, LONGEST.min(interval));
                     let mut backoff = Backoff::new(interval, LONGEST.max(interval));
-                    let is_missing = || pollers.documents.borrow().get(repository.text()).is_none();
-                    let mut pause = if is_missing() { missing.failed(None) } else { jittered(interval) };
+                    let mut pause_without =
+                        |wait: Option<Duration>| missing.failed(None).max(wait.unwrap_or_default().min(LONGEST));
+                    let known = || pollers.documents.borrow().get(repository.text()).is_some();
+                    let asked = pollers.documents.borrow().absent(repository.text()).and_then(|absence| absence.wait);
+                    let mut pause = if known() { jittered(interval) } else { pause_without(asked) };
                     loop {
                         tokio::time::sleep(pause).await;
                         pause = match pollers.ask(&repository, &source).await {
-                            outcome if is_missing() => missing.failed(outcome.err().flatten()),
+                            outcome if !known() => pause_without(outcome.err().flatten()),
                             Ok(()) => {
                                 backoff.succeeded();
                                 jittered(interval)

@@ -57,7 +57,7 @@ impl Repository {
             Location::Remote(_) => match documents.get(&self.text) {
                 Some(document) => reading.add(&document.text, &self.name(), rule)?,
                 None => {
-                    let problem = documents.absent(&self.text).cloned();
+                    let problem = documents.absent(&self.text).map(|absence| absence.problem.clone());
                     return Err(problem.unwrap_or_else(|| absent("the rules were never fetched")));
                 }
             },

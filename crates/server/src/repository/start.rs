@@ -10,7 +10,7 @@ use tokio::task::JoinSet;
 
 use super::Repository;
 use super::cache::{CacheDirectory, Copy};
-use super::documents::{Documents, unreachable};
+use super::documents::{Absence, Documents, unreachable};
 use super::keeper::Keeper;
 use super::read::says_nothing;
 use super::remote::{Fetch, FetchError, Fetched};
@@ -61,7 +61,7 @@ impl Beginning {
         let beginning = Self::fetch(known, repositories, client, cache, Duration::MAX).await?;
         let new = repositories.iter().map(Repository::text).filter(|url| !missing.iter().any(|missing| missing == url));
         match new.filter_map(|url| beginning.documents.absent(url)).next() {
-            Some(problem) => Err(problem.clone()),
+            Some(absence) => Err(absence.problem.clone()),
             None => Ok(beginning),
         }
     }
@@ -113,9 +113,11 @@ impl Beginning {
                 self.documents = self.documents.with(url, Arc::new(copy.document));
                 self.outcomes.insert(url.to_owned(), Outcome::Confirmed);
             }
-            (Ok(Fetch::Unchanged), None) => self.give_up(repository, unreachable(repository, "no document was sent")),
+            (Ok(Fetch::Unchanged), None) => {
+                self.give_up(repository, unreachable(repository, "no document was sent"), None);
+            }
             (Err(error), Some(copy)) => self.fall_back(repository, copy, error.cause),
-            (Err(error), None) => self.give_up(repository, unreachable(repository, &error.cause)),
+            (Err(error), None) => self.give_up(repository, unreachable(repository, &error.cause), error.wait),
         }
     }
 
@@ -131,7 +133,9 @@ impl Beginning {
             match (unread, self.spare.remove(url)) {
                 (Some(problem), Some(copy)) => self.fall_back(repository, copy, shown(problem)),
                 (Some(problem), None) => {
-                    self.give_up(repository, problem.clone());
+                    let before = self.documents.absent(url);
+                    let wait = before.and_then(|absence| absence.wait);
+                    self.give_up(repository, problem.clone(), wait);
                     continue;
                 }
                 (None, Some(copy)) if is_silent && !says_nothing(&copy.document.text) => {
@@ -144,8 +148,8 @@ impl Beginning {
         has_changed
     }
 
-    fn give_up(&mut self, repository: &Repository, problem: Diagnostic) {
-        self.documents = self.documents.without(repository.text(), problem);
+    fn give_up(&mut self, repository: &Repository, problem: Diagnostic, wait: Option<Duration>) {
+        self.documents = self.documents.without(repository.text(), Absence { problem, wait });
         self.outcomes.remove(repository.text());
     }
 
