@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::fs;
-use std::io::{ErrorKind, Read};
+use std::io::{ErrorKind, Read, Seek};
 use std::net::{Shutdown, TcpStream};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
@@ -151,16 +151,34 @@ impl Keyward {
         command
     }
 
-    /// Runs a subcommand with the files and the environment; exit code, standard output, standard error.
+    /// Runs a subcommand with the files and the environment, to its end; exit code, standard output, standard error.
     pub fn run(&self, arguments: &[&str]) -> (i32, String, String) {
         let mut command = self.command();
         command.args(arguments);
         for file in &self.files {
             command.arg("-c").arg(file);
         }
-        let output = command.output().unwrap();
-        let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
-        (output.status.code().unwrap_or(-1), text(&output.stdout), text(&output.stderr))
+        let mut said = [tempfile::tempfile().unwrap(), tempfile::tempfile().unwrap()];
+        let [out, err] = said.each_ref().map(|file| file.try_clone().unwrap());
+        let mut child = command.stdout(out).stderr(err).spawn().unwrap();
+        let begun = Instant::now();
+        let ended = loop {
+            match child.try_wait().unwrap() {
+                None if begun.elapsed() < DEADLINE => std::thread::sleep(Duration::from_millis(5)),
+                ended => break ended,
+            }
+        };
+        if ended.is_none() {
+            child.kill().unwrap();
+        }
+        let [out, err] = said.each_mut().map(|file| {
+            file.rewind().unwrap();
+            let mut text = Vec::new();
+            file.read_to_end(&mut text).unwrap();
+            String::from_utf8_lossy(&text).into_owned()
+        });
+        let status = ended.unwrap_or_else(|| panic!("{arguments:?} does not end:\n{out}{err}"));
+        (status.code().unwrap_or(-1), out, err)
     }
 
     /// Starts serving and waits until it answers.
