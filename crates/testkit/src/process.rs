@@ -161,13 +161,7 @@ impl Keyward {
         let mut said = [tempfile::tempfile().unwrap(), tempfile::tempfile().unwrap()];
         let [out, err] = said.each_ref().map(|file| file.try_clone().unwrap());
         let mut child = command.stdout(out).stderr(err).spawn().unwrap();
-        let begun = Instant::now();
-        let ended = loop {
-            match child.try_wait().unwrap() {
-                None if begun.elapsed() < DEADLINE => std::thread::sleep(Duration::from_millis(5)),
-                ended => break ended,
-            }
-        };
+        let ended = end(&mut child);
         if ended.is_none() {
             child.kill().unwrap();
         }
@@ -358,14 +352,7 @@ impl Running {
 
     /// Waits for its end.
     pub fn wait(&mut self) -> ExitStatus {
-        let begun = Instant::now();
-        loop {
-            if let Some(status) = self.child.try_wait().unwrap() {
-                return status;
-            }
-            assert!(begun.elapsed() < DEADLINE, "it does not end:\n{}", self.log());
-            std::thread::sleep(Duration::from_millis(10));
-        }
+        end(&mut self.child).unwrap_or_else(|| panic!("it does not end:\n{}", self.log()))
     }
 
     /// The value of a metric line that starts with this text.
@@ -373,6 +360,17 @@ impl Running {
         let scrape = self.api("/metrics").unwrap().text();
         let line = scrape.lines().find(|line| line.starts_with(start))?;
         line.rsplit(' ').next()?.parse().ok()
+    }
+}
+
+/// How a process ends, if it does in time.
+fn end(child: &mut Child) -> Option<ExitStatus> {
+    let begun = Instant::now();
+    loop {
+        match child.try_wait().unwrap() {
+            None if begun.elapsed() < DEADLINE => std::thread::sleep(Duration::from_millis(5)),
+            ended => return ended,
+        }
     }
 }
 
