@@ -57,14 +57,12 @@ impl Api {
                 asked.path = request.path().to_owned();
                 asked.host = request.authority().to_owned();
                 if snapshot.is_unfetched {
-                    let kind = ErrorKind::UpstreamUnavailable;
-                    Verdict::without_rule(Reason::RulesMissing, error(kind.status(), kind.generic_message()))
+                    Verdict::not_now(Reason::RulesMissing)
                 } else if self.audit.admits() {
                     let steps = trace.as_mut().and_then(|trace| trace.steps());
                     judge(&live, request, body, &asked.name, steps).await
                 } else {
-                    let kind = ErrorKind::Overloaded;
-                    Verdict::without_rule(Reason::Overloaded, error(kind.status(), kind.generic_message()))
+                    Verdict::not_now(Reason::Overloaded)
                 }
             }
             Err(refusal) => {
@@ -148,6 +146,12 @@ impl Api {
 impl Verdict {
     fn without_rule(reason: Reason, response: Response<Full<Bytes>>) -> Self {
         Self { response, rule: None, caller: None, reason: Some(reason) }
+    }
+
+    /// 503: somebody else may decide, or later.
+    fn not_now(reason: Reason) -> Self {
+        let kind = ErrorKind::Overloaded;
+        Self::without_rule(reason, error(kind.status(), kind.generic_message()))
     }
 }
 

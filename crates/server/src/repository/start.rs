@@ -132,10 +132,10 @@ impl Beginning {
             let is_silent = built.snapshot.silent.iter().any(|silent| silent.repository == url);
             match (unread, self.spare.remove(url)) {
                 (Some(problem), Some(copy)) => self.fall_back(repository, copy, shown(problem)),
+                // Why there is no document was said when there was none.
+                (Some(_), None) if self.documents.absent(url).is_some() => continue,
                 (Some(problem), None) => {
-                    let before = self.documents.absent(url);
-                    let wait = before.and_then(|absence| absence.wait);
-                    self.give_up(repository, problem.clone(), wait);
+                    self.give_up(repository, problem.clone(), None);
                     continue;
                 }
                 (None, Some(copy)) if is_silent && !says_nothing(&copy.document.text) => {
